@@ -1,0 +1,1 @@
+"""The words of the city: entity, attribute, change, condition, time, error. Pure; no I/O."""

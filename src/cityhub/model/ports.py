@@ -1,0 +1,158 @@
+"""The ports between rooms. A room imports these protocols, never another room; `cityhub.hub` hands out the parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from cityhub.model.change import Change
+from cityhub.model.condition import Condition
+from cityhub.model.entity import Entity
+from cityhub.model.errors import CityHubError
+
+Document = dict[str, Any]
+
+ENTITIES = "entity"
+"""The collection whose items are entities; every other collection holds records (plain documents)."""
+
+
+class Write(msgspec.Struct, frozen=True):
+    """One item's transition, applied by the store inside its transaction.
+
+    Attributes:
+        id: The item's id.
+        transition: Pure function of (current document or None, time of the write as RFC 3339 text) to
+            (new document or None to delete it, result). Returning the very document it was given means "no change":
+            nothing is written or journalled. It raises `CityHubError` to refuse; other writes of the same call go on.
+            It may be called more than once and must not mutate what it is given.
+        collection: `ENTITIES` or a record collection.
+    """
+
+    id: str
+    transition: Callable[[Document | None, str], tuple[Document | None, Any]]
+    collection: str = ENTITIES
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Entities found, in the order of their creation, and the number of all that match when it was asked for."""
+
+    entities: list[Entity]
+    count: int | None = None
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """How many entities of a type have an attribute of a kind (`attribute` and `kind` are "" for the type itself)."""
+
+    type: str
+    attribute: str
+    kind: str
+    count: int
+
+
+class Store(Protocol):
+    """Where the current state is kept, with its journal. Every backend passes `tests/contract/store`."""
+
+    async def write(self, tenant: str, writes: Sequence[Write], trace: str = "") -> list[Any | CityHubError]:
+        """Applies the writes in order, journals each change, and returns after all of it is durable.
+
+        Returns one result per write: what its transition returned, or the `CityHubError` that it raised.
+        Raises StoreUnavailable when nothing could be committed.
+        """
+
+    def get(self, tenant: str, id: str, collection: str = ENTITIES) -> Document | None:
+        """The item as last committed, or None. Fast (microseconds); safe to call in the event loop."""
+
+    async def find(
+        self,
+        tenant: str,
+        condition: Condition,
+        matches: Callable[[Entity], bool] | None,
+        offset: int = 0,
+        limit: int = 20,
+        count: bool = False,
+        order: Callable[[Entity], Any] | None = None,
+    ) -> Page:
+        """Entities that satisfy the condition and the exact predicate (None: the condition alone is exact).
+
+        `order` is a sort key; without it the order is that of creation. `limit` 0 only counts.
+        """
+
+    async def scan(self, tenant: str, condition: Condition) -> AsyncIterator[list[Entity]]:
+        """All entities under a condition, in blocks of bounded size, in the order of creation."""
+
+    async def records(self, tenant: str | None, collection: str) -> list[tuple[str, Document]]:
+        """(tenant, document) of every record of a collection, of one tenant or of all (None), in order of creation."""
+
+    async def shapes(self, tenant: str) -> list[Shape]:
+        """Which types and attributes exist and how many entities have them."""
+
+    def tenants(self) -> set[str]:
+        """Every tenant that was ever written to; the default tenant "" is always there."""
+
+    async def create_tenant(self, tenant: str) -> None:
+        """Makes a tenant known; a write to an unknown tenant does the same."""
+
+    async def drop_tenant(self, tenant: str) -> None:
+        """Removes a tenant with all that it holds, entities and records, without journalling each."""
+
+
+class Journal(Protocol):
+    """The ordered list of committed changes, and how far each durable reader has come."""
+
+    async def read(self, after: int, limit: int = 1000) -> list[Change]:
+        """Up to `limit` changes with a position greater than `after`, in order; empty at the end."""
+
+    async def wait(self, after: int) -> None:
+        """Returns as soon as the journal has a change with a position greater than `after`."""
+
+    def last(self) -> int:
+        """Position of the newest change; 0 when there has been none."""
+
+    async def position(self, reader: str) -> int:
+        """How far the reader has come; a reader that is new begins at the newest change and is known from now on."""
+
+    async def advance(self, reader: str, position: int) -> None:
+        """Records durably that the reader has dealt with everything up to `position`."""
+
+    async def compact(self) -> int:
+        """Removes changes that all known readers have passed; returns how many."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a remote party answered. `status` 0 means that it could not be reached; `reason` then says why."""
+
+    status: int
+    headers: dict[str, str] = {}
+    body: bytes = b""
+    reason: str = ""
+
+
+class Outbound(Protocol):
+    """The one door for requests to other hosts; refuses addresses that policy does not allow (SSRF guard)."""
+
+    async def request(
+        self, method: str, url: str, headers: dict[str, str] | None = None, body: bytes = b"", timeout_s: float = 5.0
+    ) -> Answer:
+        """Sends one request. Never raises for network faults; an address that policy forbids gives status 0 and a reason."""
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who is calling. `id` "" is nobody."""
+
+    id: str = ""
+    roles: tuple[str, ...] = ()
+
+
+Decision = Literal["allow", "deny"]
+
+
+class Access(Protocol):
+    """Decides who may do what. Every route names its permission, and this port alone decides."""
+
+    def identify(self, headers: dict[str, str], peer: str) -> Principal:
+        """Who is calling, from the request's headers and the peer's address."""
+
+    def decide(self, principal: Principal, permission: str, tenant: str) -> Decision:
+        """Whether the principal holds the permission ('entity.read', 'entity.write', ...) in the tenant."""

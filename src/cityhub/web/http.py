@@ -1,0 +1,129 @@
+"""Requests, responses and routes: the thin layer between ASGI and the rooms.
+
+A room offers `Route`s; `cityhub.web.application` dispatches to them. Each route names its permission, which is
+decided before its handler runs (law 6); a route without one cannot be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+import orjson
+
+from cityhub.model.errors import InvalidRequest
+from cityhub.model.ports import Principal
+
+
+class Request:
+    """One HTTP request with its whole body.
+
+    Attributes:
+        method: Upper case.
+        path: Decoded path.
+        parameters: Values of the path template's `{names}`, percent-decoded.
+        headers: Names in lower case; repeated headers are joined by ", ".
+        body: The whole body, within the configured bound.
+        principal: Who is calling; set before the handler runs.
+        trace: Trace id (32 hex digits).
+        peer: Address of the caller.
+    """
+
+    __slots__ = (
+        "_query", "body", "disconnected", "headers", "method", "parameters", "path", "peer", "principal",
+        "query_string", "trace",
+    )
+
+    def __init__(self, method: str, path: str, query_string: str, headers: dict[str, str], body: bytes) -> None:
+        self.method = method
+        self.path = path
+        self.query_string = query_string
+        self.headers = headers
+        self.body = body
+        self.parameters: dict[str, str] = {}
+        self.principal = Principal()
+        self.trace = ""
+        self.peer = ""
+        self.disconnected: Callable[[], Awaitable[None]] | None = None
+        self._query: dict[str, str] | None = None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Query parameters; of a repeated one the values are joined by ','. Raises InvalidRequest for broken UTF-8."""
+        if self._query is None:
+            self._query = parse_query(self.query_string) if self.query_string else {}
+        return self._query
+
+    def json(self) -> Any:
+        """The body as JSON. Raises InvalidRequest naming the place where it breaks."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            raise InvalidRequest(f"The body is not valid JSON: {error}") from None
+
+
+def parse_query(query_string: str) -> dict[str, str]:
+    """Query parameters by name; of a repeated one the values are joined by ','."""
+    try:
+        pairs = parse_qsl(query_string, keep_blank_values=True, errors="strict", max_num_fields=200)
+    except (UnicodeDecodeError, ValueError):
+        raise InvalidRequest("The query string is not percent-encoded UTF-8 with at most 200 parameters") from None
+    query: dict[str, str] = {}
+    for name, value in pairs:
+        query[name] = f"{query[name]},{value}" if name in query else value
+    return query
+
+
+class Response:
+    """One HTTP response; either `body` or, for a stream, `chunks`."""
+
+    __slots__ = ("body", "chunks", "headers", "status")
+
+    def __init__(
+        self,
+        status: int = 200,
+        body: bytes = b"",
+        headers: list[tuple[str, str]] | None = None,
+        media_type: str = "",
+        chunks: AsyncIterator[bytes] | None = None,
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers or []
+        if media_type:
+            self.headers.append(("content-type", media_type))
+        self.chunks = chunks
+
+
+def json_response(value: Any, status: int = 200, headers: list[tuple[str, str]] | None = None) -> Response:
+    """A response with a JSON body."""
+    return Response(status, orjson.dumps(value), headers, "application/json")
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A door of the hub.
+
+    Attributes:
+        method: Upper case.
+        path: Template such as "/ngsi-ld/v1/entities/{id}"; a parameter is one segment, `{name:path}` takes the rest.
+        handler: What answers.
+        permission: What the caller must hold ("entity.read"); "public" for the short list of doors open to all.
+        operation: Name of the operation in its standard ("Retrieve Entity"), for OpenAPI and logs.
+        clause: Where the standard defines it ("GS CIM 009 6.5.3.1"); empty for the hub's own.
+        tag: Group in the OpenAPI document.
+        describe: Further members of the OpenAPI operation object: parameters, requestBody, responses.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    permission: str
+    operation: str
+    clause: str = ""
+    tag: str = ""
+    describe: dict[str, Any] = {}
