@@ -67,7 +67,7 @@ class AttributeReader:
         elif type(value) is dict:
             found = [self._instance(name, value, depth)]
         elif type(value) is list and _is_multi(value):
-            found = [self._instance(name, item, depth) for item in value]
+            found = [self._instance(name, item, depth) if type(item) is dict else self._bare(name, item, depth) for item in value]
             _check_datasets(name, found)
         else:
             found = [self._bare(name, value, depth)]
@@ -100,10 +100,8 @@ class AttributeReader:
         self._value(instance, kind, value, name, depth)
         return instance
 
-    def _instance(self, name: str, document: Any, depth: int) -> Instance:
+    def _instance(self, name: str, document: dict[str, Any], depth: int) -> Instance:
         """One instance: a reified one, or a bare value that is an object."""
-        if type(document) is not dict:
-            raise BadRequestData(f"'{name}' must have an object for each of its instances")
         kind = document.get("type") or document.get("@type")
         value_key = VALUE_KEY.get(kind) if type(kind) is str else None
         if value_key is None:
@@ -183,6 +181,13 @@ def _is_multi(value: list[Any]) -> bool:
         if type(item) is dict and ("datasetId" in item or _states_type(item)):
             return True
     return False
+
+
+def looks_reified(value: Any) -> bool:
+    """Whether a value, standing bare in a concise document, could be read as an attribute instance or several."""
+    if type(value) is list:
+        return _is_multi(value)
+    return type(value) is dict and (not VALUE_KEYS.isdisjoint(value) or not {"type", "@type", *_METADATA}.isdisjoint(value))
 
 
 def _states_type(item: dict[str, Any]) -> bool:
