@@ -149,8 +149,10 @@ class Definitions:
             prefix, suffix = term[:colon], term[colon + 1 :]
             if prefix in local:
                 self._define(prefix, local, done)
-            mapped = self.iris.get(prefix)
-            return mapped + suffix if mapped is not None else term
+            mapped = self.iris.get(prefix, f"{prefix}:")
+            if mapped is None:
+                raise BadRequestData(f"'{term}' in the @context has the prefix '{prefix}', which is mapped to null")
+            return mapped + suffix
         if self.vocab is None:
             raise BadRequestData(f"'{term}' in the @context needs an '@id'")
         return self.vocab + term
