@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from pyld import ContextResolver  # type: ignore[import-untyped]
-from pyld.jsonld import JsonLdError, JsonLdProcessor  # type: ignore[import-untyped]
+from pyld import ContextResolver
+from pyld.jsonld import JsonLdError, JsonLdProcessor
 
 from cityhub.model.entity import DEFAULT_VOCAB
 from cityhub.model.errors import BadRequestData, CityHubError
