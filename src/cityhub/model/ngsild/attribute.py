@@ -42,14 +42,24 @@ class AttributeReader:
         terms: The @context.
         nulls: Whether the NGSI-LD Null may ask for the removal of attributes, instances and members.
         partial: Whether an attribute may say only what changes: its type and value may be missing (then they are
-            missing in the instance too), and the NGSI-LD Null may stand inside values.
+            missing in the instance too, and a bare value does not say of which type it is).
+        deep: Whether the NGSI-LD Null may also stand inside values.
         simplified: Whether the document is in the simplified representation.
     """
 
-    __slots__ = ("nulls", "partial", "simplified", "terms")
+    __slots__ = ("deep", "nulls", "partial", "simplified", "terms")
 
-    def __init__(self, terms: Terms, *, nulls: bool = False, partial: bool = False, simplified: bool = False) -> None:
+    def __init__(
+        self,
+        terms: Terms,
+        *,
+        nulls: bool = False,
+        partial: bool = False,
+        deep: bool = False,
+        simplified: bool = False,
+    ) -> None:
         self.terms = terms
+        self.deep = deep
         self.nulls = nulls
         self.partial = partial
         self.simplified = simplified
@@ -95,8 +105,8 @@ class AttributeReader:
 
     def _bare(self, name: str, value: Any, depth: int) -> Instance:
         """A Property whose value is all that the document says; of a geometry a GeoProperty."""
-        kind = "GeoProperty" if type(value) is dict and looks_like_geometry(value) else "Property"
-        instance: Instance = {} if self.partial and kind == "Property" else {"type": kind}
+        kind = "GeoProperty" if not self.partial and type(value) is dict and looks_like_geometry(value) else "Property"
+        instance: Instance = {} if self.partial else {"type": kind}
         self._value(instance, kind, value, name, depth)
         return instance
 
@@ -143,9 +153,9 @@ class AttributeReader:
             if key in document and kind is None:
                 return inferred, key
         if "value" in document and kind is None:
-            if looks_like_geometry(document["value"]):
-                return "GeoProperty", "value"
-            return "" if self.partial else "Property", "value"
+            if self.partial:
+                return "", "value"
+            return "GeoProperty" if looks_like_geometry(document["value"]) else "Property", "value"
         if kind is not None and not VALUE_KEYS.isdisjoint(document):
             raise BadRequestData(f"'{name}' has the unknown type {kind!r}; valid types are {', '.join(VALUE_KEY)}")
         if self.partial and kind is None and not _METADATA.isdisjoint(document):
@@ -202,11 +212,7 @@ def _check_datasets(name: str, instances: list[Instance]) -> None:
 
 
 def _check_geo(name: str, instance: Instance) -> None:
-    if instance.get("type", "GeoProperty") != "GeoProperty" or (
-        "type" not in instance and type(instance.get("value", NULL)) is not dict and instance.get("value") != NULL
-    ):
-        if instance.get("value") == NULL:
-            return
+    if instance.get("type", "GeoProperty") != "GeoProperty" and instance.get("value") != NULL:
         raise BadRequestData(f"'{name}' must be a GeoProperty: the core context defines it so")
 
 
@@ -323,12 +329,28 @@ NOT_ATTRIBUTES: Final = frozenset(_MEMBERS) - SYSTEM - {"@type"} | {"id", "type"
 NOT_SUB_ATTRIBUTES: Final = frozenset(("id", "@graph"))
 
 
+def check_members(name: str, instance: Instance) -> None:
+    """Raises BadRequestData if an instance has a member that an instance of its type must not have."""
+    kind = instance["type"]
+    if ("unitCode" in instance and kind in _UNITLESS) or (
+        kind in _RELATIONS if "valueType" in instance else "objectType" in instance and kind not in _RELATIONS
+    ):
+        raise BadRequestData(f"'{name}' is a {kind}, which has no 'unitCode', 'valueType' or 'objectType' of this sort")
+
+
+def read_value(kind: str, value: Any, terms: Terms, name: str, *, deep: bool = False) -> Any:
+    """The value of an attribute of a type, checked and in the internal form. Raises BadRequestData."""
+    instance: Instance = {"type": kind}
+    _READ_VALUE[kind](AttributeReader(terms, deep=deep), instance, value, name, 0)
+    return instance[VALUE_KEY[kind]]
+
+
 # The values of each attribute type.
 
 
 def _read_property(reader: AttributeReader, instance: Instance, value: Any, name: str, depth: int) -> None:
     if type(value) is not bool:
-        check_value(value, name, nulls=reader.partial, depth=depth)
+        check_value(value, name, nulls=reader.deep, depth=depth)
     instance["value"] = value
 
 
@@ -354,7 +376,7 @@ def _read_language_map(reader: AttributeReader, instance: Instance, value: Any, 
         items = text if type(text) is list else (text,)
         if not items or not all(type(item) is str for item in items):
             raise BadRequestData(f"'{name}' must have a text or a list of texts for the language {tag!r}")
-        if NULL in items and not reader.partial:
+        if NULL in items and not reader.deep:
             raise BadRequestData(f"'{name}' must not have the NGSI-LD Null ('{NULL}') for the language {tag!r} here")
     instance["languageMap"] = value
 

@@ -30,6 +30,7 @@ class Fragment(msgspec.Struct, frozen=True):
         scope: Scopes; the Null asks for their removal; None when the fragment does not speak of scopes.
         expires_at: Time in the internal form; the Null asks for its removal; None when it does not speak of it.
         id: The id in the document; "" when it has none.
+        simplified: Whether bare values leave it to the existing attribute of which type they are.
     """
 
     attrs: Attributes
@@ -37,6 +38,7 @@ class Fragment(msgspec.Struct, frozen=True):
     scope: list[str] | str | None = None
     expires_at: str | None = None
     id: str = ""
+    simplified: bool = False
 
 
 def parse_entity(document: Any, terms: Terms, *, require_type: bool = True, simplified: bool = False) -> Entity:
@@ -87,7 +89,7 @@ def parse_fragment(
     types = document.get("type") or document.get("@type")
     scope: list[str] | str | None = None
     expires_at: str | None = None
-    reader = AttributeReader(terms, nulls=nulls, partial=partial, simplified=simplified)
+    reader = AttributeReader(terms, nulls=nulls, partial=partial, deep=partial and nulls, simplified=simplified)
     attrs: Attributes = {}
     for name, value in document.items():
         if name in _MEMBERS:
@@ -100,7 +102,10 @@ def parse_fragment(
         if iri in attrs:
             raise BadRequestData(f"'{name}' is there twice, under two names of {iri}")
         attrs[iri] = reader.instances(name, value, iri)
-    return Fragment(attrs, read_types(types, terms) if types is not None else [], scope, expires_at, id)
+    read = [] if types is None else read_types(types, terms)
+    if not (attrs or read or id or scope or expires_at):
+        raise BadRequestData("An entity fragment must say something: an attribute, a type, a scope or when it expires")
+    return Fragment(attrs, read, scope, expires_at, id, simplified)
 
 
 def parse_attribute(
@@ -124,6 +129,8 @@ def parse_attribute(
         value = {key: item for key, item in value.items() if key != "@context"}
     if type(value) is dict and len(value) == 1 and name in value and not simplified:
         value = value[name]
+    if value in ({}, []) and partial:
+        raise BadRequestData(f"'{name}' must have a fragment that says something: a value, a member or a sub-attribute")
     return reader.instances(name, value, iri)
 
 
