@@ -14,6 +14,8 @@ from typing import Final
 from prometheus_client import CollectorRegistry, exposition, platform_collector, process_collector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from cityhub.web.http import Request, Response, Route
+
 BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the latency histogram, in seconds."""
 CONTENT_TYPE: Final = exposition.CONTENT_TYPE_LATEST
@@ -45,7 +47,7 @@ class Metrics:
         process_collector.ProcessCollector(registry=self.registry)
         platform_collector.PlatformCollector(registry=self.registry)
 
-    def request(self, operation: str, status: int, seconds: float) -> None:
+    def answered(self, request: Request, operation: str, status: int, seconds: float) -> None:
         """Counts one answered request. `operation` is one of the routes' names, never a text from outside."""
         times = self._requests.get((operation, status))
         if times is None:
@@ -68,6 +70,14 @@ class Metrics:
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text form."""
         return exposition.generate_latest(self.registry)
+
+    def routes(self) -> list[Route]:
+        """The door at which a Prometheus server reads them."""
+
+        async def read(request: Request) -> Response:
+            return Response(200, self.exposition(), media_type=CONTENT_TYPE)
+
+        return [Route("GET", "/metrics", read, "hub.observe", "Read Metrics", tag="hub")]
 
     def collect(self) -> Iterator[Metric]:
         """What the registry asks for: requests, latencies and the present value of every gauge."""

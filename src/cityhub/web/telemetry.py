@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -10,6 +12,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.util.types import AttributeValue
+
+from cityhub.web.http import Request
 
 
 def connect(endpoint: str, version: str) -> OpenTelemetryTracer:
@@ -42,12 +47,14 @@ class OpenTelemetryTracer:
         self._nobody = Context()
         self._propagator = TraceContextTextMapPropagator()
 
-    def request(self, operation: str, header: str | None, trace: str, started_ns: int, status: int) -> None:
-        """See `cityhub.web.tracing.Tracer.request`."""
-        self._ids.trace = trace
+    def answered(self, request: Request, operation: str, status: int, seconds: float) -> None:
+        """See `cityhub.web.tracing.Tracer.answered`."""
+        self._ids.trace = request.trace
+        header = request.headers.get("traceparent")
         context = self._propagator.extract({"traceparent": header} if header else {}, context=self._nobody)
-        attributes = {"http.response.status_code": status}
-        span = self._tracer.start_span(operation, context, SpanKind.SERVER, attributes, start_time=started_ns)
+        attributes: dict[str, AttributeValue] = {"http.request.method": request.method, "http.response.status_code": status}
+        began = time.time_ns() - int(seconds * 1e9)
+        span = self._tracer.start_span(operation, context, SpanKind.SERVER, attributes, start_time=began)
         if status >= 500:
             span.set_status(StatusCode.ERROR)
         span.end()

@@ -13,6 +13,7 @@ from random import getrandbits
 from typing import Final, Protocol
 
 from cityhub.settings import SettingsError
+from cityhub.web.http import Request
 
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
@@ -39,16 +40,8 @@ def traceparent(trace: str) -> str:
 class Tracer(Protocol):
     """Where the spans of answered requests go."""
 
-    def request(self, operation: str, header: str | None, trace: str, started_ns: int, status: int) -> None:
-        """Records a request that was just answered.
-
-        Args:
-            operation: The operation's name.
-            header: The request's `traceparent` header, if it had one.
-            trace: The request's trace id.
-            started_ns: When it came in (`time.time_ns`).
-            status: The answer's status.
-        """
+    def answered(self, request: Request, operation: str, status: int, seconds: float) -> None:
+        """Records the span of a request that was answered just now, `seconds` after it came."""
 
     def close(self) -> None:
         """Sends what is waiting; returns after a few seconds at most."""

@@ -6,7 +6,10 @@ import time
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from cityhub.web.http import Request
 from cityhub.web.metrics import Metrics
+
+REQUEST = Request("GET", "/", "", {}, b"")
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -19,9 +22,9 @@ def samples(metrics: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
 
 def test_requests_by_operation_and_status() -> None:
     metrics = Metrics()
-    metrics.request("Retrieve Entity", 200, 0.0004)
-    metrics.request("Retrieve Entity", 200, 0.004)
-    metrics.request("Retrieve Entity", 404, 99.0)
+    metrics.answered(REQUEST, "Retrieve Entity", 200, 0.0004)
+    metrics.answered(REQUEST, "Retrieve Entity", 200, 0.004)
+    metrics.answered(REQUEST, "Retrieve Entity", 404, 99.0)
     found = samples(metrics)
     assert found["cityhub_requests_total", ("Retrieve Entity", "200")] == 2
     assert found["cityhub_requests_total", ("Retrieve Entity", "404")] == 1
@@ -47,7 +50,7 @@ def test_gauges_are_asked_at_each_reading() -> None:
 
 def test_two_hubs_in_one_process_do_not_share_their_counts() -> None:
     one, other = Metrics(), Metrics()
-    one.request("x", 200, 0.1)
+    one.answered(REQUEST, "x", 200, 0.1)
     assert ("cityhub_requests_total", ("x", "200")) not in samples(other)
 
 
@@ -61,5 +64,14 @@ def _cost(metrics: Metrics) -> float:
     count = 20_000
     started = time.perf_counter()
     for _ in range(count):
-        metrics.request("Retrieve Entity", 200, 0.003)
+        metrics.answered(REQUEST, "Retrieve Entity", 200, 0.003)
     return (time.perf_counter() - started) / count
+
+
+async def test_the_door_answers_in_the_text_form() -> None:
+    metrics = Metrics()
+    (route,) = metrics.routes()
+    response = await route.handler(REQUEST)
+    assert response.status == 200
+    assert response.headers[0][1].startswith("text/plain; version=")
+    assert b"process_resident_memory_bytes" in response.body

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import time
 from typing import Any
 
 import pytest
 
 from cityhub.settings import SettingsError
+from cityhub.web.http import Request
 from cityhub.web.tracing import open_tracer, trace_of, traceparent
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -80,8 +80,12 @@ async def test_spans_reach_a_collector() -> None:
     port = server.sockets[0].getsockname()[1]
     tracer = open_tracer(f"http://127.0.0.1:{port}", "1.2.3")
     assert tracer is not None
-    tracer.request("Create Entity", f"00-{TRACE}-00f067aa0ba902b7-01", TRACE, time.time_ns(), 201)
-    tracer.request("Query Entities", None, "ab" * 16, time.time_ns(), 503)
+    called = Request("POST", "/", "", {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}, b"")
+    called.trace = TRACE
+    alone = Request("GET", "/", "", {}, b"")
+    alone.trace = "ab" * 16
+    tracer.answered(called, "Create Entity", 201, 0.25)
+    tracer.answered(alone, "Query Entities", 503, 0.25)
     await asyncio.to_thread(tracer.close)
     server.close()
     spans = {}
@@ -90,6 +94,7 @@ async def test_spans_reach_a_collector() -> None:
         spans |= {span.name: span for resource in request.resource_spans for scope in resource.scope_spans for span in scope.spans}
     assert spans["Create Entity"].trace_id.hex() == TRACE
     assert spans["Create Entity"].parent_span_id.hex() == "00f067aa0ba902b7"
+    assert spans["Create Entity"].end_time_unix_nano - spans["Create Entity"].start_time_unix_nano >= 250_000_000
     assert spans["Query Entities"].trace_id.hex() == "ab" * 16
     assert spans["Query Entities"].parent_span_id == b""
     assert spans["Query Entities"].status.code == 2
