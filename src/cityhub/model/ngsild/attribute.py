@@ -43,7 +43,7 @@ class AttributeReader:
         nulls: Whether the NGSI-LD Null may ask for the removal of attributes, instances and members.
         partial: Whether an attribute may say only what changes: its type and value may be missing (then they are
             missing in the instance too, and a bare value does not say of which type it is).
-        deep: Whether the NGSI-LD Null may also stand inside values.
+        deep: Whether that goes on in sub-attributes, and the NGSI-LD Null may also stand inside values.
         simplified: Whether the document is in the simplified representation.
     """
 
@@ -115,7 +115,7 @@ class AttributeReader:
         kind = document.get("type") or document.get("@type")
         value_key = VALUE_KEY.get(kind) if type(kind) is str else None
         if value_key is None:
-            kind, value_key = self._infer(name, document, kind)
+            kind, value_key = self._infer(name, document, kind, depth)
             if value_key == "":
                 return self._bare(name, document, depth)
         if depth >= MAX_DEPTH:
@@ -139,7 +139,7 @@ class AttributeReader:
             raise BadRequestData(f"'{name}' is a {kind} without '{value_key}'")
         return instance
 
-    def _infer(self, name: str, document: dict[str, Any], kind: Any) -> tuple[str, str]:
+    def _infer(self, name: str, document: dict[str, Any], kind: Any, depth: int) -> tuple[str, str]:
         """Type and value member of an object without a usable type; a value member "" says it is a bare value.
 
         A type "" says that a partial fragment leaves it to the attribute that it changes.
@@ -158,7 +158,7 @@ class AttributeReader:
             return "GeoProperty" if looks_like_geometry(document["value"]) else "Property", "value"
         if kind is not None and not VALUE_KEYS.isdisjoint(document):
             raise BadRequestData(f"'{name}' has the unknown type {kind!r}; valid types are {', '.join(VALUE_KEY)}")
-        if self.partial and kind is None and not _METADATA.isdisjoint(document):
+        if self.partial and kind is None and (_has_members(document) or (depth == 0 and not self.deep)):
             return "", "value"
         return "Property", ""
 
@@ -175,7 +175,9 @@ class AttributeReader:
         iri = self.terms.expand(key)
         if iri in subs:
             raise BadRequestData(f"'{where}' is there twice, under two names of {iri}")
-        subs[iri] = self.instances(where, item, iri, depth + 1)
+        # A partial update overwrites sub-attributes as a whole; only a merge goes on into them.
+        reader = AttributeReader(self.terms, nulls=self.nulls) if self.partial and not self.deep else self
+        subs[iri] = reader.instances(where, item, iri, depth + 1)
 
 
 def _bad_name(where: str, name: str | None = None) -> str:
@@ -203,6 +205,13 @@ def looks_reified(value: Any) -> bool:
 def _states_type(item: dict[str, Any]) -> bool:
     kind = item.get("type") or item.get("@type")
     return type(kind) is str and kind in VALUE_KEY
+
+
+def _has_members(document: dict[str, Any]) -> bool:
+    """Whether an object without type and value can only be the fragment of an instance: it has metadata or sub-attributes."""
+    if not _METADATA.isdisjoint(document):
+        return True
+    return any(type(item) is dict and _states_type(item) for item in document.values())
 
 
 def _check_datasets(name: str, instances: list[Instance]) -> None:
@@ -389,12 +398,10 @@ def _read_json(reader: AttributeReader, instance: Instance, value: Any, name: st
 
 
 def _read_vocab(reader: AttributeReader, instance: Instance, value: Any, name: str, _depth: int) -> None:
-    if type(value) is list and value and all(type(item) is str and item and item != NULL for item in value):
-        instance["vocab"] = reader.terms.expand_value(value)
-    elif type(value) is str and value and value != NULL:
-        instance["vocab"] = reader.terms.expand_value(value)
-    else:
+    items = value if type(value) is list else [value]
+    if not items or not all(type(item) is str and item and item != NULL for item in items):
         raise BadRequestData(f"'{name}' must have a text or a list of texts as vocab")
+    instance["vocab"] = reader.terms.expand_value(value)
 
 
 def _read_value_list(reader: AttributeReader, instance: Instance, value: Any, name: str, depth: int) -> None:

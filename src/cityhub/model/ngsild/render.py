@@ -63,7 +63,7 @@ def render_value(entity: Entity, name: str, terms: Terms, view: View = NORMALIZE
         wanted = next(iter(view.dataset_ids))
     for instance in entity["attrs"].get(name, ()):
         if instance.get("datasetId", "@none") == (wanted or "@none"):
-            value = Renderer(terms, view).simplified(name, instance, ())
+            value = Renderer(terms, view).simplified(name, instance)
             if instance["type"] in ("LanguageProperty", "JsonProperty", "VocabProperty") and type(value) is dict:
                 return value.get(VALUE_KEY[instance["type"]], value)
             return value
@@ -140,10 +140,10 @@ class Renderer:
                 return self.normalized(iri, instance, parent)
             if form == "concise":
                 return self.concise(iri, instance, parent)
-            value = self.simplified(iri, instance, parent)
+            value = self.simplified(iri, instance)
             return {"dataset": {instance["datasetId"]: value}} if "datasetId" in instance and self._view.dataset_ids is None else value
         if form == "simplified":
-            return {"dataset": {i.get("datasetId", "@none"): self.simplified(iri, i, parent) for i in instances}}
+            return {"dataset": {i.get("datasetId", "@none"): self.simplified(iri, i) for i in instances}}
         one = self.normalized if form == "normalized" else self.concise
         return [one(iri, instance, parent) for instance in instances]
 
@@ -179,11 +179,11 @@ class Renderer:
             return out
         return {key: value for key, value in out.items() if key != "type"}
 
-    def simplified(self, iri: str, instance: Instance, parent: Mapping[str, Any]) -> Any:
+    def simplified(self, iri: str, instance: Instance) -> Any:
         """The value of one instance, as the simplified representation has it."""
         kind = instance["type"]
         key = VALUE_KEY[kind]
-        value = instance.get(key)
+        value: Any = instance.get(key)
         if kind == "LanguageProperty":
             if value == NULL or not self._view.languages:
                 return {"languageMap": value}
@@ -212,7 +212,7 @@ class Renderer:
             out["modifiedAt"] = show(instance.get("modifiedAt") or created)
 
     def _join(self, out: dict[str, Any], iri: str, instance: Instance) -> None:
-        value = instance.get(VALUE_KEY[instance["type"]])
+        value: Any = instance.get(VALUE_KEY[instance["type"]])
         entities = self._entities(iri, value)
         if entities:
             if instance["type"] == "Relationship" and type(value) is str:
