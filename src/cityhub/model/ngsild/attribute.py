@@ -16,7 +16,7 @@ from cityhub.model.entity import NGSI_LD, NULL, VALUE_KEY, Attributes, Instance
 from cityhub.model.errors import BadRequestData
 from cityhub.model.ngsild import moment
 from cityhub.model.ngsild.geometry import GEOMETRIES, looks_like_geometry, read_geometry
-from cityhub.model.ngsild.names import is_language, is_name, is_uri, texts
+from cityhub.model.ngsild.names import is_language, is_uri, texts
 from cityhub.model.ngsild.terms import Terms
 from cityhub.model.ngsild.values import MAX_DEPTH, check_value
 
@@ -66,9 +66,9 @@ class AttributeReader:
 
     def name(self, term: str) -> str:
         """The IRI of an attribute name. Raises BadRequestData if it is not a name or means something else."""
-        if term in NOT_ATTRIBUTES or not is_name(term):
-            raise BadRequestData(_bad_name(term))
-        return self.terms.expand(term)
+        if term in NOT_ATTRIBUTES:
+            raise BadRequestData(_bad_name(term, term))
+        return self.terms.expand_name(term)
 
     def instances(self, name: str, value: Any, iri: str, depth: int = 0) -> list[Instance]:
         """All instances of one attribute, or of one sub-attribute at `depth` > 0; at most one per datasetId."""
@@ -170,9 +170,9 @@ class AttributeReader:
 
     def _sub_attribute(self, subs: Attributes, key: str, item: Any, name: str, depth: int) -> None:
         where = f"{name}.{key}"
-        if key in NOT_SUB_ATTRIBUTES or not is_name(key):
+        if key in NOT_SUB_ATTRIBUTES:
             raise BadRequestData(_bad_name(where, key))
-        iri = self.terms.expand(key)
+        iri = self.terms.expand_name(key)
         if iri in subs:
             raise BadRequestData(f"'{where}' is there twice, under two names of {iri}")
         # A partial update overwrites sub-attributes as a whole; only a merge goes on into them.
@@ -180,19 +180,13 @@ class AttributeReader:
         subs[iri] = reader.instances(where, item, iri, depth + 1)
 
 
-def _bad_name(where: str, name: str | None = None) -> str:
-    name = where if name is None else name
-    if name.startswith("@") or name in NOT_ATTRIBUTES:
-        return f"'{where}' must not be there: '{name}' is a word of NGSI-LD and does not belong to this kind of attribute or entity"
-    return f"'{where}' is not a name: names are letters, digits and '_' and begin with a letter, or they are URIs"
+def _bad_name(where: str, name: str) -> str:
+    return f"'{where}' must not be there: '{name}' is a word of NGSI-LD and no name of an attribute at this place"
 
 
 def _is_multi(value: list[Any]) -> bool:
     """Whether a list holds instances, not plain values: one of them states its attribute type or its datasetId."""
-    for item in value:
-        if type(item) is dict and ("datasetId" in item or _states_type(item)):
-            return True
-    return False
+    return any(type(item) is dict and ("datasetId" in item or _states_type(item)) for item in value)
 
 
 def looks_reified(value: Any) -> bool:
@@ -232,6 +226,8 @@ def _check_proof(name: str, instance: Instance) -> None:
 
 
 # The members of an instance that are not sub-attributes.
+
+MemberReader = Callable[[AttributeReader, Instance, Any, str], None]
 
 
 def _read_observed(reader: AttributeReader, instance: Instance, value: Any, name: str) -> None:
@@ -274,10 +270,9 @@ def _read_object_type(reader: AttributeReader, instance: Instance, value: Any, n
         instance["objectType"] = NULL
         return
     types = texts(value, f"{name}.objectType")
-    for item in types:
-        if not is_name(item) or item == NULL:
-            raise BadRequestData(f"'{name}.objectType' has {item!r}, which is not the name of a type")
-    instance["objectType"] = [reader.terms.expand(item) for item in types]
+    if NULL in types:
+        raise BadRequestData(f"'{name}.objectType' must not have the NGSI-LD Null ('{NULL}') here")
+    instance["objectType"] = [reader.terms.expand_name(item) for item in types]
 
 
 def _read_value_type(reader: AttributeReader, instance: Instance, value: Any, name: str) -> None:
@@ -299,6 +294,16 @@ def _read_linked(_reader: AttributeReader, instance: Instance, value: Any, name:
         raise BadRequestData(f"'{name}' must have entities as linked entities")
 
 
+def _read_lang(reader: AttributeReader, instance: Instance, value: Any, name: str) -> None:
+    """The language that was chosen of a LanguageProperty (clause 4.15), from a client that sends an answer back."""
+    if value == NULL and reader.nulls:
+        instance["lang"] = NULL
+    elif is_language(value):
+        instance["lang"] = value
+    else:
+        raise BadRequestData(f"'{name}.lang' must be a language tag such as 'zh'")
+
+
 def _read_sealed(reader: AttributeReader, instance: Instance, value: Any, name: str, key: str) -> None:
     if not reader.terms.expand(name).endswith("ngsildproof"):
         raise BadRequestData(f"'{name}.{key}' must not be there: only 'ngsildproof' has it")
@@ -311,7 +316,7 @@ def _refuse(reader: AttributeReader, instance: Instance, value: Any, name: str, 
     raise BadRequestData(f"'{name}.{key}' must not be there: it does not belong to a {instance.get('type', 'Property')}")
 
 
-def _named(read: Callable[[AttributeReader, Instance, Any, str, str], None], key: str) -> Callable[[AttributeReader, Instance, Any, str], None]:
+def _named(read: Callable[[AttributeReader, Instance, Any, str, str], None], key: str) -> MemberReader:
     return lambda reader, instance, value, name: read(reader, instance, value, name, key)
 
 
@@ -319,9 +324,9 @@ def _ignore(_reader: AttributeReader, _instance: Instance, _value: Any, _name: s
     return
 
 
-_MEMBERS: Final[dict[str, Callable[[AttributeReader, Instance, Any, str], None]]] = {
+_MEMBERS: Final[dict[str, MemberReader]] = {
     "@type": _ignore,
-    **{key: _ignore for key in SYSTEM},
+    **dict.fromkeys(SYSTEM, _ignore),
     **{key: _named(_refuse, key) for key in (*VALUE_KEYS, *_PREVIOUS, "@context", "@id", "@value")},
     "entityIdSealed": _named(_read_sealed, "entityIdSealed"),
     "entityTypeSealed": _named(_read_sealed, "entityTypeSealed"),
@@ -331,10 +336,12 @@ _MEMBERS: Final[dict[str, Callable[[AttributeReader, Instance, Any, str], None]]
     "datasetId": _read_dataset,
     "objectType": _read_object_type,
     "valueType": _read_value_type,
+    "lang": _read_lang,
     "entity": _read_linked,
     "entityList": _read_linked,
 }
-NOT_ATTRIBUTES: Final = frozenset(_MEMBERS) - SYSTEM - {"@type"} | {"id", "type", "scope"}
+NOT_ATTRIBUTES: Final = (frozenset(_MEMBERS) | {"id", "type", "scope"}) - VALUE_KEYS - {"createdAt", "modifiedAt", "deletedAt", "lang"}
+"""Words of NGSI-LD that must not name an attribute (clause 4.5.1). Published data models do have attributes named "value"."""
 NOT_SUB_ATTRIBUTES: Final = frozenset(("id", "@graph"))
 
 
@@ -360,6 +367,8 @@ def read_value(kind: str, value: Any, terms: Terms, name: str, *, deep: bool = F
 def _read_property(reader: AttributeReader, instance: Instance, value: Any, name: str, depth: int) -> None:
     if type(value) is not bool:
         check_value(value, name, nulls=reader.deep, depth=depth)
+        if type(value) is dict or type(value) is list:
+            value = reader.terms.expand_value(value)
     instance["value"] = value
 
 
@@ -401,7 +410,7 @@ def _read_vocab(reader: AttributeReader, instance: Instance, value: Any, name: s
     items = value if type(value) is list else [value]
     if not items or not all(type(item) is str and item and item != NULL for item in items):
         raise BadRequestData(f"'{name}' must have a text or a list of texts as vocab")
-    instance["vocab"] = reader.terms.expand_value(value)
+    instance["vocab"] = reader.terms.expand_iri(value)
 
 
 def _read_value_list(reader: AttributeReader, instance: Instance, value: Any, name: str, depth: int) -> None:
@@ -411,7 +420,7 @@ def _read_value_list(reader: AttributeReader, instance: Instance, value: Any, na
         instance["valueList"] = NULL
         return
     check_value(value, name, depth=depth)
-    instance["valueList"] = value
+    instance["valueList"] = reader.terms.expand_value(value)
 
 
 def _read_object_list(reader: AttributeReader, instance: Instance, value: Any, name: str, _depth: int) -> None:

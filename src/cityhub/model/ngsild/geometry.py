@@ -16,6 +16,7 @@ _DEPTH: Final = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString"
 GEOMETRIES: Final = frozenset(_DEPTH)
 """The geometry types that a GeoProperty may have; GeometryCollection is not one of them."""
 _RING = 4  # positions of the smallest ring: a triangle, closed
+_FAR = 1e9  # keeps every calculation with coordinates finite
 
 
 def looks_like_geometry(value: Any) -> bool:
@@ -26,8 +27,9 @@ def looks_like_geometry(value: Any) -> bool:
 def read_geometry(value: Any, where: str) -> dict[str, Any]:
     """A geometry, checked; one that was encoded as a JSON text comes back as the object.
 
-    Positions are longitude (-180..180), latitude (-90..90) and perhaps a height. A geometry that crosses the
-    antimeridian is to be cut in two (RFC 7946 clause 3.1.9). Raises BadRequestData naming what is wrong.
+    Positions are longitude, latitude and perhaps a height. RFC 7946 sets no range: a geometry that crosses the
+    antimeridian may go beyond 180 degrees, and published examples have latitudes beyond 90, so whoever calculates with
+    positions must take any number. Raises BadRequestData naming what is wrong.
     """
     if type(value) is str:
         try:
@@ -61,11 +63,9 @@ def _problem(coordinates: Any, depth: int, kind: str) -> str:
 
 
 def _position_problem(position: Any) -> str:
-    if type(position) is not list or len(position) < 2:
+    if type(position) is not list or not 2 <= len(position) <= 3:
         return "a position must be a list of longitude, latitude and perhaps height"
     for number in position:
-        if type(number) is not float and type(number) is not int:
-            return "a position must consist of numbers"
-    if not (-180.0 <= position[0] <= 180.0 and -90.0 <= position[1] <= 90.0):
-        return "a position must have a longitude in -180..180 and a latitude in -90..90, in this order"
+        if (type(number) is not float and type(number) is not int) or not -_FAR <= number <= _FAR:
+            return "a position must consist of numbers of usual size"
     return ""

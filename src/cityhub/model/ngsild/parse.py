@@ -12,11 +12,14 @@ import msgspec
 from cityhub.model.entity import NULL, Attributes, Entity, Instance
 from cityhub.model.errors import BadRequestData
 from cityhub.model.ngsild import moment
-from cityhub.model.ngsild.attribute import SYSTEM, AttributeReader
-from cityhub.model.ngsild.names import is_name, is_uri, read_scope, texts
+from cityhub.model.ngsild.attribute import AttributeReader
+from cityhub.model.ngsild.names import is_uri, read_scope, texts
 from cityhub.model.ngsild.terms import Terms
 
-_MEMBERS: Final = frozenset(("id", "type", "@id", "@type", "@context", "scope", "expiresAt")) | SYSTEM
+_MEMBERS: Final = frozenset(
+    ("id", "type", "@id", "@type", "@context", "scope", "expiresAt", "createdAt", "modifiedAt", "deletedAt")
+)
+"""Members of an entity that are no attributes; system times in a request are ignored."""
 
 
 class Fragment(msgspec.Struct, frozen=True):
@@ -136,15 +139,10 @@ def parse_attribute(
 
 def read_types(value: Any, terms: Terms) -> list[str]:
     """The IRIs of a 'type' member. Raises BadRequestData unless it is a name or a list of names."""
-    if type(value) is str and is_name(value):
-        return [_type(value, terms)]
-    return list(dict.fromkeys(_type(name, terms) for name in texts(value, "type")))
-
-
-def _type(name: str, terms: Terms) -> str:
-    if not is_name(name) or name == NULL:
-        raise BadRequestData(f"'type' has {name!r:.200}, which is not a name: letters, digits and '_' after a letter, or a URI")
-    return terms.expand(name)
+    names = [value] if type(value) is str else texts(value, "type")
+    if NULL in names:
+        raise BadRequestData(f"'type' must not have the NGSI-LD Null ('{NULL}'): types can only be added")
+    return list(dict.fromkeys(map(terms.expand_name, names)))
 
 
 def _read_scope(value: Any, *, nulls: bool) -> list[str] | str:

@@ -22,8 +22,10 @@ from cityhub.model.ngsild.view import NORMALIZED, View
 
 Linked = Mapping[str, Entity]
 """Linked entities by id, to be put inline; those that are missing stay plain objects."""
-# Types whose reified form is the internal one, so that an instance without further members is shared as it is.
-_PLAIN: Final = frozenset(("Property", "GeoProperty", "Relationship", "JsonProperty", "ListProperty"))
+# Types whose reified form is the internal one, so that an instance without further members is shared as it is; names
+# inside the value of a Property are not.
+_PLAIN: Final = frozenset(("Property", "Relationship", "JsonProperty"))
+_COMPOUND: Final = frozenset((dict, list))
 _BARE: Final = 2  # members of an instance that has nothing but type and value
 
 
@@ -135,7 +137,7 @@ class Renderer:
         if len(instances) == 1:
             instance = instances[0]
             if form == "normalized":
-                if len(instance) == _BARE and self._plain and instance["type"] in _PLAIN:
+                if len(instance) == _BARE and self._plain and instance["type"] in _PLAIN and type(instance.get("value")) not in _COMPOUND:
                     return instance
                 return self.normalized(iri, instance, parent)
             if form == "concise":
@@ -189,7 +191,7 @@ class Renderer:
                 return {"languageMap": value}
             return value[choose(value, self._view.languages)]
         if kind == "VocabProperty":
-            return {"vocab": self._terms.compact_value(value)}
+            return {"vocab": value if value == NULL else self._terms.compact_iri(value)}
         if kind == "JsonProperty":
             return {"json": value}
         if self._linked is not None and kind in ("Relationship", "ListRelationship"):
@@ -197,7 +199,7 @@ class Renderer:
             if entities:
                 joined = [entities.get(id, id) for id in ([value] if type(value) is str else value)]
                 return joined[0] if type(value) is str else joined
-        return value
+        return self._terms.compact_value(value) if kind in ("Property", "ListProperty") and type(value) in _COMPOUND else value
 
     def _sub_attributes(self, out: dict[str, Any], instance: Instance, parent: Mapping[str, Any]) -> None:
         below = {"createdAt": instance.get("createdAt") or parent.get("createdAt")} if self._view.sys_attrs else instance
@@ -254,7 +256,15 @@ def _write_expires(renderer: Renderer, out: dict[str, Any], value: Any, _instanc
 
 def _write_vocab(key: str) -> Callable[[Renderer, dict[str, Any], Any, Instance], None]:
     def write(renderer: Renderer, out: dict[str, Any], value: Any, _instance: Instance) -> None:
-        out[key] = value if value == NULL else renderer._terms.compact_value(value)
+        out[key] = value if value == NULL else renderer._terms.compact_iri(value)
+
+    return write
+
+
+def _write_value(key: str) -> Callable[[Renderer, dict[str, Any], Any, Instance], None]:
+    def write(renderer: Renderer, out: dict[str, Any], value: Any, instance: Instance) -> None:
+        geometry = instance["type"] == "GeoProperty"
+        out[key] = value if geometry or type(value) not in _COMPOUND else renderer._terms.compact_value(value)
 
     return write
 
@@ -306,6 +316,7 @@ _WRITE: Final[dict[str, Callable[[Renderer, dict[str, Any], Any, Instance], None
     "observedAt": _write_observed,
     "expiresAt": _write_expires,
     "deletedAt": _write_time("deletedAt"),
+    **{key: _write_value(key) for key in ("value", "previousValue", "valueList", "previousValueList")},
     "vocab": _write_vocab("vocab"),
     "previousVocab": _write_vocab("previousVocab"),
     "objectList": _write_object_list("objectList"),
