@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 
 class Terms(Protocol):
     """Names in both directions under one @context; both directions are memoised by whoever provides them."""
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Terms that stand for keywords, such as {"kind": "@type"}; nearly always empty."""
 
     def expand(self, term: str) -> str:
         """The IRI of a term, a compact IRI or an IRI."""
