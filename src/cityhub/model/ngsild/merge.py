@@ -18,7 +18,6 @@ from cityhub.model.errors import BadRequestData, NotFound
 from cityhub.model.ngsild.attribute_member import check_members
 from cityhub.model.ngsild.attribute_value import read_value
 from cityhub.model.ngsild.content import changed, is_removal, present, put, settle, with_attribute, with_attrs, without, without_nulls
-from cityhub.model.ngsild.geometry import read_geometry
 from cityhub.model.ngsild.parse import Fragment
 from cityhub.model.ngsild.patch import merge_entity as merge_entity
 from cityhub.model.ngsild.stamp import renewed_attributes
@@ -110,7 +109,7 @@ def update_attributes(current: Entity, fragment: Fragment, now: str) -> tuple[En
     return changed(current, fragment, changes, now), updated, not_updated
 
 
-def partial_update(current: Entity, iri: str, fragment: list[Instance], now: str, name: str = "") -> Entity:
+def partial_update(current: Entity, iri: str, fragment: list[Instance], now: str, terms: Terms, name: str = "") -> Entity:
     """The entity with some members of an attribute's instances overwritten; the others stay as they are.
 
     The NGSI-LD Null as value removes the instance, as a member's value that member. Raises NotFound when the entity
@@ -124,7 +123,7 @@ def partial_update(current: Entity, iri: str, fragment: list[Instance], now: str
         if is_removal(part):
             instances = without(instances, part.get("datasetId"))
         else:
-            new = _overwritten(old, part, name)
+            new = _overwritten(old, part, terms, name)
             if "attrs" in part:
                 created = old.get("createdAt") or current["createdAt"]
                 kept = {key: value for key, value in old.get("attrs", {}).items() if key not in part["attrs"]}
@@ -209,7 +208,7 @@ def _instance(instances: list[Instance], dataset_id: str | None, current: Entity
     return found
 
 
-def _overwritten(old: Instance, part: Instance, name: str) -> Instance:
+def _overwritten(old: Instance, part: Instance, terms: Terms, name: str) -> Instance:
     """An instance with the members of a part instead of its own; sub-attributes are left to the caller."""
     kind = old["type"]
     if part.get("type", kind) != kind:
@@ -218,8 +217,7 @@ def _overwritten(old: Instance, part: Instance, name: str) -> Instance:
     if "type" not in part and "value" in part:
         if VALUE_KEY[kind] != "value":
             raise BadRequestData(f"'{name}' is a {kind}; its value must be given as '{VALUE_KEY[kind]}'")
-        if kind == "GeoProperty":
-            new["value"] = read_geometry(part["value"], name)
+        new["value"] = read_value(kind, part["value"], terms, name)
     if "observedAt" in part and "observedAtText" not in part:
         new.pop("observedAtText", None)
     new = {key: value for key, value in new.items() if not (type(value) is str and value == NULL)}

@@ -12,7 +12,6 @@ import msgspec
 
 from cityhub.model.entity import NULL, Attributes, Entity, Instance
 from cityhub.model.errors import BadRequestData
-from cityhub.model.jsonld import CORE
 from cityhub.model.ngsild import moment
 from cityhub.model.ngsild.attribute import AttributeReader
 from cityhub.model.ngsild.attribute_member import VALUE_KEYS
@@ -38,7 +37,6 @@ class Fragment(msgspec.Struct, frozen=True):
         expires_at: Time in the internal form; the Null asks for its removal; None when it does not speak of it.
         id: The id in the document; "" when it has none.
         simplified: Whether bare values leave it to the existing attribute of which type they are.
-        terms: The @context of the request, by which such values are read.
     """
 
     attrs: Attributes
@@ -47,7 +45,6 @@ class Fragment(msgspec.Struct, frozen=True):
     expires_at: str | None = None
     id: str = ""
     simplified: bool = False
-    terms: Terms = CORE
 
 
 def parse_entity(document: Any, terms: Terms, *, require_type: bool = True, simplified: bool = False) -> Entity:
@@ -116,7 +113,7 @@ def parse_fragment(
     read = [] if types is None else read_types(types, terms)
     if not (attrs or read or id or scope or expires_at):
         raise BadRequestData("An entity fragment must say something: an attribute, a type, a scope or when it expires")
-    return Fragment(attrs, read, scope, expires_at, id, simplified, terms)
+    return Fragment(attrs, read, scope, expires_at, id, simplified)
 
 
 def parse_attribute(

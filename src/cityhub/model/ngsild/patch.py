@@ -16,10 +16,11 @@ from cityhub.model.ngsild.geometry import looks_like_geometry
 from cityhub.model.ngsild.content import changed, is_removal
 from cityhub.model.ngsild.parse import Fragment
 from cityhub.model.ngsild.stamp import new_instance
+from cityhub.model.ngsild.terms import Terms
 
 
 def merge_entity(
-    current: Entity, fragment: Fragment, now: str, observed_at: str | None = None, lang: str | None = None
+    current: Entity, fragment: Fragment, now: str, terms: Terms, observed_at: str | None = None, lang: str | None = None
 ) -> Entity:
     """The entity with a fragment merged in: attributes, instances, sub-attributes and members of values alike.
 
@@ -27,12 +28,13 @@ def merge_entity(
         current: The entity as it is.
         fragment: From `parse_fragment(..., nulls=True, partial=True)`.
         now: Time of the write.
+        terms: The @context of the fragment, for values that do not state their type.
         observed_at: Time (internal form) for instances that have an observedAt and get no new one of their own.
         lang: Language of texts that are merged into LanguageProperties.
 
     Raises BadRequestData when an attribute would become another type, or a new one has no value.
     """
-    merge = _Merge(now, fragment, observed_at, lang)
+    merge = _Merge(now, terms, fragment.simplified, observed_at, lang)
     attrs = merge.attributes(current["attrs"], fragment.attrs, current["createdAt"])
     changes: dict[str, Any] = {} if attrs is current["attrs"] else {"attrs": attrs}
     if fragment.scope is not None:
@@ -45,11 +47,12 @@ def merge_entity(
 class _Merge:
     """One merge with its settings."""
 
-    __slots__ = ("_fragment", "_lang", "_now", "_observed_at")
+    __slots__ = ("_lang", "_now", "_observed_at", "_simplified", "_terms")
 
-    def __init__(self, now: str, fragment: Fragment, observed_at: str | None, lang: str | None) -> None:
+    def __init__(self, now: str, terms: Terms, simplified: bool, observed_at: str | None, lang: str | None) -> None:
         self._now = now
-        self._fragment = fragment
+        self._terms = terms
+        self._simplified = simplified
         self._observed_at = observed_at
         self._lang = lang
 
@@ -143,9 +146,9 @@ class _Merge:
             if not self._lang:
                 raise BadRequestData(f"'{iri}' is a LanguageProperty; say in the parameter 'lang' of which language its text is")
             value = {self._lang: value}
-        elif kind not in ("Property", "GeoProperty") and not self._fragment.simplified:
+        elif kind not in ("Property", "GeoProperty") and not self._simplified:
             raise BadRequestData(f"'{iri}' is a {kind}; its value must be given as '{VALUE_KEY[kind]}'")
-        return read_value(kind, value, self._fragment.terms, iri, deep=True)
+        return read_value(kind, value, self._terms, iri, deep=True)
 
 
 def merge_values(old: Any, patch: Any) -> Any:
