@@ -17,8 +17,12 @@ from cityhub.model.entity import Entity, Instance
 from cityhub.model.errors import AlreadyExists, CityHubError, NotFound
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ngsild import merge
+from cityhub.model.ngsild.entity_query import EntityQuery
 from cityhub.model.ngsild.parse import Fragment
-from cityhub.model.ports import Document, Store, Write
+from cityhub.model.ngsild.patch import merge_entity
+from cityhub.model.ngsild.selector import parse_type_selection
+from cityhub.model.ngsild.view import View
+from cityhub.model.ports import Document, Page, Store, Write
 
 UpsertMode = Literal["replace", "update"]
 
@@ -70,7 +74,9 @@ class EntityOperations:
 
     async def merge(self, call: Call, id: str, fragment: Fragment, observed_at: str | None, language: str | None) -> None:
         """Merge Entity (5.6.17). Raises NotFound."""
-        await self._one(call, id, _existing(id, lambda now, at: (merge.merge_entity(now, fragment, at, observed_at, language), None)))
+        await self._one(
+            call, id, _existing(id, lambda now, at: (merge_entity(now, fragment, at, call.terms, observed_at, language), None))
+        )
 
     async def delete(self, call: Call, id: str) -> None:
         """Delete Entity (5.6.6). Raises NotFound."""
@@ -98,16 +104,32 @@ class EntityOperations:
 
     async def update_attribute(self, call: Call, id: str, attribute: str, instances: list[Instance]) -> None:
         """Partial Attribute Update (5.6.4). Raises NotFound for a missing entity, attribute or dataset."""
-        await self._one(call, id, _existing(id, lambda now, at: (merge.partial_update(now, attribute, instances, at), None)))
+        name, terms = call.terms.compact(attribute), call.terms
+        await self._one(
+            call, id, _existing(id, lambda now, at: (merge.partial_update(now, attribute, instances, at, terms, name), None))
+        )
 
     async def replace_attribute(self, call: Call, id: str, attribute: str, instances: list[Instance]) -> None:
         """Replace Attribute (5.6.19). Raises NotFound for a missing entity or attribute."""
-        await self._one(call, id, _existing(id, lambda now, at: (merge.replace_attribute(now, attribute, instances, at), None)))
+        name = call.terms.compact(attribute)
+        await self._one(call, id, _existing(id, lambda now, at: (merge.replace_attribute(now, attribute, instances, at, name), None)))
+
+    async def set_value(
+        self, call: Call, id: str, attribute: str, value: Any, dataset_id: str | None, observed_at: str | None
+    ) -> None:
+        """Update Attribute value. Raises NotFound for a missing entity, attribute or dataset."""
+        name, terms = call.terms.compact(attribute), call.terms
+        await self._one(
+            call,
+            id,
+            _existing(id, lambda now, at: (merge.set_value(now, attribute, value, at, terms, dataset_id, observed_at, name), None)),
+        )
 
     async def delete_attribute(self, call: Call, id: str, attribute: str, dataset_id: str | None, delete_all: bool) -> None:
         """Delete Attribute (5.6.5). Raises NotFound for a missing entity, attribute or dataset."""
+        name = call.terms.compact(attribute)
         await self._one(
-            call, id, _existing(id, lambda now, at: (merge.delete_attribute(now, attribute, dataset_id, delete_all, at), None))
+            call, id, _existing(id, lambda now, at: (merge.delete_attribute(now, attribute, dataset_id, delete_all, at, name), None))
         )
 
     # -- Batches: one result or error per entity, in order -----------------------------------------------------------
@@ -136,7 +158,7 @@ class EntityOperations:
         """Batch Entity Merge (5.6.20)."""
 
         def transition(fragment: Fragment) -> Callable[[Entity, str], tuple[Entity, None]]:
-            return lambda entity, at: (merge.merge_entity(entity, fragment, at, None, None), None)
+            return lambda entity, at: (merge_entity(entity, fragment, at, call.terms), None)
 
         return await self._many(call, [Write(one.id, _existing(one.id, transition(one))) for one in fragments])
 
@@ -149,12 +171,27 @@ class EntityOperations:
 
     # -- Consumption ---------------------------------------------------------------------------------------------
 
-    def retrieve(self, call: Call, id: str) -> Entity:
-        """The entity. Raises NotFound."""
+    async def retrieve(self, call: Call, id: str, view: View, types: str | None = None) -> Entity:
+        """Retrieve Entity (5.7.1): the entity, if its types are among the selected ones. Raises NotFound."""
         entity = self.store.get(call.tenant, id)
-        if entity is None:
-            raise NotFound(f"Entity '{id}' does not exist")
+        if entity is None or (types is not None and not parse_type_selection(types, call.terms).selects(entity["type"])):
+            raise NotFound(f"Entity '{id}' does not exist" + (f" with a type of '{types}'" if types else ""))
         return entity
+
+    async def query(
+        self, call: Call, wanted: EntityQuery, view: View, offset: int, limit: int, count: bool, order: Callable[[Entity], Any] | None
+    ) -> Page:
+        """Query Entities (5.7.2): the entities of one page."""
+        store, tenant = self.store, call.tenant
+        matches = None if is_exact(wanted) else wanted.with_links(lambda id: store.get(tenant, id))
+        return await store.find(tenant, wanted.condition, matches, offset, limit, count, order)
+
+
+def is_exact(wanted: EntityQuery) -> bool:
+    """Whether the condition alone says what the query asks for: types or nothing."""
+    if wanted.attributes or wanted.q or wanted.geo or wanted.scope:
+        return False
+    return all(selector.ids is None and selector.id_pattern is None for selector in wanted.selectors)
 
 
 def creation(entity: Entity) -> Callable[[Document | None, str], tuple[Document, None]]:
