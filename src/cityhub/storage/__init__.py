@@ -1,0 +1,1 @@
+"""Where the city's state is kept: SQL engines, their journal, backups."""
