@@ -1,1 +1,1 @@
-"""Where the city's state is kept: SQL engines, their journal, backups."""
+"""Where things are kept: the store with its journal, on SQLite (embedded) or PostgreSQL (grown)."""
