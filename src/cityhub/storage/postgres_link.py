@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import psycopg
@@ -97,11 +97,11 @@ class Link:
                 await self._pool.check()
         raise AssertionError("unreachable")
 
-    async def rows(self, query: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    async def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one query."""
 
         async def work(connection: Connection) -> list[tuple[Any, ...]]:
-            cursor = await connection.execute(query, parameters, binary=True)  # type: ignore[arg-type]
+            cursor = await connection.execute(query, parameters, binary=True)
             return await cursor.fetchall()
 
         return await self.read(work)

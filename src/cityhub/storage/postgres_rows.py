@@ -1,27 +1,27 @@
-"""From a batch to the rows that it changes: entities, shapes, boxes, indexed values, records, journal. Pure."""
+"""From a batch to the rows that it changes: entities, shapes, boxes, indexed values, records. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from itertools import islice
 from typing import NamedTuple
 
 import msgspec
 import orjson
 
 from cityhub.model.change import attribute_changes
-from cityhub.model.entity import Entity
+from cityhub.model.entity import Entity, Instance
+from cityhub.model.indexing import Box, boxes, indexed_values
 from cityhub.model.ports import ENTITIES
-from cityhub.storage.batch import Batch, Key, Version
+from cityhub.storage.kept import Kept, Key
+from cityhub.storage.postgres_batch import Batch
 from cityhub.storage.postgres_link import encode
-from cityhub.storage.traits import Box, boxes, expiry, scopes_above, values
 
 MAX_VALUES = 64
 """An entity with more values than this at a path is a candidate for every range."""
 MAX_TEXT = 200
-"""Indexed texts are cut to this many characters; a cut range covers every text that it covered before."""
+"""Indexed texts are cut to this many characters; a range with cut ends covers every cut text that it covered before."""
 _FAR = 1e6
 
 
@@ -59,7 +59,7 @@ class EntityRow(NamedTuple):
     shape: Shape
     scopes: str | None
     expires_at: str | None
-    document: str
+    document: bytes
 
 
 class RecordRow(NamedTuple):
@@ -69,7 +69,7 @@ class RecordRow(NamedTuple):
     collection: str
     tenant: str
     id: str
-    document: str
+    document: bytes
 
 
 class PlaceRow(NamedTuple):
@@ -94,7 +94,7 @@ class ValueRow(NamedTuple):
 
 
 class Rows(msgspec.Struct):
-    """Everything that a batch changes, by table."""
+    """Everything that a batch changes, by table; deletions of places and values by (seq, area) and (seq, path)."""
 
     inserted: list[EntityRow] = []
     updated: list[EntityRow] = []
@@ -115,37 +115,35 @@ def rows_of(batch: Batch, paths: Iterable[ValuePath]) -> Rows:
     rows = Rows()
     for key, after in batch.current.items():
         before = batch.loaded.get(key)
-        if key.collection == ENTITIES:
+        collection, tenant, id = key
+        if collection == ENTITIES:
             _entity_rows(rows, key, before, after, by_attribute)
-        elif after is None:
-            if before is not None:
-                rows.deleted_records.append(key)
-        else:
-            rows.records.append(RecordRow(after.seq, key.collection, key.tenant, key.id, after.text))
+        elif after is not None:
+            rows.records.append(RecordRow(after.number, collection, tenant, id, after.encoded))
+        elif before is not None:
+            rows.deleted_records.append(key)
     return rows
 
 
-def _entity_rows(
-    rows: Rows, key: Key, before: Version | None, after: Version | None, paths: Mapping[str, list[ValuePath]]
-) -> None:
-    reborn = after is not None and after.seq < 0
-    if before is not None and (after is None or reborn):
-        rows.deleted.append(before.seq)
+def _entity_rows(rows: Rows, key: Key, before: Kept | None, after: Kept | None, paths: Mapping[str, list[ValuePath]]) -> None:
+    if before is not None and (after is None or after.number < 0):
+        rows.deleted.append(before.number)
+        before = None
     if after is None:
         return
-    old = None if before is None or reborn else before.document
-    (rows.inserted if old is None else rows.updated).append(_entity_row(key, after))
-    for attribute in attribute_changes(old, after.document):
-        was = old["attrs"].get(attribute, ()) if old else ()
-        now = after.document["attrs"].get(attribute, ())
-        _place_rows(rows, key, after.seq, attribute, boxes(was), boxes(now))
+    (rows.inserted if before is None else rows.updated).append(entity_row(key, after))
+    for attribute in attribute_changes(before, after):
+        was = before["attrs"].get(attribute, ()) if before is not None else ()
+        now = after["attrs"].get(attribute, ())
+        _place_rows(rows, key, after.number, attribute, list(boxes(was)), list(boxes(now)))
         for path in paths.get(attribute, ()):
-            _value_rows(rows, key, after.seq, path, indexed(was, path.path), indexed(now, path.path))
+            _value_rows(rows, key, after.number, path, was, now)
 
 
-def _entity_row(key: Key, version: Version) -> EntityRow:
-    entity = version.document
-    return EntityRow(version.seq, key.tenant, key.id, shape_of(entity), _scopes(entity), expiry(entity), version.text)
+def entity_row(key: Key, entity: Kept) -> EntityRow:
+    """The entity's own row."""
+    _, tenant, id = key
+    return EntityRow(entity.number, tenant, id, shape_of(entity), _scopes(entity), entity.get("expiresAt"), entity.encoded)
 
 
 def shape_of(entity: Entity) -> Shape:
@@ -160,6 +158,16 @@ def _scopes(entity: Entity) -> str | None:
     return array_text(found) if found else None
 
 
+def scopes_above(scope: str) -> list[str]:
+    """Every scope that the given one is equal to or below of, in the sense of `ScopeUnder`, with no slash at the end.
+
+    >>> scopes_above("/city/north")
+    ['', '/city', '/city/north']
+    """
+    own = scope.rstrip("/")
+    return [own[:at] for at, sign in enumerate(own) if sign == "/"] + [own]
+
+
 def array_text(items: Iterable[str]) -> str:
     """Texts as the text of a PostgreSQL array."""
     quoted = (encode(item).replace("\\", "\\\\").replace('"', '\\"') for item in items)
@@ -169,7 +177,7 @@ def array_text(items: Iterable[str]) -> str:
 def _place_rows(rows: Rows, key: Key, seq: int, attribute: str, was: list[Box], now: list[Box]) -> None:
     if was == now:
         return
-    area = area_of(key.tenant, attribute)
+    area = area_of(key[1], attribute)
     if was:
         rows.moved.append((seq, area))
     for west, south, east, north in now:
@@ -188,25 +196,23 @@ def area_of(tenant: str, attribute: str) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-Indexed = list[tuple[float | None, str | None]]
+def _value_rows(rows: Rows, key: Key, seq: int, path: ValuePath, was: Iterable[Instance], now: Iterable[Instance]) -> None:
+    old, new = index_values(was, path.path), index_values(now, path.path)
+    if old == new:
+        return
+    if old:
+        rows.revalued.append((seq, path.id))
+    rows.values.extend(ValueRow(seq, path.id, key[1], number, text) for number, text in new)
 
 
-def indexed(instances: Iterable[dict[str, object]], path: tuple[str, ...]) -> Indexed:
-    """What the index keeps for the values at a path."""
-    found = list(islice(values(instances, path), MAX_VALUES + 1))
+def index_values(instances: Iterable[Instance], path: tuple[str, ...]) -> set[tuple[float | None, str | None]]:
+    """What the index of a path keeps for the instances of its attribute in one entity: (number, None) or (None, text)."""
+    found = indexed_values(instances, path)
     if len(found) > MAX_VALUES:
-        return [(None, None)]
-    return [(None, index_text(value)) if isinstance(value, str) else (float(value), None) for value in found]
+        return {(None, None)}
+    return {(None, index_text(value)) if isinstance(value, str) else (float(value), None) for value in found}
 
 
 def index_text(text: str) -> str:
     """Text as it is kept in the index of values."""
     return encode(text[:MAX_TEXT])
-
-
-def _value_rows(rows: Rows, key: Key, seq: int, path: ValuePath, was: Indexed, now: Indexed) -> None:
-    if was == now:
-        return
-    if was:
-        rows.revalued.append((seq, path.id))
-    rows.values.extend(ValueRow(seq, path.id, key.tenant, number, text) for number, text in now)

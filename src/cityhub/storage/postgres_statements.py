@@ -9,7 +9,8 @@ from zlib import crc32
 import orjson
 
 from cityhub.model.ports import ENTITIES
-from cityhub.storage.batch import Batch, Entry, Key
+from cityhub.storage.kept import Key
+from cityhub.storage.postgres_batch import Batch, Entry
 from cityhub.storage.postgres_link import encode
 from cityhub.storage.postgres_rows import EntityRow, Rows, Shape, array_text
 
@@ -24,7 +25,8 @@ READERS = -2
 _STRIPES = 1024
 
 _SEQ = "CASE WHEN {0} < 0 THEN (SELECT last FROM journal_head) - %b::bigint - {0} ELSE {0} END"
-"""A row's seq. After `head`, "last" is the position of the batch's last entry, and the parameter their number."""
+"""A row's seq; of a new row the position of its entry, given as minus its place in the batch. After `head`, "last" is
+the position of the batch's last entry, and the parameter is their number."""
 
 
 def locks(keys: Iterable[Key]) -> list[Statement]:
@@ -42,27 +44,23 @@ def locks(keys: Iterable[Key]) -> list[Statement]:
 
 
 def load_entities(keys: Iterable[Key]) -> Statement:
-    """(tenant, id, seq, document) of the entities that exist."""
-    wanted = [key for key in keys if key.collection == ENTITIES]
+    """(tenant, id, seq, document) of the entities that exist; there must be one to ask for."""
+    wanted = [(encode(tenant), encode(id)) for collection, tenant, id in keys if collection == ENTITIES]
     return (
         "SELECT e.tenant, e.id, e.seq, e.document FROM unnest(%b::text[], %b::text[]) AS k(tenant, id)"
         " JOIN entity e ON e.tenant = k.tenant AND e.id = k.id",
-        ([encode(key.tenant) for key in wanted], [encode(key.id) for key in wanted]),
+        _columns(wanted),
     )
 
 
 def load_records(keys: Iterable[Key]) -> Statement:
-    """(tenant, collection, id, seq, document) of the records that exist."""
-    wanted = [key for key in keys if key.collection != ENTITIES]
+    """(collection, tenant, id, seq, document) of the records that exist; there must be one to ask for."""
+    wanted = [tuple(encode(part) for part in key) for key in keys if key[0] != ENTITIES]
     return (
-        "SELECT r.tenant, r.collection, r.id, r.seq, r.document"
-        " FROM unnest(%b::text[], %b::text[], %b::text[]) AS k(tenant, collection, id)"
+        "SELECT r.collection, r.tenant, r.id, r.seq, r.document"
+        " FROM unnest(%b::text[], %b::text[], %b::text[]) AS k(collection, tenant, id)"
         " JOIN record r ON r.collection = k.collection AND r.tenant = k.tenant AND r.id = k.id",
-        (
-            [encode(key.tenant) for key in wanted],
-            [encode(key.collection) for key in wanted],
-            [encode(key.id) for key in wanted],
-        ),
+        _columns(wanted),
     )
 
 
@@ -145,7 +143,7 @@ def _update_entities(rows: Sequence[EntityRow], shapes: dict[Shape, int]) -> Sta
     seq, _, _, shape, scopes, expires_at, document = _entity_columns(rows, shapes)
     return (
         "UPDATE entity e SET shape = u.shape, scopes = u.scopes::text[], expires_at = u.expires_at, document = u.document"
-        " FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::text[])"
+        " FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::bytea[])"
         " AS u(seq, shape, scopes, expires_at, document) WHERE e.seq = u.seq",
         (seq, shape, scopes, expires_at, document),
     )
@@ -155,7 +153,7 @@ def _insert_entities(rows: Sequence[EntityRow], shapes: dict[Shape, int], count:
     return (
         "INSERT INTO entity (seq, tenant, id, shape, scopes, expires_at, document)"
         f" SELECT {_SEQ.format('n.seq')}, tenant, id, shape, scopes::text[], expires_at, document"
-        " FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::bigint[], %b::text[], %b::text[], %b::text[])"
+        " FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::bigint[], %b::text[], %b::text[], %b::bytea[])"
         " AS n(seq, tenant, id, shape, scopes, expires_at, document)",
         (count, *_entity_columns(rows, shapes)),
     )
@@ -171,7 +169,7 @@ def _delete_pairs(table: str, column: str, kind: str, pairs: Sequence[tuple[int,
 
 def _delete_records(keys: Sequence[Key]) -> Statement:
     return (
-        "DELETE FROM record r USING unnest(%b::text[], %b::text[], %b::text[]) AS d(tenant, collection, id)"
+        "DELETE FROM record r USING unnest(%b::text[], %b::text[], %b::text[]) AS d(collection, tenant, id)"
         " WHERE r.collection = d.collection AND r.tenant = d.tenant AND r.id = d.id",
         _columns([tuple(encode(part) for part in key) for key in keys]),
     )
@@ -184,7 +182,7 @@ def _upsert_records(rows: Rows, count: int) -> Statement:
     return (
         "INSERT INTO record (seq, collection, tenant, id, document)"
         f" SELECT {_SEQ.format('n.seq')}, collection, tenant, id, document"
-        " FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[]) AS n(seq, collection, tenant, id, document)"
+        " FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::text[], %b::bytea[]) AS n(seq, collection, tenant, id, document)"
         " ON CONFLICT (collection, tenant, id) DO UPDATE SET seq = excluded.seq, document = excluded.document",
         (count, *_columns(columns)),
     )
@@ -213,31 +211,29 @@ def _insert_values(rows: Rows, count: int) -> Statement:
 def _journal(entries: Sequence[Entry], now: str) -> Statement:
     columns = [
         (
-            encode(entry.key.collection),
-            encode(entry.key.tenant),
-            encode(entry.key.id),
+            *(encode(part) for part in entry.key),
             entry.kind,
             encode(entry.trace),
-            orjson.dumps(entry.attributes).decode() if entry.attributes else None,
-            entry.before.text if entry.before else None,
-            entry.after.text if entry.after else None,
+            orjson.dumps(entry.attributes) if entry.attributes else None,
+            entry.before.encoded if entry.before is not None else None,
+            entry.after.encoded if entry.after is not None else None,
         )
         for entry in entries
     ]
     return (
         "INSERT INTO journal (position, collection, tenant, id, kind, at, trace, attributes, before, after)"
         " SELECT (SELECT last FROM journal_head) - %b::bigint + n.place, collection, tenant, id, kind, %b, trace, attributes, before, after"
-        " FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[])"
+        " FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[], %b::bytea[], %b::bytea[])"
         " WITH ORDINALITY AS n(collection, tenant, id, kind, trace, attributes, before, after, place)",
         (len(entries), now, *_columns(columns)),
     )
 
 
 def _tenants(batch: Batch) -> Statement:
-    """Tells all hubs about tenants that are new. Always asked: a tenant that this hub knows may have been dropped."""
-    names = sorted({encode(key.tenant) for key in batch.current if key.tenant})
+    """Makes tenants known and tells all hubs of new ones. Always done: a tenant that this hub knows may have been dropped."""
+    names = sorted({encode(tenant) for _, tenant, _ in batch.current if tenant})
     return (
         "WITH fresh AS (INSERT INTO tenant (name) SELECT unnest(%b::text[]) ON CONFLICT DO NOTHING RETURNING name)"
-        " SELECT pg_notify('cityhub', 'tenants') FROM fresh LIMIT 1",
+        " SELECT pg_notify('cityhub', 'names') FROM fresh LIMIT 1",
         (names,),
     )

@@ -24,6 +24,7 @@ CREATE TABLE cityhub.shape (
 CREATE INDEX shape_types ON cityhub.shape USING gin (types);
 CREATE INDEX shape_attributes ON cityhub.shape USING gin (attributes);
 
+-- Documents are JSON in UTF-8, which the server need not look into; the view `entities` is for people.
 -- seq is the journal position of the entity's creation: the order of creation.
 CREATE TABLE cityhub.entity (
     seq bigint PRIMARY KEY,
@@ -32,7 +33,7 @@ CREATE TABLE cityhub.entity (
     shape bigint NOT NULL,
     scopes text[],
     expires_at text COLLATE "C",
-    document text NOT NULL,
+    document bytea NOT NULL,
     UNIQUE (tenant, id)
 ) WITH (fillfactor = 80);
 CREATE INDEX entity_order ON cityhub.entity (tenant, seq);
@@ -75,7 +76,7 @@ CREATE TABLE cityhub.record (
     collection text COLLATE "C" NOT NULL,
     tenant text COLLATE "C" NOT NULL,
     id text COLLATE "C" NOT NULL,
-    document text NOT NULL,
+    document bytea NOT NULL,
     PRIMARY KEY (collection, tenant, id)
 );
 
@@ -87,15 +88,18 @@ CREATE TABLE cityhub.journal (
     kind text NOT NULL,
     at text COLLATE "C" NOT NULL,
     trace text NOT NULL,
-    attributes text,
-    before text,
-    after text
+    attributes bytea,
+    before bytea,
+    after bytea
 );
 CREATE TABLE cityhub.journal_head (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
     last bigint NOT NULL
 ) WITH (fillfactor = 10);
 INSERT INTO cityhub.journal_head (last) VALUES (0);
+
+CREATE VIEW cityhub.entities AS
+    SELECT tenant, id, seq, expires_at, convert_from(document, 'UTF8')::json AS document FROM cityhub.entity;
 
 CREATE TABLE cityhub.reader (name text COLLATE "C" PRIMARY KEY, position bigint NOT NULL);
 """
