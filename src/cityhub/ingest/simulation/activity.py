@@ -26,12 +26,12 @@ VISITS_BY_MONTH = (0.45, 0.60, 0.70, 1.00, 1.30, 0.95, 1.25, 1.30, 0.90, 1.50, 0
 def by_hour(profile: Sequence[float], local: datetime) -> float:
     """A daily profile of 24 values, interpolated to the minute."""
     weight = local.minute / 60 + local.second / 3600
-    return profile[local.hour] * (1.0 - weight) + profile[(local.hour + 1) % 24] * weight
+    return float(profile[local.hour]) * (1.0 - weight) + profile[(local.hour + 1) % 24] * weight
 
 
 def vehicles_per_h(seed: int, node: int, local: datetime, population: float, rain_mm_per_h: float) -> float:
     """Vehicles that pass a node in an hour at the present rate; weekends have a fifth less, heavy rain up to a quarter less."""
-    peak = 0.9 * population**0.7
+    peak = 0.9 * float(population**0.7)
     weekend = 0.8 if local.weekday() >= 5 else 1.0
     wet = 1.0 - 0.25 * (1.0 - math.exp(-rain_mm_per_h / 4.0))
     mean = peak * by_hour(TRAFFIC_BY_HOUR, local) * weekend * wet * math.exp(0.08 * smooth(seed, 3100 + node, local.timestamp(), 1200))
@@ -60,15 +60,15 @@ def people_present(seed: int, spot: int, local: datetime, daily_visitors: float,
     """People at a scenic spot now; about a third of a day's visitors are there at the busiest hour."""
     weekend = 1.9 if local.weekday() >= 5 else 0.75
     wet = math.exp(-rain_mm_per_h / 5.0)
-    day = math.exp(0.25 * normal(seed, 3300 + spot, int(local.timestamp() // 86_400)))
+    day = math.exp(0.25 * normal(seed, 3300 + spot, local.toordinal()))
     share = 0.33 * by_hour(PRESENT_BY_HOUR, local) * math.exp(0.05 * smooth(seed, 3400 + spot, local.timestamp(), 900))
     return round(daily_visitors * VISITS_BY_MONTH[local.month - 1] * weekend * wet * day * share)
 
 
 def load_kw(seed: int, place: int, local: datetime, population: float, temperature_c: float, peak_kw_per_head: float) -> float:
-    """Electric load of a place: the daily profile, and cooling above 24 degrees and heating below 10.
+    """Electric load of a place: the daily profile, and and more for cooling above 24 degrees, heating below 10.
 
-    Source: degree-based heating and cooling share as in ISO 52016-1, one linear term each.
+    The linear response to degrees is an assumption of this model; there is no measured load behind it.
     """
     climate = 1.0 + 0.030 * max(0.0, temperature_c - 24.0) + 0.015 * max(0.0, 10.0 - temperature_c)
     weekend = 0.93 if local.weekday() >= 5 else 1.0
