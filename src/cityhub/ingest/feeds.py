@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
+_PACKAGE_HOME = str(Path(cityhub.__file__).resolve().parent.parent)
 
 
 class Feeds:
@@ -99,9 +100,8 @@ async def start_feeds(
     ]
     if load_only:
         command.append("--load-only")
-    package_home = str(Path(cityhub.__file__).resolve().parent.parent)
     search = os.environ.get("PYTHONPATH")
-    environment = {**os.environ, "PYTHONPATH": f"{package_home}{os.pathsep}{search}" if search else package_home}
+    environment = {**os.environ, "PYTHONPATH": f"{_PACKAGE_HOME}{os.pathsep}{search}" if search else _PACKAGE_HOME}
     feeds = Feeds(command, environment)
     await feeds.start()
     return feeds
