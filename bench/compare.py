@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ import machine
 import ngsild_load
 import report
 import servers
+from ngsild_load import Result
 from servers import Server
 from workloads import WORKLOADS, Workload
 
@@ -39,7 +41,8 @@ class Comparison:
     """What is compared how, and what came of it.
 
     Attributes:
-        runs: One row per run: server, workload, size, round and the fields of a result.
+        runs: One row per run: server, workload, size, round, the fields of a result, and how much processor time the
+            server used for one request, which says more than the rate does where the machine is shared.
         processes: One row per server and size: seconds to start empty and full, memory idle and full.
     """
 
@@ -72,10 +75,32 @@ class Comparison:
     def run_workload(self, workload: Workload, size: int, present: list[Server]) -> None:
         for number in range(self.rounds):
             for server in present:
-                run = f"r{time.time_ns():x}"
-                result = ngsild_load.measure(server.port, workload, size, run, self.seconds)
-                self.runs.append({"server": server.name, "workload": workload.name, "size": size, "round": number} | asdict(result))
-                note(f"{workload.title}, {size}, {server.name}: " + (result.void or f"{result.entities_per_s:,.0f} entities/s"))
+                before = server.processor_s()
+                result = measured(server, workload, size, self.seconds)
+                row: dict[str, Any] = {"server": server.name, "workload": workload.name, "size": size, "round": number} | asdict(result)
+                after = server.processor_s()
+                if before is not None and after is not None and result.requests:
+                    row["processor_us_per_request"] = (after - before) / result.requests * 1e6
+                self.runs.append(row)
+                self.revive(server, size, row)
+                note(f"{workload.title}, {size}, {server.name}: " + (row["void"] or f"{result.entities_per_s:,.0f} entities/s"))
+
+    def revive(self, server: Server, size: int, row: dict[str, Any]) -> None:
+        """Starts a server anew that ended under the load, and marks its run."""
+        if server.running():
+            return
+        row["void"] = f"the server ended under the load: {server.complaint()[-200:]}"
+        server.stop()
+        server.start()
+        ngsild_load.fill(server.port, size)
+
+
+def measured(server: Server, workload: Workload, size: int, seconds: float) -> Result:
+    """One run; void when the server breaks it off."""
+    try:
+        return ngsild_load.measure(server.port, workload, size, f"r{time.time_ns():x}", seconds)
+    except (OSError, HTTPException, generators.LoadFailed) as error:
+        return Result(void=f"broken off: {type(error).__name__}")
 
 
 def offers(server: Server, workload: Workload) -> bool:

@@ -34,6 +34,7 @@ class Result:
 
     Attributes:
         void: Why the figures do not count; empty when they do.
+        requests: Requests answered.
         requests_per_s: Requests answered in a second.
         entities_per_s: Entities that travelled in a second.
         p50_ms: Median time from sending a request to having its answer; `p99_ms` is that of the slowest hundredth.
@@ -43,6 +44,7 @@ class Result:
     """
 
     void: str = ""
+    requests: int = 0
     requests_per_s: float = 0.0
     entities_per_s: float = 0.0
     p50_ms: float = 0.0
@@ -75,7 +77,7 @@ def judged(workload: Workload, totals: generators.Totals, notifications: dict[st
     rate = totals.requests / totals.seconds
     errors = totals.errors + lost
     void = f"{totals.errors} errors, {lost} notifications lost" if errors else "" if totals.requests else "no answer"
-    return Result(void, rate, rate * workload.entities, totals.p50_ms, totals.p99_ms, errors, notifications or {})
+    return Result(void, totals.requests, rate, rate * workload.entities, totals.p50_ms, totals.p99_ms, errors, notifications or {})
 
 
 def probe(port: int, workload: Workload, request: bytes) -> str:

@@ -25,7 +25,8 @@ def markdown(document: dict[str, Any]) -> str:
         "",
         f"{place}; commit {machine['commit']}.",
         f"{document['rounds']} interleaved rounds of {document['seconds']:g} s by {document['generator']}; {load}.",
-        "Medians of the runs without errors. Requests per second; of batches entities per second. In brackets p50 / p99 in ms.",
+        "Medians of the runs without errors: requests per second, of batches entities per second (p50 / p99 in ms; processor time of the",
+        f"server per request in us). Ratios: rate of {HUB} over the other's (the same by processor time, which noise moves less; target).",
         "",
         *workload_table(document["runs"], names),
         "",
@@ -55,6 +56,13 @@ def rate(runs: Rows, server: str) -> float | None:
     return median(standing) if standing else None
 
 
+def processor_us(runs: Rows, server: str) -> float | None:
+    """Median processor time of a request of the runs that stand, in microseconds; None when it is not known."""
+    standing = [row.get("processor_us_per_request") for row in runs if row["server"] == server and not row["void"]]
+    known = [cost for cost in standing if cost is not None]
+    return median(known) if known else None
+
+
 def speed(runs: Rows, server: str) -> str:
     """The cell of one server: rate and latencies, and how many runs are void."""
     of_it = [row for row in runs if row["server"] == server]
@@ -64,8 +72,10 @@ def speed(runs: Rows, server: str) -> str:
     workload = WORKLOADS[of_it[0]["workload"]]
     unit = "entities_per_s" if workload.name.startswith("batch") else "requests_per_s"
     p50, p99 = (median(row[key] for row in standing) for key in ("p50_ms", "p99_ms"))
+    used = processor_us(of_it, server)
+    cost = "" if used is None else f"; {used:,.0f} us"
     mark = "" if len(standing) == len(of_it) else f", {len(of_it) - len(standing)} void"
-    return f"{median(row[unit] for row in standing):,.0f} ({p50:.1f} / {p99:.1f}{mark})"
+    return f"{median(row[unit] for row in standing):,.0f} ({p50:.1f} / {p99:.1f}{cost}{mark})"
 
 
 def ratio(runs: Rows, other: str, workload: Workload) -> str:
@@ -74,7 +84,9 @@ def ratio(runs: Rows, other: str, workload: Workload) -> str:
     target = workload.baseline_share if other == BASELINE else workload.peer_ratio
     if ours is None or not theirs or target is None:
         return ""
-    return f"{ours / theirs:.2f} (>= {target:.2f} {'met' if ours / theirs >= target else 'MISSED'})"
+    our_cost, their_cost = processor_us(runs, HUB), processor_us(runs, other)
+    cost = f"{their_cost / our_cost:.2f}; " if our_cost and their_cost else ""
+    return f"{ours / theirs:.2f} ({cost}>= {target:.2f} {'met' if ours / theirs >= target else 'MISSED'})"
 
 
 def notification_table(runs: Rows) -> list[str]:

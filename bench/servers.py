@@ -80,6 +80,10 @@ class Server:
                     raise LoadFailed(f"{self.name} does not answer:\n{self.complaint()}") from None
                 time.sleep(0.005)
 
+    def running(self) -> bool:
+        """Whether the process is there; one that was started elsewhere is taken to be."""
+        return self.process is None or self.process.poll() is None
+
     def complaint(self) -> str:
         """The end of what it wrote to standard error."""
         return Path(self.folder.name, "stderr.log").read_text(errors="replace")[-2000:] if self.folder else ""
@@ -87,6 +91,10 @@ class Server:
     def memory_mb(self) -> float | None:
         """Resident memory of the process and its children; None where this cannot be known."""
         return resident_mb(self.process.pid) if self.process else None
+
+    def processor_s(self) -> float | None:
+        """Processor time that the process has used so far, over all its threads; None where this cannot be known."""
+        return used_processor_s(self.process.pid) if self.process else None
 
     def stop(self, keep: bool = False) -> None:
         """Ends the process, and with it its folder unless it is to be kept for another start."""
@@ -144,3 +152,12 @@ def resident_mb(pid: int) -> float | None:
         return None
     below = (resident_mb(int(child)) or 0.0 for child in children)
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 + sum(below)
+
+
+def used_processor_s(pid: int) -> float | None:
+    """User and system time of a process, without its children, as Linux counts it; None elsewhere."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
