@@ -1,0 +1,1 @@
+"""The NGSI-LD information model: documents in (`parse`), documents out (`render`), and changes (`merge`). Pure."""

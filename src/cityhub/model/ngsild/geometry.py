@@ -1,0 +1,71 @@
+"""GeoJSON geometries as values of GeoProperties.
+
+Source: GS CIM 009 clauses 4.6.3 and 4.7; RFC 7946.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+from cityhub.model.errors import BadRequestData
+
+# How deep the positions lie in "coordinates".
+_DEPTH: Final = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2, "Polygon": 2, "MultiPolygon": 3}
+GEOMETRIES: Final = frozenset(_DEPTH)
+"""The geometry types that a GeoProperty may have; GeometryCollection is not one of them."""
+_RING = 4  # positions of the smallest ring: a triangle, closed
+
+
+def looks_like_geometry(value: Any) -> bool:
+    """Whether a value is meant as a geometry, which makes its attribute a GeoProperty where no type is stated."""
+    return type(value) is dict and value.get("type") in GEOMETRIES and "coordinates" in value if value else False
+
+
+def read_geometry(value: Any, where: str) -> dict[str, Any]:
+    """A geometry, checked; one that was encoded as a JSON text comes back as the object.
+
+    Positions are longitude (-180..180), latitude (-90..90) and perhaps a height. A geometry that crosses the
+    antimeridian is to be cut in two (RFC 7946 clause 3.1.9). Raises BadRequestData naming what is wrong.
+    """
+    if type(value) is str:
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise BadRequestData(f"'{where}' must be a GeoJSON geometry; this text is not JSON") from None
+    kind = value.get("type") if type(value) is dict else None
+    depth = _DEPTH.get(kind) if type(kind) is str else None
+    if depth is None:
+        raise BadRequestData(f"'{where}' must be a GeoJSON geometry of type {', '.join(_DEPTH)}")
+    problem = _problem(value.get("coordinates"), depth, kind)
+    if problem:
+        raise BadRequestData(f"'{where}' is not a valid {kind}: {problem}")
+    return dict(value)
+
+
+def _problem(coordinates: Any, depth: int, kind: str) -> str:
+    if depth == 0:
+        return _position_problem(coordinates)
+    if type(coordinates) is not list or not coordinates:
+        return "'coordinates' must be a list that is not empty, nested as the type asks"
+    if depth == 1 and kind in ("LineString", "MultiLineString") and len(coordinates) < 2:  # noqa: PLR2004
+        return "a line needs at least two positions"
+    if depth == 1 and kind in ("Polygon", "MultiPolygon") and (len(coordinates) < _RING or coordinates[0] != coordinates[-1]):
+        return "a ring needs at least four positions, the last equal to the first"
+    for item in coordinates:
+        problem = _problem(item, depth - 1, kind)
+        if problem:
+            return problem
+    return ""
+
+
+def _position_problem(position: Any) -> str:
+    if type(position) is not list or len(position) < 2:  # noqa: PLR2004
+        return "a position must be a list of longitude, latitude and perhaps height"
+    for number in position:
+        if type(number) is not float and type(number) is not int:
+            return "a position must consist of numbers"
+    if not (-180.0 <= position[0] <= 180.0 and -90.0 <= position[1] <= 90.0):  # noqa: PLR2004
+        return "a position must have a longitude in -180..180 and a latitude in -90..90, in this order"
+    return ""

@@ -1,0 +1,87 @@
+"""Documents as a store keeps them in memory, and the bounded memory itself."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import orjson
+
+Key = tuple[str, str, str]
+"""collection, tenant, id."""
+
+
+class Kept(dict[str, Any]):
+    """A document with its row number, its stored bytes and a place for renderings of it.
+
+    It is replaced as a whole when the item changes, so whatever is kept with it can never be stale.
+    """
+
+    __slots__ = ("encoded", "number", "rendered")
+
+    def __init__(self, document: dict[str, Any], number: int, encoded: bytes) -> None:
+        super().__init__(document)
+        self.number = number
+        self.encoded = encoded
+        self.rendered: dict[Any, bytes] = {}
+
+
+def decode(number: int, encoded: bytes) -> Kept:
+    """A kept document from its stored bytes."""
+    return Kept(orjson.loads(encoded), number, encoded)
+
+
+class Memory:
+    """Recently used documents, all of them as last committed; at most `bound` of them and `bound_bytes` of JSON.
+
+    The writer publishes after each commit; a reader may add what it read only if nothing was published meanwhile,
+    so that an old version can never come back.
+    """
+
+    def __init__(self, bound: int = 20_000, bound_bytes: int = 48_000_000) -> None:
+        self._items: dict[Key, Kept] = {}
+        self._bound = bound
+        self._bound_bytes = bound_bytes
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self.published = 0
+
+    def get(self, key: Key) -> Kept | None:
+        """The document, or None when it is not in memory (it may exist all the same)."""
+        return self._items.get(key)
+
+    def publish(self, items: dict[Key, Kept | None]) -> None:
+        """Makes committed versions visible; None is a deletion."""
+        with self._lock:
+            self.published += 1
+            for key, item in items.items():
+                self._put(key, item)
+
+    def add(self, key: Key, item: Kept, published: int) -> None:
+        """Keeps a document that was read while `self.published` had the given value."""
+        with self._lock:
+            if self.published == published:
+                self._put(key, item)
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        with self._lock:
+            self.published += 1
+            self._items.clear()
+            self._bytes = 0
+
+    def _put(self, key: Key, item: Kept | None) -> None:
+        old = self._items.pop(key, None)
+        if old is not None:
+            self._bytes -= len(old.encoded)
+        if item is None:
+            return
+        self._items[key] = item
+        self._bytes += len(item.encoded)
+        if len(self._items) > self._bound or self._bytes > self._bound_bytes:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        # Dropping an eighth at a time keeps the common path free of bookkeeping per access.
+        for key in list(self._items)[: max(1, len(self._items) // 8)]:
+            self._bytes -= len(self._items.pop(key).encoded)

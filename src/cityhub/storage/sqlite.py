@@ -1,0 +1,367 @@
+"""The embedded store: one SQLite file with the current state, its indexes and the journal.
+
+Reads of single items and of plain lists run in the event loop (microseconds, mostly from memory); searches run in
+reader threads with connections of their own; all writing is the business of one thread (`sqlite_writer`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import apsw
+import orjson
+
+from cityhub.model.change import Change
+from cityhub.model.condition import Anything, Condition, TypeIs
+from cityhub.model.entity import Entity
+from cityhub.model.errors import CityHubError
+from cityhub.model.indexing import satisfies
+from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
+from cityhub.model.time import Clock, to_text
+from cityhub.storage.kept import Kept, Memory, decode
+from cityhub.storage.sqlite_query import PROBE, Planner, Source
+from cityhub.storage.sqlite_schema import connect, migrate
+from cityhub.storage.sqlite_search import (
+    BLOCK,
+    Search,
+    block_after,
+    delete_expired,
+    drop_tenant_rows,
+    index_block,
+    journal_rows,
+    rows_of,
+    stream_rows,
+)
+from cityhub.storage.sqlite_writer import Writer
+
+TAIL = 4_000
+"""Newest changes that are kept in memory for the journal's readers."""
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+async def open_sqlite(folder: Path, clock: Clock) -> SqliteStore:
+    """The store in `folder/hub.sqlite`, made or migrated as needed.
+
+    Raises:
+        RuntimeError: The file was written by a newer version of the hub.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = str(folder / "hub.sqlite")
+    connection = connect(path)
+    migrate(connection)
+    return SqliteStore(path, connection, clock)
+
+
+class SqliteStore:
+    """Store and journal on one SQLite file."""
+
+    def __init__(self, path: str, connection: apsw.Connection, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._memory = Memory()
+        self._tail: deque[Change] = deque(maxlen=TAIL)
+        self._grown = asyncio.Event()
+        self._reading = connect(path, readonly=True)
+        self._local = threading.local()
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="cityhub-reader")
+        self._writer = Writer(connection, self._memory, clock, self._on_commit)
+        self._last = self._writer.last
+        self._building: dict[tuple[int, str, tuple[str, ...]], asyncio.Future[None]] = {}
+        self._connection = connection
+        self._writer.start()
+
+    async def close(self) -> None:
+        """Writes what is queued, moves the log into the file and closes it."""
+        await asyncio.to_thread(self._writer.stop)
+        self._threads.shutdown()
+        self._reading.close()
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.close()
+
+    # -- Store ---------------------------------------------------------------------------------------------------
+
+    async def write(self, tenant: str, writes: Sequence[Write], trace: str = "") -> list[Any | CityHubError]:
+        """See `cityhub.model.ports.Store.write`."""
+        if not writes:
+            return []
+        return await self._writer.submit(tenant, writes, trace)
+
+    def get(self, tenant: str, id: str, collection: str = ENTITIES) -> Document | None:
+        """See `cityhub.model.ports.Store.get`."""
+        key = (collection, tenant, id)
+        kept = self._memory.get(key)
+        if kept is None:
+            published = self._memory.published
+            kept = self._read(key)
+            if kept is None:
+                return None
+            self._memory.add(key, kept, published)
+        if "expiresAt" in kept and collection == ENTITIES and kept["expiresAt"] <= to_text(self._clock.now()):
+            return None
+        return kept
+
+    def _read(self, key: tuple[str, str, str]) -> Kept | None:
+        collection, tenant, id = key
+        number = self._writer.tenants.get(tenant)
+        if number is None:
+            return None
+        if collection == ENTITIES:
+            found = self._reading.execute("SELECT number, document FROM entity WHERE tenant = ? AND id = ?", (number, id))
+        else:
+            found = self._reading.execute(
+                "SELECT number, document FROM record WHERE collection = ? AND tenant = ? AND id = ?", (collection, number, id)
+            )
+        row = found.fetchone()
+        return decode(row[0], row[1]) if row else None
+
+    async def find(
+        self,
+        tenant: str,
+        condition: Condition,
+        matches: Callable[[Entity], bool] | None,
+        offset: int = 0,
+        limit: int = 20,
+        count: bool = False,
+        order: Callable[[Entity], Any] | None = None,
+    ) -> Page:
+        """See `cityhub.model.ports.Store.find`."""
+        number = self._writer.tenants.get(tenant)
+        if number is None:
+            return Page([], 0 if count else None)
+        if matches is None and order is None and isinstance(condition, TypeIs | Anything):
+            return self._list(tenant, number, condition, offset, limit, count)
+        exact = matches or (lambda entity: satisfies(condition, entity))
+        await self._ensure_indexes(number, condition)
+        search = Search(self._clock, exact, offset, limit, count, order)
+        return await self._in_thread(lambda connection: search.run(self._candidates(connection, tenant, number, condition)))
+
+    def _list(self, tenant: str, number: int, condition: Condition, offset: int, limit: int, count: bool) -> Page:
+        if isinstance(condition, TypeIs):
+            rows = "entity_type t JOIN entity e ON e.number = t.entity WHERE t.tenant = ? AND t.type = ?"
+            bindings: tuple[Any, ...] = (number, self._writer.names.find(condition.type))
+            by = "t.entity"
+        else:
+            rows, bindings, by = "entity e WHERE e.tenant = ?", (number,), "e.number"
+        now = to_text(self._clock.now())
+        alive = " AND (e.expires IS NULL OR e.expires > ?)"
+        found: list[Entity] = []
+        published = self._memory.published
+        for entity_number, id in self._reading.execute(
+            f"SELECT e.number, e.id FROM {rows}{alive} ORDER BY {by} LIMIT ? OFFSET ?", (*bindings, now, limit, offset)
+        ):
+            key = (ENTITIES, tenant, id)
+            kept = self._memory.get(key)
+            if kept is None:
+                row = self._reading.execute("SELECT document FROM entity WHERE number = ?", (entity_number,)).fetchone()
+                if row is None:
+                    continue
+                kept = decode(entity_number, row[0])
+                self._memory.add(key, kept, published)
+            found.append(kept)
+        total = None
+        if count:
+            total = self._reading.execute(f"SELECT count(*) FROM {rows}{alive}", (*bindings, now)).get
+        return Page(found, total)
+
+    def _candidates(self, connection: apsw.Connection, tenant: str, number: int, condition: Condition) -> Iterator[Kept]:
+        planner = Planner(connection, number, self._built_paths(number))
+        source = planner.source(condition) or planner.everything()
+        yield from self._fetch(connection, tenant, number, source)
+
+    def _fetch(self, connection: apsw.Connection, tenant: str, number: int, source: Source) -> Iterator[Kept]:
+        if source.size < PROBE:
+            numbers = sorted({int(row[0]) for row in connection.execute(source.select, source.bindings)})
+            blocks: Iterator[list[Any]] = (rows_of(connection, number, numbers[at : at + BLOCK]) for at in range(0, len(numbers), BLOCK))
+        else:
+            blocks = stream_rows(connection, number, source)
+        for block in blocks:
+            for entity_number, id, document in block:
+                kept = self._memory.get((ENTITIES, tenant, id))
+                yield kept if kept is not None and kept.encoded == document else decode(entity_number, document)
+
+    async def scan(self, tenant: str, condition: Condition) -> AsyncIterator[list[Entity]]:
+        """See `cityhub.model.ports.Store.scan`."""
+        number = self._writer.tenants.get(tenant)
+        if number is None:
+            return
+        after = 0
+        while True:
+            block = await self._in_thread(lambda connection, after=after: block_after(connection, number, after))
+            if not block:
+                return
+            after = block[-1].number
+            yield [entity for entity in block if satisfies(condition, entity)]
+
+    async def records(self, tenant: str | None, collection: str) -> list[tuple[str, Document]]:
+        """See `cityhub.model.ports.Store.records`."""
+        select = (
+            "SELECT t.name, r.document FROM record r JOIN tenant t ON t.number = r.tenant WHERE r.collection = ?"
+            + ("" if tenant is None else " AND t.name = ?")
+            + " ORDER BY r.number"
+        )
+        bindings = (collection,) if tenant is None else (collection, tenant)
+        return [(name, orjson.loads(document)) for name, document in self._reading.execute(select, bindings)]
+
+    async def shapes(self, tenant: str) -> list[Shape]:
+        """See `cityhub.model.ports.Store.shapes`."""
+        rows = self._reading.execute(
+            "SELECT type, attribute, kind, count FROM shape WHERE tenant = ? AND count > 0", (self._writer.tenants.get(tenant, -1),)
+        )
+        return [Shape(*row) for row in rows]
+
+    def tenants(self) -> set[str]:
+        """See `cityhub.model.ports.Store.tenants`."""
+        return set(self._writer.tenants)
+
+    async def create_tenant(self, tenant: str) -> None:
+        """See `cityhub.model.ports.Store.create_tenant`."""
+        if tenant not in self._writer.tenants:
+            await self._writer.submit_job(
+                lambda connection: connection.execute("INSERT INTO tenant (name) VALUES (?) ON CONFLICT DO NOTHING", (tenant,))
+            )
+            await self._writer.submit_job(lambda connection: self._writer._reload())
+
+    async def drop_tenant(self, tenant: str) -> None:
+        """See `cityhub.model.ports.Store.drop_tenant`."""
+        number = self._writer.tenants.get(tenant)
+        if number is not None:
+            await self._writer.submit_job(lambda connection: drop_tenant_rows(connection, number))
+            await self._writer.submit_job(lambda connection: self._writer._reload())
+            self._memory.clear()
+
+    async def expire(self) -> int:
+        """Deletes the entities whose expiresAt has passed, journalled like any deletion; returns how many."""
+        now = to_text(self._clock.now())
+        rows = list(
+            self._reading.execute(
+                "SELECT t.name, e.id FROM entity e JOIN tenant t ON t.number = e.tenant WHERE e.expires <= ? LIMIT 10000", (now,)
+            )
+        )
+        gone = 0
+        for tenant in {row[0] for row in rows}:
+            writes = [Write(id, delete_expired) for name, id in rows if name == tenant]
+            gone += sum(await self.write(tenant, writes))
+        return gone
+
+    # -- Value indexes come by use -------------------------------------------------------------------------------
+
+    def _built_paths(self, tenant: int) -> dict[tuple[str, tuple[str, ...]], int]:
+        rows = self._reading.execute("SELECT attribute, path, number FROM value_path WHERE tenant = ? AND built", (tenant,))
+        return {(attribute, tuple(orjson.loads(path))): number for attribute, path, number in rows}
+
+    async def _ensure_indexes(self, tenant: int, condition: Condition) -> None:
+        """Builds the value indexes that the condition could use when it would otherwise look at many entities."""
+        planner = Planner(self._reading, tenant, self._built_paths(tenant))
+        source = planner.source(condition) or planner.everything()
+        if source.size < PROBE or not planner.wanted:
+            return
+        for wanted in planner.wanted[:4]:
+            await self._build_index(tenant, wanted.attribute, wanted.path)
+
+    async def _build_index(self, tenant: int, attribute: str, path: tuple[str, ...]) -> None:
+        key = (tenant, attribute, path)
+        building = self._building.get(key)
+        if building is None:
+            building = self._building[key] = asyncio.ensure_future(self._build(tenant, attribute, path))
+            building.add_done_callback(lambda _: self._building.pop(key, None))
+        await asyncio.shield(building)
+
+    async def _build(self, tenant: int, attribute: str, path: tuple[str, ...]) -> None:
+        log.info("building an index on %s %s, because queries ask for it", attribute, "/".join(path))
+        await self._writer.submit_job(
+            lambda connection: connection.execute(
+                "INSERT INTO value_path (tenant, attribute, path, built) VALUES (?, ?, ?, 0) ON CONFLICT DO NOTHING",
+                (tenant, attribute, orjson.dumps(path).decode()),
+            )
+        )
+        await self._writer.submit_job(lambda connection: self._writer._reload())
+        index = next(number for number, known in self._writer.paths[tenant][attribute] if known == path)
+        after: int | None = 0
+        while after is not None:
+            after = await self._writer.submit_job(
+                lambda connection, after=after: index_block(connection, tenant, index, attribute, path, after)
+            )
+        await self._writer.submit_job(lambda connection: connection.execute("UPDATE value_path SET built = 1 WHERE number = ?", (index,)))
+
+    # -- Journal -------------------------------------------------------------------------------------------------
+
+    def _on_commit(self, changes: list[Change]) -> None:
+        self._tail.extend(changes)
+        self._last = changes[-1].position
+        self._loop.call_soon_threadsafe(self._grown.set)
+
+    async def read(self, after: int, limit: int = 1000) -> list[Change]:
+        """See `cityhub.model.ports.Journal.read`."""
+        tail = list(self._tail)
+        if tail and tail[0].position <= after + 1:
+            start = max(0, after + 1 - tail[0].position)
+            return tail[start : start + limit]
+        if after >= self._last:
+            return []
+        return await self._in_thread(lambda connection: journal_rows(connection, after, limit))
+
+    async def wait(self, after: int) -> None:
+        """See `cityhub.model.ports.Journal.wait`."""
+        while self._last <= after:
+            self._grown.clear()
+            await self._grown.wait()
+
+    def last(self) -> int:
+        """See `cityhub.model.ports.Journal.last`."""
+        return self._last
+
+    async def position(self, reader: str) -> int:
+        """See `cityhub.model.ports.Journal.position`."""
+
+        def read_or_begin(connection: apsw.Connection) -> int:
+            connection.execute("INSERT INTO reader VALUES (?, ?) ON CONFLICT DO NOTHING", (reader, self._last))
+            return int(connection.execute("SELECT position FROM reader WHERE name = ?", (reader,)).get)
+
+        return cast(int, await self._writer.submit_job(read_or_begin))
+
+    async def advance(self, reader: str, position: int) -> None:
+        """See `cityhub.model.ports.Journal.advance`."""
+        await self._writer.submit_job(
+            lambda connection: connection.execute(
+                "INSERT INTO reader VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = max(position, excluded.position)",
+                (reader, position),
+            )
+        )
+
+    async def readers(self) -> dict[str, int]:
+        """Every durable reader and how far it has come."""
+        return dict(self._reading.execute("SELECT name, position FROM reader"))
+
+    async def compact(self) -> int:
+        """See `cityhub.model.ports.Journal.compact`. The newest entry always stays."""
+        last = self._last
+
+        def delete(connection: apsw.Connection) -> int:
+            connection.execute(
+                "DELETE FROM journal WHERE position < ? AND position <= (SELECT coalesce(min(position), 0) FROM reader)", (last,)
+            )
+            return connection.changes()
+
+        return cast(int, await self._writer.submit_job(delete))
+
+    # -- Threads -------------------------------------------------------------------------------------------------
+
+    async def _in_thread(self, work: Callable[[apsw.Connection], T]) -> T:
+        return await self._loop.run_in_executor(self._threads, self._with_connection, work)
+
+    def _with_connection(self, work: Callable[[apsw.Connection], T]) -> T:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = connect(self._path, readonly=True)
+        return work(connection)

@@ -1,0 +1,136 @@
+"""From a condition to the cheapest set of candidates that SQLite can give.
+
+One index drives: the most selective leaf that every match must satisfy. Everything else is left to the exact
+predicate, which looks at few candidates then. A leaf without an index is reported as wanted, so that the store can
+build one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+import msgspec
+
+from cityhub.model.condition import (
+    AllOf,
+    AnyOf,
+    Condition,
+    HasAttribute,
+    IdIn,
+    IdPrefix,
+    InBox,
+    ScopeUnder,
+    TypeIs,
+    ValueIn,
+)
+from cityhub.storage.sqlite_rows import PRESENT
+
+PROBE = 2_000
+"""Sets are counted up to this size when the smallest is looked for."""
+PARAMETERS = 10_000
+"""Ids per query; more are asked for in several."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A SELECT of entity numbers in ascending order is not implied; `size` is its size, at most PROBE."""
+
+    select: str
+    bindings: tuple[Any, ...]
+    size: int
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A value index that would have helped."""
+
+    attribute: str
+    path: tuple[str, ...]
+
+
+class Planner:
+    """Chooses the driving set for one tenant on one connection."""
+
+    def __init__(self, connection: apsw.Connection, tenant: int, built: dict[tuple[str, tuple[str, ...]], int]) -> None:
+        self._connection = connection
+        self._tenant = tenant
+        self._built = built
+        self.wanted: list[Wanted] = []
+
+    def everything(self) -> Source:
+        """All entities of the tenant."""
+        return self._sized("SELECT number FROM entity WHERE tenant = ?", (self._tenant,))
+
+    def source(self, condition: Condition) -> Source | None:
+        """The smallest known set that holds every entity under the condition; None when no index helps."""
+        match condition:
+            case AllOf(conditions=parts):
+                found = [one for one in map(self.source, parts) if one is not None]
+                return min(found, key=lambda one: one.size) if found else None
+            case AnyOf(conditions=parts):
+                return self._union([self.source(part) for part in parts])
+            case TypeIs(type=name):
+                return self._sized(
+                    "SELECT entity FROM entity_type WHERE tenant = ? AND type = (SELECT number FROM name WHERE text = ?)",
+                    (self._tenant, name),
+                )
+            case IdIn(ids=ids) if len(ids) <= PARAMETERS:
+                marks = ",".join("?" * len(ids))
+                return self._sized(f"SELECT number FROM entity WHERE tenant = ? AND id IN ({marks})", (self._tenant, *ids))
+            case IdPrefix(prefix=prefix) if prefix:
+                return self._sized(
+                    "SELECT number FROM entity WHERE tenant = ? AND id >= ? AND id < ?",
+                    (self._tenant, prefix, prefix + "\U0010ffff"),
+                )
+            case ScopeUnder(scope=scope):
+                below = scope.rstrip("/")
+                return self._sized(
+                    "SELECT entity FROM entity_scope WHERE tenant = ? AND (scope = ? OR scope > ? AND scope < ?)",
+                    (self._tenant, scope, below + "/", below + "0"),
+                )
+            case InBox():
+                return self._box(condition)
+            case ValueIn():
+                return self._values(condition)
+            case HasAttribute(attribute=attribute):
+                return self._values(ValueIn(attribute))
+        return None
+
+    def _sized(self, select: str, bindings: tuple[Any, ...]) -> Source:
+        size = self._connection.execute(f"SELECT count(*) FROM ({select} LIMIT {PROBE})", bindings).get
+        return Source(select, bindings, size)
+
+    def _union(self, parts: list[Source | None]) -> Source | None:
+        known = [part for part in parts if part is not None]
+        if len(known) < len(parts):
+            return None
+        if not known:
+            return Source("SELECT number FROM entity WHERE 0", (), 0)
+        if len(known) == 1:
+            return known[0]
+        bindings = tuple(value for part in known for value in part.bindings)
+        return Source(" UNION ".join(part.select for part in known), bindings, sum(part.size for part in known))
+
+    def _box(self, box: InBox) -> Source:
+        return self._sized(
+            "SELECT entity FROM entity_box WHERE west <= ? AND east >= ? AND south <= ? AND north >= ? "
+            "AND (attribute IS NULL OR attribute = (SELECT number FROM name WHERE text = ?))",
+            (box.east, box.west, box.north, box.south, box.attribute),
+        )
+
+    def _values(self, wanted: ValueIn) -> Source | None:
+        index = self._built.get((wanted.attribute, wanted.path))
+        if index is None:
+            self.wanted.append(Wanted(wanted.attribute, wanted.path))
+            return None
+        low, high = wanted.low, wanted.high
+        if isinstance(low, str) or isinstance(high, str):
+            low, high = "" if low is None else low, None if high is None else str(high)[:1000]
+            bounds = "value >= ? AND value <= ?" if high is not None else "value >= ? AND value < ?"
+            values: tuple[Any, ...] = (str(low)[:1000], high if high is not None else PRESENT)
+        elif low is None and high is None:
+            bounds, values = "value = ?", (PRESENT,)
+        elif high is None:
+            bounds, values = "value >= ? AND value < ''", (low,)
+        else:
+            bounds, values = ("value <= ?", (high,)) if low is None else ("value >= ? AND value <= ?", (low, high))
+        return self._sized(f"SELECT entity FROM entity_value WHERE path = ? AND {bounds}", (index, *values))

@@ -1,0 +1,66 @@
+"""The SQLite file: its settings, its tables, and the numbered steps from each version of them to the next."""
+
+from __future__ import annotations
+
+import apsw
+
+STEPS: tuple[str, ...] = (
+    """
+    CREATE TABLE name (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+    CREATE TABLE entity (
+        number INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, id TEXT NOT NULL, document BLOB NOT NULL, expires TEXT);
+    CREATE UNIQUE INDEX entity_id ON entity (tenant, id);
+    CREATE INDEX entity_expires ON entity (expires) WHERE expires IS NOT NULL;
+    CREATE TABLE entity_type (
+        tenant INTEGER NOT NULL, type INTEGER NOT NULL, entity INTEGER NOT NULL,
+        PRIMARY KEY (tenant, type, entity)) WITHOUT ROWID;
+    CREATE TABLE entity_scope (
+        tenant INTEGER NOT NULL, scope TEXT NOT NULL, entity INTEGER NOT NULL,
+        PRIMARY KEY (tenant, scope, entity)) WITHOUT ROWID;
+    CREATE VIRTUAL TABLE entity_box USING rtree (slot, west, east, south, north, +entity INTEGER, +attribute INTEGER);
+    CREATE TABLE value_path (
+        number INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, attribute TEXT NOT NULL, path TEXT NOT NULL,
+        built INTEGER NOT NULL, UNIQUE (tenant, attribute, path));
+    CREATE TABLE entity_value (
+        path INTEGER NOT NULL, value NOT NULL, entity INTEGER NOT NULL, PRIMARY KEY (path, value, entity)) WITHOUT ROWID;
+    CREATE TABLE shape (
+        tenant INTEGER NOT NULL, type TEXT NOT NULL, attribute TEXT NOT NULL, kind TEXT NOT NULL, count INTEGER NOT NULL,
+        PRIMARY KEY (tenant, type, attribute, kind)) WITHOUT ROWID;
+    CREATE TABLE tenant (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    INSERT INTO tenant VALUES (0, '');
+    CREATE TABLE record (
+        number INTEGER PRIMARY KEY, collection TEXT NOT NULL, tenant INTEGER NOT NULL, id TEXT NOT NULL, document BLOB NOT NULL);
+    CREATE UNIQUE INDEX record_id ON record (collection, tenant, id);
+    CREATE TABLE journal (
+        position INTEGER PRIMARY KEY, collection TEXT NOT NULL, tenant INTEGER NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL,
+        at TEXT NOT NULL, after BLOB, before BLOB, attributes BLOB, trace TEXT NOT NULL);
+    CREATE TABLE reader (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+    """,
+)
+"""Step N brings the file from user_version N to N + 1. Steps are never edited after a release, only added."""
+
+
+def connect(path: str, *, readonly: bool = False) -> apsw.Connection:
+    """A connection with the settings that every use of the file needs."""
+    flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    connection = apsw.Connection(path, flags=flags, statementcachesize=200)
+    connection.set_busy_timeout(10_000)
+    if not readonly:
+        connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=8000")
+    connection.execute("PRAGMA cache_size=-24000; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=268435456")
+    return connection
+
+
+def migrate(connection: apsw.Connection) -> None:
+    """Brings the file to the newest version, one transaction per step.
+
+    Raises:
+        RuntimeError: The file was written by a newer version of the hub.
+    """
+    version = int(connection.pragma("user_version"))
+    if version > len(STEPS):
+        raise RuntimeError(f"The store has version {version}; this hub knows versions up to {len(STEPS)}. Use a newer hub.")
+    for number in range(version, len(STEPS)):
+        with connection:
+            connection.execute(STEPS[number])
+            connection.pragma("user_version", number + 1)

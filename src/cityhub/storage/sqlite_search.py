@@ -1,0 +1,169 @@
+"""Reading many rows: searches over candidates, blocks for scans and index builds, journal entries."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import apsw
+import orjson
+
+from cityhub.model.change import Change
+from cityhub.model.entity import Entity
+from cityhub.model.ports import Document, Page
+from cityhub.model.time import Clock, to_text
+from cityhub.storage.kept import Kept, decode
+from cityhub.storage.sqlite_query import Source
+from cityhub.storage.sqlite_rows import value_rows
+
+BLOCK = 500
+"""Rows read at a time."""
+INDEX_BLOCK = 5_000
+"""Entities per transaction while a value index is built, so that other writes go on between."""
+
+
+class Search:
+    """One search: the exact predicate, the window and the order."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        matches: Callable[[Entity], bool],
+        offset: int,
+        limit: int,
+        count: bool,
+        order: Callable[[Entity], Any] | None,
+    ) -> None:
+        self._now = to_text(clock.now())
+        self._matches = matches
+        self._offset = offset
+        self._limit = limit
+        self._count = count
+        self._order = order
+
+    def run(self, candidates: Iterator[Kept]) -> Page:
+        """The page of those candidates that match and have not expired."""
+        hits = (entity for entity in candidates if self._alive(entity) and self._matches(entity))
+        return self._in_order(hits) if self._order else self._as_they_come(hits)
+
+    def _alive(self, entity: Entity) -> bool:
+        expires = entity.get("expiresAt")
+        return expires is None or expires > self._now
+
+    def _as_they_come(self, hits: Iterator[Entity]) -> Page:
+        found: list[Entity] = []
+        total = 0
+        end = self._offset + self._limit
+        for entity in hits:
+            if self._offset <= total < end:
+                found.append(entity)
+            total += 1
+            if total >= end and not self._count:
+                break
+        return Page(found, total if self._count else None)
+
+    def _in_order(self, hits: Iterator[Entity]) -> Page:
+        assert self._order is not None
+        total = 0
+
+        def counted() -> Iterator[Entity]:
+            nonlocal total
+            for entity in hits:
+                total += 1
+                yield entity
+
+        first = heapq.nsmallest(self._offset + self._limit, counted(), key=self._order)
+        return Page(first[self._offset :], total if self._count else None)
+
+
+def rows_of(connection: apsw.Connection, tenant: int, numbers: list[int]) -> list[tuple[int, str, bytes]]:
+    """(number, id, document) of these entities of a tenant, ascending."""
+    marks = ",".join("?" * len(numbers))
+    return list(
+        connection.execute(
+            f"SELECT number, id, document FROM entity WHERE number IN ({marks}) AND tenant = ? ORDER BY number", (*numbers, tenant)
+        )
+    )
+
+
+def stream_rows(connection: apsw.Connection, tenant: int, source: Source) -> Iterator[list[tuple[int, str, bytes]]]:
+    """The rows of a large set in blocks, ascending; each block is a query of its own, so no long read holds the log."""
+    after = 0
+    column = "number" if source.select.startswith("SELECT number") else "entity"
+    while True:
+        numbers = [
+            int(row[0])
+            for row in connection.execute(
+                f"SELECT DISTINCT {column} FROM ({source.select}) WHERE {column} > ? ORDER BY 1 LIMIT {BLOCK}", (*source.bindings, after)
+            )
+        ]
+        if not numbers:
+            return
+        yield rows_of(connection, tenant, numbers)
+        after = numbers[-1]
+
+
+def block_after(connection: apsw.Connection, tenant: int, after: int) -> list[Kept]:
+    """The next entities of a tenant behind a row number, ascending."""
+    rows = connection.execute(
+        "SELECT number, document FROM entity WHERE number > ? AND tenant = ? ORDER BY number LIMIT ?", (after, tenant, BLOCK)
+    )
+    return [decode(number, document) for number, document in rows]
+
+
+def index_block(
+    connection: apsw.Connection, tenant: int, index: int, attribute: str, path: tuple[str, ...], after: int
+) -> int | None:
+    """Adds the next block of entities to a value index; the last row number seen, or None when it is complete."""
+    rows = list(
+        connection.execute(
+            "SELECT number, document FROM entity WHERE number > ? AND tenant = ? ORDER BY number LIMIT ?", (after, tenant, INDEX_BLOCK)
+        )
+    )
+    if not rows:
+        return None
+    new = [
+        row
+        for number, document in rows
+        for row in value_rows(index, path, number, orjson.loads(document)["attrs"].get(attribute))
+    ]
+    connection.executemany("INSERT OR IGNORE INTO entity_value VALUES (?, ?, ?)", new)
+    return int(rows[-1][0])
+
+
+def journal_rows(connection: apsw.Connection, after: int, limit: int) -> list[Change]:
+    """The next journal entries behind a position."""
+    rows = connection.execute(
+        "SELECT j.position, j.collection, t.name, j.id, j.kind, j.at, j.after, j.before, j.attributes, j.trace "
+        "FROM journal j JOIN tenant t ON t.number = j.tenant WHERE j.position > ? ORDER BY j.position LIMIT ?",
+        (after, limit),
+    )
+    return [
+        Change(position, collection, tenant, id, kind, at, _json(after_), _json(before), orjson.loads(attributes), trace)
+        for position, collection, tenant, id, kind, at, after_, before, attributes, trace in rows
+    ]
+
+
+def _json(encoded: bytes | None) -> dict[str, Any] | None:
+    return orjson.loads(encoded) if encoded is not None else None
+
+
+def delete_expired(current: Document | None, now: str) -> tuple[Document | None, bool]:
+    """Transition of the sweep: deletes what has expired meanwhile, leaves what was given a later end."""
+    if current is None or current.get("expiresAt", "~") > now:
+        return current, False
+    return None, True
+
+
+def drop_tenant_rows(connection: apsw.Connection, tenant: int) -> None:
+    """Removes every row of a tenant."""
+    slots = connection.execute(
+        "SELECT slot FROM entity_box WHERE entity IN (SELECT number FROM entity WHERE tenant = ?)", (tenant,)
+    ).fetchall()
+    connection.executemany("DELETE FROM entity_box WHERE slot = ?", slots)
+    connection.execute("DELETE FROM entity_value WHERE path IN (SELECT number FROM value_path WHERE tenant = ?)", (tenant,))
+    for table in ("value_path", "entity_type", "entity_scope", "shape", "entity", "record", "journal"):
+        connection.execute(f"DELETE FROM {table} WHERE tenant = ?", (tenant,))
+    if tenant:
+        connection.execute("DELETE FROM tenant WHERE number = ?", (tenant,))
