@@ -4,16 +4,16 @@ It has the create, retrieve, list, partial update and batch upsert of the NGSI-L
 `bench/compare.py` can say which part of that speed the hub keeps while it validates, expands, journals and syncs.
 It keeps JSON values rather than encoded bytes, since a partial update has to change them.
 
-    python bench/baseline.py [--port 0]     prints {"port": N} when it listens on loopback
+    python -m bench.baseline [--port 0]     prints {"port": N} when it listens on loopback
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from itertools import islice
+from socket import socket
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -113,27 +113,23 @@ async def body_of(receive: Receive) -> bytes:
     return b"".join(chunks)
 
 
-async def serve(port: int) -> None:
-    """Listens on loopback until it is told to stop."""
-    config = uvicorn.Config(
-        Baseline(), host="127.0.0.1", port=port, http="httptools", loop="uvloop", lifespan="off", ws="none",
-        access_log=False, log_level="warning", server_header=False,
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
-    print(json.dumps({"port": server.servers[0].sockets[0].getsockname()[1]}), flush=True)
-    await serving
+class Announced(uvicorn.Server):
+    """A server that says on standard output where it listens, once it does."""
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(json.dumps({"port": self.servers[0].sockets[0].getsockname()[1]}), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
     options = parser.parse_args()
-    import uvloop
-
-    uvloop.run(serve(options.port))
+    config = uvicorn.Config(
+        Baseline(), host="127.0.0.1", port=options.port, http="httptools", loop="uvloop", lifespan="off", ws="none",
+        access_log=False, log_level="warning", server_header=False,
+    )  # fmt: skip
+    Announced(config).run()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The hub beside its yardsticks, in one interleaved run: A B C, A B C, ... for each workload; medians and ratios.
 
-    python bench/compare.py                                     the hub and the baseline
-    python bench/compare.py --peer 'broker=/path/broker --port {port}'   and any NGSI-LD peer, by command
-    python bench/compare.py --peer broker=http://127.0.0.1:1026          or by URL on this machine
+    make bench                                                       the hub and the baseline
+    make bench ARGS="--peer 'broker=/path/broker --port {port}'"     and any NGSI-LD peer, by command
+    make bench ARGS="--peer broker=http://127.0.0.1:1026"            or by URL on this machine
 
 A peer's command has `{port}` where it takes its port and, if it keeps anything, `{data}` where it takes a folder.
 Results go to `bench/results/<date>-<what>.json` and `.md`.
@@ -22,14 +22,10 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-import generators
-import machine
-import ngsild_load
-import report
-import servers
-from ngsild_load import Result
-from servers import Server
-from workloads import WORKLOADS, Workload
+from bench import generators, machine, ngsild_load, report, servers
+from bench.ngsild_load import Result
+from bench.servers import Server
+from bench.workloads import WORKLOADS, Workload
 
 SIZES = (100, 1_000, 10_000, 100_000)
 SETTLE_S = 1.0
@@ -184,7 +180,3 @@ def main(arguments: Iterable[str]) -> int:
     name = f"{document['date']}-{options.what}"
     note(f"Written to {write(options.results, name, document, text)}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

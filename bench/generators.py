@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from workloads import MOMENT, SEQUENCE
+from bench.workloads import MOMENT, SEQUENCE
 
 WRK = shutil.which("wrk")
 TIMEOUT_S = 10

@@ -1,6 +1,6 @@
 """Fills an NGSI-LD server with entities and measures one workload on it.
 
-    python bench/ngsild_load.py http://127.0.0.1:1026 --workload get --entities 10000 --seconds 4
+    python -m bench.ngsild_load http://127.0.0.1:1026 --workload get --entities 10000 --seconds 4
 
 Only servers on loopback are loaded. Any error, and any lost notification, makes a result void.
 """
@@ -19,10 +19,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import generators
 import orjson
-import workloads
-from workloads import API, MOMENT, SEQUENCE, SUBSCRIBERS, WORKLOADS, Workload
+
+from bench import generators, workloads
+from bench.workloads import API, MOMENT, SEQUENCE, SUBSCRIBERS, WORKLOADS, Workload
 
 QUIET_S = 3.0
 """Notifications are waited for until none has come for so long."""

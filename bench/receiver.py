@@ -3,7 +3,7 @@
 It listens on loopback, answers every POST with 204, and finds in the body the moment that the load generator put
 there (microseconds since 1970). `GET /` answers what came since the last `DELETE /`.
 
-    python bench/receiver.py      prints {"port": N} when it listens
+    python -m bench.receiver      prints {"port": N} when it listens
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from servers import BASELINE, HUB
-from workloads import WORKLOADS, Workload
+from bench.servers import BASELINE, HUB
+from bench.workloads import WORKLOADS, Workload
 
 START_EMPTY_S, START_FULL_S, MEMORY_IDLE_MB = 1.0, 3.0, 150
 """Targets of the project: start on an empty store, start on 1,000,000 entities, idle memory."""
@@ -98,7 +98,8 @@ def notification_table(runs: Rows) -> list[str]:
     lines = [row_of(heads), row_of(["---"] * len(heads))]
     for name in dict.fromkeys(row["server"] for row in rows):
         of_it = [row["notifications"] for row in rows if row["server"] == name]
-        cells = [f"{median(report[key] for report in of_it):,.1f}" for key in ("updates_per_s", "notifications", "delay_p50_ms", "delay_p99_ms")]
+        keys = ("updates_per_s", "notifications", "delay_p50_ms", "delay_p99_ms")
+        cells = [f"{median(report[key] for report in of_it):,.1f}" for key in keys]
         lines.append(row_of([name, *cells, str(sum(1 for row in rows if row["server"] == name and row["void"]))]))
     return [*lines, ""]
 
@@ -106,13 +107,13 @@ def notification_table(runs: Rows) -> list[str]:
 def process_table(rows: Rows) -> list[str]:
     """Start and memory."""
     heads = ["process", "entities", "start empty s", "start full s", "memory idle MB", "memory full MB", "filled entities/s"]
-    keys = ("start_empty_s", "start_full_s", "memory_idle_mb", "memory_full_mb", "fill_entities_per_s")
+    forms = {"start_empty_s": ".2f", "start_full_s": ".2f", "memory_idle_mb": ".0f", "memory_full_mb": ".0f", "fill_entities_per_s": ",.0f"}
     lines = [row_of(heads), row_of(["---"] * len(heads))]
     for row in rows:
-        cells = ["" if row.get(key) is None else f"{row[key]:,.2f}" if key.endswith("_s") and "per" not in key else f"{row[key]:,.0f}" for key in keys]
+        cells = ["" if row.get(key) is None else format(row[key], form) for key, form in forms.items()]
         lines.append(row_of([row["server"], f"{row['size']:,}", *cells]))
-    targets = f"Targets for {HUB}: start empty < {START_EMPTY_S:g} s, on 1,000,000 entities < {START_FULL_S:g} s, idle < {MEMORY_IDLE_MB} MB."
-    return [*lines, "", targets]
+    targets = f"start empty < {START_EMPTY_S:g} s, on 1,000,000 entities < {START_FULL_S:g} s, idle < {MEMORY_IDLE_MB} MB"
+    return [*lines, "", f"Targets for {HUB}: {targets}."]
 
 
 def voids(runs: Rows) -> list[str]:

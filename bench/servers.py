@@ -14,9 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import ngsild_load
-from generators import LoadFailed
-from workloads import API
+from bench import ngsild_load
+from bench.generators import LoadFailed
+from bench.workloads import API
 
 READY_WITHIN_S = 60.0
 HUB = "cityhub"
