@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
-from uuid import uuid4
 
 from cityhub.model.errors import (
     CityHubError,
@@ -21,8 +20,10 @@ from cityhub.model.errors import (
 )
 from cityhub.model.ports import Access
 from cityhub.web.http import Request, Response, Route
+from cityhub.web.logging import current_trace
 from cityhub.web.problem import problem_response
 from cityhub.web.router import Router
+from cityhub.web.tracing import trace_of
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -72,6 +73,7 @@ class Application:
             return
         began = time.perf_counter()
         request = _request(scope)
+        current_trace.set(request.trace)
         operation = "unknown"
         self.running += 1
         try:
@@ -86,9 +88,9 @@ class Application:
             except asyncio.CancelledError:
                 raise
             except Exception:
-                log.exception("%s failed", operation, extra={"trace": request.trace})
-                error = CityHubError("The hub failed to answer; the trace id leads to the reason in its log")
-                response = problem_response(error, request.trace)
+                log.exception("%s failed", operation)
+                failure = CityHubError("The hub failed to answer; the trace id leads to the reason in its log")
+                response = problem_response(failure, request.trace)
             await self._send(request, response, receive, send)
         finally:
             self.running -= 1
@@ -127,12 +129,9 @@ class Application:
             raise InvalidRequest("Content-Length must be a number of bytes")
         if int(declared) > self._max_body_bytes:
             raise TooLarge(f"The body may have at most {self._max_body_bytes} bytes; it has {declared}. Send smaller batches")
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            return body
-        parts, size = [body], len(body)
-        while message.get("more_body"):
+        parts: list[bytes] = []
+        size = 0
+        while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise InvalidRequest("The connection closed before the whole body came")
@@ -140,7 +139,8 @@ class Application:
             size += len(parts[-1])
             if size > self._max_body_bytes:
                 raise TooLarge(f"The body may have at most {self._max_body_bytes} bytes. Send smaller batches")
-        return b"".join(parts)
+            if not message.get("more_body"):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def _send(self, request: Request, response: Response, receive: Receive, send: Send) -> None:
         headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers]
@@ -198,13 +198,5 @@ def _request(scope: Scope) -> Request:
     request = Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, b"")
     client = scope.get("client")
     request.peer = client[0] if client else ""
-    request.trace = _trace(headers.get("traceparent", ""))
+    request.trace = trace_of(headers.get("traceparent"))
     return request
-
-
-def _trace(traceparent: str) -> str:
-    """The trace id of a W3C traceparent header, or a new one."""
-    parts = traceparent.split("-")
-    if len(parts) == 4 and len(parts[1]) == 32 and all(letter in "0123456789abcdef" for letter in parts[1]):
-        return parts[1]
-    return uuid4().hex

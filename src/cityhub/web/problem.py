@@ -26,7 +26,7 @@ TABLE: Final[dict[type[errors.CityHubError], tuple[int, str]]] = {
     errors.PreconditionFailed: (412, "about:blank"),
     errors.TooManyResults: (403, NGSI_LD_ERRORS + "TooManyResults"),
     errors.TooComplexQuery: (403, NGSI_LD_ERRORS + "TooComplexQuery"),
-    errors.ContextUnavailable: (503, NGSI_LD_ERRORS + "LdContextNotAvailable"),
+    errors.ContextUnavailable: (504, NGSI_LD_ERRORS + "LdContextNotAvailable"),
     errors.SourceFailed: (502, NGSI_LD_ERRORS + "InternalError"),
     errors.LoopDetected: (508, NGSI_LD_ERRORS + "LoopDetected"),
     errors.Forbidden: (403, "about:blank"),

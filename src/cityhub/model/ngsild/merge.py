@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from cityhub.model.entity import NULL, VALUE_KEY, Attributes, Entity, Instance, dataset_of
 from cityhub.model.errors import BadRequestData, NotFound
-from cityhub.model.ngsild.attribute import check_members, read_value
+from cityhub.model.ngsild.attribute_member import check_members
+from cityhub.model.ngsild.attribute_value import read_value
 from cityhub.model.ngsild.parse import Fragment
 from cityhub.model.ngsild.stamp import new_instance, renewed_attributes, renewed_instance
 from cityhub.model.ngsild.terms import Terms
@@ -90,9 +91,10 @@ def update_attributes(current: Entity, fragment: Fragment, now: str) -> tuple[En
                 after = _without(after, instance.get("datasetId"))
             else:
                 after = _put(after, [without_nulls(instance)], current["createdAt"], now)
-        _settle(attrs, iri, after)
-        updated.append(iri)
-    changes: dict[str, Any] = {"attrs": attrs} if attrs != current["attrs"] or updated else {}
+        if after is not before:
+            _settle(attrs, iri, after)
+            updated.append(iri)
+    changes: dict[str, Any] = {"attrs": attrs} if updated else {}
     if fragment.scope is not None:
         if "scope" in current:
             changes["scope"] = None if fragment.scope == NULL else fragment.scope
@@ -241,7 +243,8 @@ def _put(before: list[Instance], instances: list[Instance], parent_created: str,
 
 
 def _without(instances: list[Instance], dataset_id: str | None) -> list[Instance]:
-    return [instance for instance in instances if instance.get("datasetId") != dataset_id]
+    kept = [instance for instance in instances if instance.get("datasetId") != dataset_id]
+    return kept if len(kept) < len(instances) else instances
 
 
 def _present(attrs: Attributes) -> Attributes:

@@ -9,7 +9,9 @@ from typing import Any
 
 from cityhub.model.entity import NULL, VALUE_KEY, Attributes, Entity, Instance, dataset_of
 from cityhub.model.errors import BadRequestData
-from cityhub.model.ngsild.attribute import check_members, read_value
+from cityhub.model.ngsild.attribute import GEO_PROPERTIES
+from cityhub.model.ngsild.attribute_member import check_members
+from cityhub.model.ngsild.attribute_value import read_value
 from cityhub.model.ngsild.geometry import looks_like_geometry
 from cityhub.model.ngsild.merge import changed, is_removal
 from cityhub.model.ngsild.parse import Fragment
@@ -88,6 +90,8 @@ class _Merge:
             raise BadRequestData(f"'{iri}' is not there yet; a new {part['type']} must have '{key}'")
         out = {name: item for name, item in part.items() if item != NULL and name != "attrs"}
         out[key] = merge_values(None, part[key])
+        if key == "languageMap" and not out[key]:
+            raise BadRequestData(f"'{iri}' is not there yet; a new LanguageProperty must have a text in some language")
         subs = self.attributes({}, part.get("attrs", {}), self._now)
         if subs:
             out["attrs"] = subs
@@ -132,7 +136,7 @@ class _Merge:
             return {"type": kind or "Property", **part}
         value = part["value"]
         if not kind:
-            kind = "GeoProperty" if looks_like_geometry(value) else "Property"
+            kind = "GeoProperty" if iri in GEO_PROPERTIES or looks_like_geometry(value) else "Property"
         return {"type": kind, **{name: item for name, item in part.items() if name != "value"},
                 VALUE_KEY[kind]: self._read(kind, value, iri)}  # fmt: skip
 
