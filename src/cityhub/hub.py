@@ -20,9 +20,10 @@ from cityhub.context.query_api import QueryApi
 from cityhub.model.time import Clock, SystemClock
 from cityhub.settings import Settings
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
+from cityhub.web.addresses import AddressPolicy
 from cityhub.web.application import Application
 from cityhub.web.http import Request, Response, Route, json_response
-from cityhub.web.outbound import HttpOutbound, OutboundPolicy
+from cityhub.web.outbound import HttpOutbound
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Hub:
         settings: What it was built from.
         store: Store and journal.
         application: The ASGI application.
+        base_url: Where the hub is reached; set anew when it listens on a port that was free.
     """
 
     def __init__(self, settings: Settings, store: SqliteStore, clock: Clock) -> None:
@@ -47,8 +49,9 @@ class Hub:
         self.journal = store
         self.clock = clock
         self.began = time.monotonic()
-        self.outbound = HttpOutbound(OutboundPolicy(settings.outbound_allow, loopback_allowed=settings.dev))
-        self.contexts = Contexts(store, self.outbound, clock, settings.context_preload)
+        self.base_url = f"http://{settings.host}:{settings.port}"
+        self.outbound = HttpOutbound(AddressPolicy(settings.outbound_allow, loopback_allowed=settings.dev))
+        self.contexts = Contexts(store, self.outbound, clock, settings.context_preload, lambda: self.base_url)
         self.operations = EntityOperations(store)
         self._tasks: list[asyncio.Task[None]] = []
         self.application = Application(self._routes(), LoopbackAccess(), settings.max_body_bytes)

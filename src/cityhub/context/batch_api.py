@@ -14,7 +14,6 @@ from cityhub.context.entities import AttributesResult, Call, EntityOperations
 from cityhub.context.entity_api import PREFIX, is_simplified
 from cityhub.context.negotiation import (
     JSON,
-    LD_JSON,
     ContextSource,
     body_terms,
     check_parameters,

@@ -6,7 +6,7 @@ from typing import Final
 
 from cityhub.context.context_store import KINDS
 from cityhub.context.contexts import PATH, Contexts
-from cityhub.context.negotiation import PLAIN, check_parameters, content_type, flag, read_json, tenant_headers, tenant_of
+from cityhub.context.negotiation import PLAIN, check_parameters, content_type, flag, read_json, tenant_of
 from cityhub.model.errors import BadRequestData, InvalidRequest
 from cityhub.web.http import Request, Response, Route, json_response
 
@@ -37,7 +37,7 @@ class _Doors:
         if kind is not None and kind not in KINDS:
             raise BadRequestData(f"'kind' must be one of {', '.join(KINDS)}")
         found = await self._contexts.listing(tenant, kind)
-        return json_response(found if detailed else [details["URL"] for details in found], headers=tenant_headers(tenant))
+        return json_response(found if detailed else [details["URL"] for details in found])
 
     async def add(self, request: Request) -> Response:
         content_type(request, PLAIN)
@@ -45,12 +45,12 @@ class _Doors:
         if not isinstance(document, dict) or "@context" not in document:
             raise InvalidRequest("The body must be a JSON object with a member '@context'")
         id = await self._contexts.add(document["@context"], tenant, request.trace)
-        return Response(201, headers=[("location", PATH + id), *tenant_headers(tenant)])
+        return Response(201, headers=[("location", PATH + id)])
 
     async def serve(self, request: Request) -> Response:
         tenant, query = tenant_of(request), check_parameters(request, _SERVE_PARAMETERS)
         read = self._contexts.details if flag(query, "details") else self._contexts.content
-        return json_response(read(request.parameters["contextId"], tenant), headers=tenant_headers(tenant))
+        return json_response(read(request.parameters["contextId"], tenant))
 
     async def delete(self, request: Request) -> Response:
         tenant, query = tenant_of(request), check_parameters(request, _DELETE_PARAMETERS)
@@ -59,4 +59,4 @@ class _Doors:
             await self._contexts.reload(id, tenant)
         else:
             await self._contexts.delete(id, tenant, request.trace)
-        return Response(204, headers=tenant_headers(tenant))
+        return Response(204)

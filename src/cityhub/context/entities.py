@@ -17,11 +17,12 @@ from cityhub.model.entity import Entity, Instance
 from cityhub.model.errors import AlreadyExists, CityHubError, NotFound
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ngsild import merge
+from cityhub.model.ngsild.entity_query import EntityQuery
 from cityhub.model.ngsild.parse import Fragment
 from cityhub.model.ngsild.patch import merge_entity
 from cityhub.model.ngsild.selector import parse_type_selection
 from cityhub.model.ngsild.view import View
-from cityhub.model.ports import Document, Store, Write
+from cityhub.model.ports import Document, Page, Store, Write
 
 UpsertMode = Literal["replace", "update"]
 
@@ -173,9 +174,24 @@ class EntityOperations:
     async def retrieve(self, call: Call, id: str, view: View, types: str | None = None) -> Entity:
         """Retrieve Entity (5.7.1): the entity, if its types are among the selected ones. Raises NotFound."""
         entity = self.store.get(call.tenant, id)
-        if entity is None or (types is not None and not parse_type_selection(types, call.terms).matches(entity)):
+        if entity is None or (types is not None and not parse_type_selection(types, call.terms).selects(entity["type"])):
             raise NotFound(f"Entity '{id}' does not exist" + (f" with a type of '{types}'" if types else ""))
         return entity
+
+    async def query(
+        self, call: Call, wanted: EntityQuery, view: View, offset: int, limit: int, count: bool, order: Callable[[Entity], Any] | None
+    ) -> Page:
+        """Query Entities (5.7.2): the entities of one page."""
+        store, tenant = self.store, call.tenant
+        matches = None if is_exact(wanted) else wanted.with_links(lambda id: store.get(tenant, id))
+        return await store.find(tenant, wanted.condition, matches, offset, limit, count, order)
+
+
+def is_exact(wanted: EntityQuery) -> bool:
+    """Whether the condition alone says what the query asks for: types or nothing."""
+    if wanted.attributes or wanted.q or wanted.geo or wanted.scope:
+        return False
+    return all(selector.ids is None and selector.id_pattern is None for selector in wanted.selectors)
 
 
 def creation(entity: Entity) -> Callable[[Document | None, str], tuple[Document, None]]:

@@ -145,6 +145,9 @@ class Application:
     async def _send(self, request: Request, response: Response, receive: Receive, send: Send) -> None:
         headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers]
         headers += self._headers
+        tenant = request.headers.get("ngsild-tenant")
+        if tenant:  # GS CIM 009 6.3.14: also with errors
+            headers.append((b"ngsild-tenant", tenant.encode("latin-1")))
         if response.chunks is not None:
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
             await self._stream(response, receive, send)

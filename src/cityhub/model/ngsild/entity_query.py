@@ -11,8 +11,8 @@ from typing import Any, Final
 from cityhub.model.condition import Condition, HasAttribute
 from cityhub.model.entity import Entity
 from cityhub.model.errors import BadRequestData
+from cityhub.model.jsonld.names import is_name
 from cityhub.model.ngsild.geo import GeoQuery, parse_geo_query
-from cityhub.model.ngsild.names import is_name
 from cityhub.model.ngsild.q import Query, parse_q
 from cityhub.model.ngsild.q_condition import all_of, any_of
 from cityhub.model.ngsild.q_match import Linked, Predicate

@@ -11,8 +11,9 @@ from typing import Any, Final
 from cityhub.model.condition import Anything, Condition, IdIn, IdPrefix, TypeIs
 from cityhub.model.entity import Entity
 from cityhub.model.errors import BadRequestData
+from cityhub.model.jsonld.names import is_name
 from cityhub.model.ngsild.alternatives import read_alternatives
-from cityhub.model.ngsild.names import is_name, is_uri
+from cityhub.model.ngsild.names import is_uri
 from cityhub.model.ngsild.patterns import compile_pattern, literal_head
 from cityhub.model.ngsild.q_condition import all_of, any_of
 from cityhub.model.ngsild.terms import Terms
