@@ -143,9 +143,13 @@ class Contexts:
         while wanted:
             if len(sources) + len(wanted) > MAX_DOCUMENTS:
                 raise BadRequestData(f"The @context draws on more than {MAX_DOCUMENTS} documents")
-            found = await asyncio.gather(*(self._source(url, tenant) for url in wanted))
-            sources.update(zip(wanted, found, strict=True))
-            named = [url for url, source in zip(wanted, found, strict=True) for url in remote_urls(source.context, url)]
+            # All are waited for, also after a failure, so that what could be had is kept for the next time.
+            found = await asyncio.gather(*(self._source(url, tenant) for url in wanted), return_exceptions=True)
+            for url, source in zip(wanted, found, strict=True):
+                if isinstance(source, BaseException):
+                    raise source
+                sources[url] = source
+            named = [url for source in wanted for url in remote_urls(sources[source].context, source)]
             wanted = [url for url in dict.fromkeys(named) if url not in sources]
         return sources
 
