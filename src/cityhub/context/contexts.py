@@ -199,7 +199,10 @@ class Contexts:
 
     def _own_id(self, url: str) -> str | None:
         """The local id in a URL that has the form of ours, under whatever name of this host a client knows us."""
-        path = urlsplit(url).path
+        try:
+            path = urlsplit(url).path
+        except ValueError:
+            return None
         return unquote(path[len(PATH) :]) if path.startswith(PATH) else None
 
     def _is_ours(self, url: str) -> bool:

@@ -112,6 +112,9 @@ async def test_what_cannot_be_added(client, body, kind):
         ("DELETE", PATH + "x?reload=true", 400),
         ("DELETE", PATH + "urn:x?reload=true", 404),
         ("DELETE", PATH + "x?reload=xxx", 400),
+        ("GET", PATH + "http%3A%2F%2F%5B", 404),
+        ("DELETE", PATH + "http%3A%2F%2F%5B?reload=true", 404),
+        ("GET", PATH + "%FF%00", 404),
         ("PUT", COLLECTION, 405),
     ],
 )
