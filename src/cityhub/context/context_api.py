@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from cityhub.context.context_sources import PATH
 from cityhub.context.context_store import KINDS
-from cityhub.context.contexts import PATH, Contexts
+from cityhub.context.contexts import Contexts
 from cityhub.context.negotiation import PLAIN, check_parameters, content_type, flag, read_json, tenant_of
 from cityhub.model.errors import BadRequestData, InvalidRequest
 from cityhub.web.http import Request, Response, Route, json_response

@@ -7,7 +7,8 @@ import pytest
 
 from cityhub.access.loopback import LoopbackAccess
 from cityhub.context.context_api import context_routes
-from cityhub.context.contexts import PATH, Contexts
+from cityhub.context.context_sources import PATH
+from cityhub.context.contexts import Contexts
 from cityhub.model.jsonld import CORE_URL
 from cityhub.model.time import SystemClock
 from cityhub.storage.sqlite import open_sqlite

@@ -43,7 +43,8 @@ def check_name(term: str) -> None:
     """Raises BadRequestData unless the term may name a type or an attribute. Source: GS CIM 009 clause 4.6.2."""
     if not isinstance(term, str) or not is_name(term):
         shown = str(term)[:80]
-        raise BadRequestData(f"'{shown}' is not a valid name: use letters, numbers, '_', '-' and '.', beginning with a letter or '_', or a full IRI")
+        right = "use letters, numbers, '_', '-' and '.', beginning with a letter or '_', or a full IRI"
+        raise BadRequestData(f"'{shown}' is not a valid name: {right}")
 
 
 def _is_simple(text: str) -> bool:
