@@ -22,6 +22,9 @@ from cityhub.context.identity_api import IdentityApi, read_alias
 from cityhub.context.live import live_selection
 from cityhub.context.purge_api import PurgeApi
 from cityhub.context.query_api import QueryApi
+from cityhub.context.registration_api import RegistrationApi
+from cityhub.context.registrations import Registrations
+from cityhub.context.source_state import SourceStates
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
 from cityhub.model.jsonld import CORE, TermMap
@@ -77,6 +80,9 @@ class Hub:
         self.outbound = HttpOutbound(AddressPolicy(settings.outbound_allow, loopback_allowed=settings.dev))
         own = {district.about.context_url: district.folder / district.about.context} if district else {}
         self.contexts = Contexts(store, self.outbound, clock, settings.context_preload, own, lambda: url)
+        self.registrations = Registrations(store, clock)
+        states = SourceStates(clock, time.monotonic)
+        self._registration_api = RegistrationApi(self.registrations, states, self.contexts, store, clock, url)
         self.operations = EntityOperations(store)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms))
         self.metrics = Metrics()
@@ -96,6 +102,7 @@ class Hub:
             *PurgeApi(self.operations, self.contexts, store).routes(),
             *IdentityApi(self.alias, self.clock).routes(),
             *DiscoveryApi(self.operations, self.contexts, store).routes(),
+            *self._registration_api.routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),
             *status_routes(self._status_sources()),
@@ -142,7 +149,9 @@ class Hub:
         """Starts the background work."""
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
             (SWEEP_S, self.store.expire), (COMPACT_S, self.store.compact), (1.0, self._rate.sample),
+            (SWEEP_S, self._registration_api.expire),
         )  # fmt: skip
+        await self.registrations.load()
         self._tasks = [asyncio.create_task(_every(seconds, work)) for seconds, work in jobs]
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(self.url, self.district.folder)
