@@ -32,5 +32,5 @@ def test_a_datetime_has_one_form_inside(text: str, inside: str, shown: str) -> N
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_by_name(value: object) -> None:
-    with pytest.raises(BadRequestData, match="speed.observedAt"):
+    with pytest.raises(BadRequestData, match=r"speed\.observedAt"):
         read(value, "speed.observedAt")

@@ -313,6 +313,9 @@ def test_nulls_inside_values_are_for_merges() -> None:
     assert parse_fragment(document, CORE, nulls=True, partial=True).attrs == {V + "a": [{"type": "Property", "value": {V + "b": NULL}}]}
     with pytest.raises(BadRequestData):
         parse_attribute("a", {"value": {"b": NULL}}, CORE, nulls=True, partial=True)
+    for value in ({"value": [NULL]}, {"value": {"b": [{"c": NULL}]}}, {"languageMap": {"en": [NULL]}}, {"valueList": [1, NULL]}):
+        with pytest.raises(BadRequestData):
+            parse_fragment({"a": value}, CORE, nulls=True, partial=True)
 
 
 @pytest.mark.parametrize(
