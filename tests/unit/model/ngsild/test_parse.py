@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cityhub.model.entity import DEFAULT_VOCAB, NULL
-from cityhub.model.errors import BadRequestData
+from cityhub.model.errors import BadRequestData, InvalidRequest
 from cityhub.model.jsonld import CORE, term_map
 from cityhub.model.ngsild.parse import Fragment, parse_attribute, parse_entity, parse_fragment
 
@@ -119,10 +119,18 @@ def test_an_entity_may_come_without_type_where_that_is_allowed() -> None:
     assert parse_entity({"id": "urn:a:b"}, CORE, require_type=False) == {"id": "urn:a:b", "type": [], "attrs": {}}
 
 
-@pytest.mark.parametrize("document", [None, 5, "x", [], [entity()], {}, {"type": "T"}, {"id": "urn:a:b"}, {"id": "urn:a:b", "type": []}])
+@pytest.mark.parametrize("document", [{}, {"type": "T"}, {"id": "urn:a:b"}, {"id": "urn:a:b", "type": []}])
 def test_what_is_no_entity(document: Any) -> None:
     with pytest.raises(BadRequestData):
         parse_entity(document, CORE)
+
+
+@pytest.mark.parametrize("document", [None, 5, "x", [], [entity()]])
+def test_what_is_no_object(document: Any) -> None:
+    with pytest.raises(InvalidRequest):
+        parse_entity(document, CORE)
+    with pytest.raises(InvalidRequest):
+        parse_fragment(document, CORE, nulls=True)
 
 
 INVISIBLE = [0x202E, 0x200B, 0xFEFF, 0x2028, 0xA0, 0x3C, 0xFE0F, 0xE0100, 0xFDD0, 0xFFFE, 0x115F, 0x3164, 0xFFA0, 0x2800, 0x1FFFF, 0xE000]
@@ -348,7 +356,7 @@ def test_what_cannot_be_the_fragment_of_an_attribute(name: str, value: Any) -> N
         parse_attribute(name, value, CORE, nulls=True, partial=True)
 
 
-@pytest.mark.parametrize("document", [{}, {"@context": []}, None, [], {"id": "x"}, {"a": {"type": "Property", "value": 1, "datasetId": NULL}}])
+@pytest.mark.parametrize("document", [{}, {"@context": []}, {"id": "x"}, {"a": {"type": "Property", "value": 1, "datasetId": NULL}}])
 def test_what_is_no_fragment(document: Any) -> None:
     with pytest.raises(BadRequestData):
         parse_fragment(document, CORE, nulls=True, partial=True)
