@@ -42,7 +42,7 @@ def implicit_id(context: Any) -> str:
 
 
 def _urn(content: bytes) -> str:
-    return f"urn:uuid:{UUID(bytes=sha256(content).digest()[:16], version=8)}"
+    return f"urn:uuid:{UUID(bytes=sha256(content).digest()[:16], version=5)}"
 
 
 class ContextStore:
