@@ -18,7 +18,7 @@ def instance(value: Any, kind: str = "Property", **members: Any) -> Instance:
     return {"type": kind, VALUE_KEY[kind]: value, **members}
 
 
-def entity(id: str = "urn:ngsi-ld:T:1", types: tuple[str, ...] = ("T",), **attributes: Any) -> Entity:
+def entity(id: str = "urn:ngsi-ld:T:1", types: tuple[str, ...] = ("T",), /, **attributes: Any) -> Entity:
     """An entity whose attributes are Properties of bare values, instances, or lists of instances."""
     attrs = {iri(name): value if _is_instances(value) else [_one(value)] for name, value in attributes.items()}
     return {
@@ -41,7 +41,8 @@ def _is_instances(value: Any) -> bool:
 def rich() -> Entity:
     """The entity with everything."""
     made = entity(
-        types=("T", "Vehicle"),
+        "urn:ngsi-ld:T:1",
+        ("T", "Vehicle"),
         speed=instance(
             30,
             observedAt="2026-03-01T00:00:00.000000Z",
