@@ -23,6 +23,7 @@ from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.addresses import AddressPolicy
 from cityhub.web.application import Application
 from cityhub.web.http import Request, Response, Route, json_response
+from cityhub.web.observation import Observation
 from cityhub.web.outbound import HttpOutbound
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,8 @@ class Hub:
         self.contexts = Contexts(store, self.outbound, clock, settings.context_preload, lambda: self.base_url)
         self.operations = EntityOperations(store)
         self._tasks: list[asyncio.Task[None]] = []
-        self.application = Application(self._routes(), LoopbackAccess(), settings.max_body_bytes)
+        self.observation = Observation(settings, __version__, store, store, lambda: store.waiting)
+        self.application = Application(self._routes(), LoopbackAccess(), settings.max_body_bytes, self.observation.observers)
 
     def _routes(self) -> list[Route]:
         return [
@@ -62,6 +64,7 @@ class Hub:
             *BatchApi(self.operations, self.contexts, self.store).routes(),
             *QueryApi(self.operations, self.contexts, self.store).routes(),
             *context_routes(self.contexts),
+            *self.observation.routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
 
@@ -84,6 +87,7 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.outbound.close()
+        await self.observation.close()
         await self.store.close()
 
 

@@ -49,7 +49,7 @@ async def connect(
         return
     async with _built_here(settings) as application:
         transport = httpx.ASGITransport(application, client=("127.0.0.1", 1), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://hub.invalid", headers=headers) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
             yield client
 
 
