@@ -27,8 +27,8 @@ def read_value(kind: str, value: Any, terms: Terms, name: str, *, deep: bool = F
 def _read_property(reader: Reading, instance: Instance, value: Any, name: str, depth: int) -> None:
     if type(value) is not bool:
         check_value(value, name, nulls=reader.deep, depth=depth)
-        # Without a type it may turn out to be the value of a JsonProperty, whose names are its own.
-        if (type(value) is dict or type(value) is list) and "type" in instance:
+        # In a merge, what has no type may turn out to be the value of a JsonProperty, whose names are its own.
+        if (type(value) is dict or type(value) is list) and (not reader.deep or "type" in instance):
             value = reader.terms.expand_value(value)
     instance["value"] = value
 

@@ -76,6 +76,14 @@ class Reader:
             self._wrong("';', '|' or the end")
         return node
 
+    def read_path(self) -> Path:
+        """The attribute path that is the whole text. Raises BadRequestData, TooComplexQuery."""
+        path = self._path()
+        self._blanks()
+        if self.at < len(self.text):
+            self._wrong("the end of a name or path")
+        return path
+
     # structure: either -> both -> term
 
     def _either(self, depth: int) -> Node:
