@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 
 from cityhub.cli.presence import Taken, claim, find
 from cityhub.model.errors import CityHubError
@@ -58,7 +59,8 @@ async def _built_here(settings: Settings) -> AsyncIterator[Any]:
     from cityhub.hub import build
 
     with claim(Path(settings.data)):
-        hub = await build(settings)
+        # No feed may play in a process that is gone in a moment.
+        hub = await build(msgspec.structs.replace(settings, feeds=False))
         try:
             yield hub.application
         finally:

@@ -53,8 +53,7 @@ async def _run(settings: Settings, listener: socket.socket, claimed: Claim) -> i
     from cityhub.hub import build
 
     url = address(settings, listener)
-    hub = await build(settings)
-    hub.base_url = url
+    hub = await build(settings, url)
     try:
         await hub.start()
         # What start-up made stays for ever: the collector need not look at it again and again.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -58,6 +58,7 @@ class Contexts:
         outbound: Outbound,
         clock: Clock,
         preload: Path | None = None,
+        own: Mapping[str, Path] | None = None,
         base_url: Callable[[], str] = lambda: "",
     ) -> None:
         """Makes the storage; nothing is downloaded.
@@ -67,6 +68,7 @@ class Contexts:
             outbound: The door to other hosts.
             clock: Where the time comes from.
             preload: Folder with documents that need no network; see `cityhub.context.context_preload`.
+            own: Further such documents by URL.
             base_url: Gives the hub's own address ("https://hub.example", no final slash), of which hosted @contexts have theirs.
 
         Raises:
@@ -75,7 +77,7 @@ class Contexts:
         self._records = ContextStore(store)
         self._outbound = outbound
         self._clock = clock
-        self._preloaded = Preloaded(preload)
+        self._preloaded = Preloaded(preload, own)
         self._base_url = base_url
         self._started = to_text(clock.now())
         self._maps = MapCache()

@@ -86,6 +86,11 @@ class PostgresStore:
 
     # -- Store ---------------------------------------------------------------------------------------------------
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for the writer."""
+        return self._writer.queued
+
     async def write(self, tenant: str, writes: Sequence[Write], trace: str = "") -> list[Any | CityHubError]:
         """See `cityhub.model.ports.Store.write`."""
         return await self._writer.submit(tenant, writes, trace) if writes else []
@@ -175,6 +180,11 @@ class PostgresStore:
                 for kind, _, attribute in (decode(text).partition(" ") for text in kinds):
                     counts[decode(name), attribute, kind] += count
         return [Shape(*key, count) for key, count in sorted(counts.items())]
+
+    async def entity_count(self) -> int:
+        """How many entities there are in all tenants."""
+        rows = await self._link.rows("SELECT count(*) FROM entity")
+        return int(rows[0][0])
 
     def tenants(self) -> set[str]:
         """See `cityhub.model.ports.Store.tenants`."""

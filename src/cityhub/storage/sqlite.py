@@ -222,6 +222,10 @@ class SqliteStore:
         )
         return [Shape(*row) for row in rows]
 
+    async def entity_count(self) -> int:
+        """How many entities there are in all tenants."""
+        return int(self._reading.execute("SELECT count(*) FROM entity").get)
+
     def tenants(self) -> set[str]:
         """See `cityhub.model.ports.Store.tenants`."""
         return set(self._writer.tenants)

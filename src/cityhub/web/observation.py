@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -67,13 +68,13 @@ class Observation:
     async def close(self) -> None:
         """Sends the spans that wait."""
         if self._tracer:
-            self._tracer.close()
+            await asyncio.to_thread(self._tracer.close)
 
     async def _ready(self, request: Request) -> Response:
         """200 when the hub can take writes, else 503 with the reasons."""
         reasons = []
         try:
-            await self._journal.readers()
+            await asyncio.wait_for(self._journal.readers(), 2.0)
         except Exception as error:  # whatever the store's library raises: the hub is not ready, and the log says why
             log.warning("not ready: the store does not answer: %s", error)
             reasons.append("The store does not answer; the log says why")
