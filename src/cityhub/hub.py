@@ -29,6 +29,7 @@ from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.addresses import AddressPolicy
 from cityhub.web.application import Application
 from cityhub.web.http import Request, Response, Route, json_response
+from cityhub.web.inspection import Flow
 from cityhub.web.observation import Observation
 from cityhub.web.outbound import HttpOutbound
 from cityhub.web.pages import page_routes, read_assets
@@ -70,7 +71,7 @@ class Hub:
         self.contexts = Contexts(store, self.outbound, clock, settings.context_preload, own, lambda: url)
         self.operations = EntityOperations(store)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms))
-        self.observation = Observation(settings, __version__, store, store, lambda: store.waiting)
+        self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -101,6 +102,11 @@ class Hub:
             described, self.store, self.journal, self._count, self.store.readers, self._rate, lambda: self.live.clients,
             self.clock, self._started,
         )  # fmt: skip
+
+    async def _flows(self) -> list[Flow]:
+        feeds = self.district.feeds if self.district else []
+        lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
+        return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
 
     async def _count(self) -> int:
         return await self.store.entity_count()
