@@ -49,9 +49,9 @@ def postgres_cluster() -> Iterator[str | None]:
         shutil.chown(folder, "postgres")
         owner += ["--reuid", "postgres", "--regid", "postgres", "--init-groups"]
     try:
-        make = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8"]
-        subprocess.run([*owner, *make, "--no-sync"], cwd="/", check=True, capture_output=True)
-        serve = [programs / "postgres", "-D", folder / "data", "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"]
+        make: list[str | Path] = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        subprocess.run([*owner, *make, "--locale", "C.UTF-8"], cwd="/", check=True, capture_output=True)
+        serve: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"]
         with open(folder / "log", "wb") as log:
             server = subprocess.Popen([*owner, *serve], cwd="/", stdout=log, stderr=log)
         try:

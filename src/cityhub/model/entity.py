@@ -4,7 +4,8 @@
                 "createdAt": time, "modifiedAt": time, "scope"?: ["/a/b", ...], "expiresAt"?: time}
     instance = {"type": "Property" | ..., VALUE_KEY[type]: JSON value, "observedAt"?, "unitCode"?, "datasetId"?,
                 "objectType"?: [IRI, ...], "valueType"?: IRI, "instanceId"?, "createdAt"?, "modifiedAt"?, "expiresAt"?,
-                "deletedAt"?, "attrs"?: {IRI: [instance, ...]}}
+                "deletedAt"?, "observedAtText"?: the observedAt as it was written, where it is not how times are shown,
+                "lang"?, "entityIdSealed"?, "entityTypeSealed"?: IRI, "attrs"?: {IRI: [instance, ...]}}
 
 An attribute has at most one instance per datasetId; the one without is the default instance. Sub-attributes stand
 in the instance's own "attrs" and have the same form. To keep documents small, times that add nothing are left out:

@@ -91,7 +91,7 @@ class TooComplexQuery(CityHubError):
 
 
 class ContextUnavailable(CityHubError):
-    """A remote @context could not be had. NGSI-LD: LdContextNotAvailable, 503."""
+    """A remote @context could not be had. NGSI-LD: LdContextNotAvailable, 504 (V1.8.1: 503)."""
 
     title = "JSON-LD @context not available"
 

@@ -176,6 +176,11 @@ class PostgresStore:
                     counts[decode(name), attribute, kind] += count
         return [Shape(*key, count) for key, count in sorted(counts.items())]
 
+    async def entity_count(self) -> int:
+        """How many entities there are in all tenants."""
+        rows = await self._link.rows("SELECT count(*) FROM entity")
+        return int(rows[0][0])
+
     def tenants(self) -> set[str]:
         """See `cityhub.model.ports.Store.tenants`."""
         return set(self._follower.tenants)

@@ -73,6 +73,7 @@ class SqliteStore:
         self._tail: deque[Change] = deque(maxlen=TAIL)
         self._grown = asyncio.Event()
         self._reading = connect(path, readonly=True)
+        self._thread = threading.get_ident()
         self._local = threading.local()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="cityhub-reader")
         self._writer = Writer(connection, self._memory, clock, self._on_commit)
@@ -116,10 +117,11 @@ class SqliteStore:
         number = self._writer.tenants.get(tenant)
         if number is None:
             return None
+        reading = self._reading if threading.get_ident() == self._thread else self._own_connection()
         if collection == ENTITIES:
-            found = self._reading.execute("SELECT number, document FROM entity WHERE tenant = ? AND id = ?", (number, id))
+            found = reading.execute("SELECT number, document FROM entity WHERE tenant = ? AND id = ?", (number, id))
         else:
-            found = self._reading.execute(
+            found = reading.execute(
                 "SELECT number, document FROM record WHERE collection = ? AND tenant = ? AND id = ?", (collection, number, id)
             )
         row = found.fetchone()
@@ -219,6 +221,10 @@ class SqliteStore:
             "SELECT type, attribute, kind, count FROM shape WHERE tenant = ? AND count > 0", (self._writer.tenants.get(tenant, -1),)
         )
         return [Shape(*row) for row in rows]
+
+    async def entity_count(self) -> int:
+        """How many entities there are in all tenants."""
+        return int(self._reading.execute("SELECT count(*) FROM entity").get)
 
     def tenants(self) -> set[str]:
         """See `cityhub.model.ports.Store.tenants`."""
@@ -361,7 +367,10 @@ class SqliteStore:
         return await self._loop.run_in_executor(self._threads, self._with_connection, work)
 
     def _with_connection(self, work: Callable[[apsw.Connection], T]) -> T:
-        connection = getattr(self._local, "connection", None)
+        return work(self._own_connection())
+
+    def _own_connection(self) -> apsw.Connection:
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = connect(self._path, readonly=True)
-        return work(connection)
+        return connection

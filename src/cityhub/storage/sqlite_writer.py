@@ -10,7 +10,7 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import apsw
@@ -26,6 +26,9 @@ from cityhub.storage.sqlite_rows import RowChanges, entity_rows
 
 GROUP = 20_000
 """At most so many writes go into one transaction."""
+
+IDS_PER_QUERY = 512
+"""At most so many items are read with one query."""
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +142,7 @@ class Writer(threading.Thread):
         try:
             transaction = Transaction(self._connection, self._memory, self, to_text(self._clock.now()))
             self._connection.execute("BEGIN IMMEDIATE")
+            transaction.prefetch(group)
             for call in group:
                 if call.job is None:
                     call.outcome = [transaction.apply(call.tenant, write, call.trace) for write in call.writes]
@@ -188,6 +192,11 @@ def _resolve(outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
             future.set_result(outcome)
 
 
+def _size(count: int) -> int:
+    """The next power of two, so that there are few different statements to prepare."""
+    return 1 << (count - 1).bit_length()
+
+
 class Transaction:
     """The work of one group: transitions first, then the rows in bulk."""
 
@@ -198,10 +207,39 @@ class Transaction:
         self._now = now
         self._rows = RowChanges()
         self._journal: list[tuple[Any, ...]] = []
+        self._read_ahead: dict[Key, Kept | None] = {}
         self._first: dict[Key, Kept | None] = {}
         self.staged: dict[Key, Kept | None] = {}
         self.changes: list[Change] = []
         self.last = writer.last
+
+    def prefetch(self, calls: Iterable[_Call]) -> None:
+        """Reads in few queries what the transitions will be given and is not in memory."""
+        wanted: dict[tuple[str, str], list[str]] = {}
+        for call in calls:
+            for write in call.writes:
+                key = (write.collection, call.tenant, write.id)
+                if key not in self._read_ahead:
+                    kept = self._memory.get(key)
+                    self._read_ahead[key] = kept
+                    if kept is None:
+                        wanted.setdefault((write.collection, call.tenant), []).append(write.id)
+        for (collection, tenant), ids in wanted.items():
+            number = self._writer.tenants.get(tenant)
+            if number is not None:
+                for start in range(0, len(ids), IDS_PER_QUERY):
+                    self._fetch(collection, tenant, number, ids[start : start + IDS_PER_QUERY])
+
+    def _fetch(self, collection: str, tenant: str, number: int, ids: list[str]) -> None:
+        padded = ids + ids[-1:] * (_size(len(ids)) - len(ids))
+        marks = ",".join("?" * len(padded))
+        if collection == ENTITIES:
+            select, bindings = f"SELECT number, id, document FROM entity WHERE tenant = ? AND id IN ({marks})", (number, *padded)
+        else:
+            select = f"SELECT number, id, document FROM record WHERE collection = ? AND tenant = ? AND id IN ({marks})"
+            bindings = (collection, number, *padded)  # type: ignore[assignment]
+        for row_number, id, document in self._connection.execute(select, bindings):
+            self._read_ahead[(collection, tenant, id)] = decode(row_number, document)
 
     def apply(self, tenant: str, write: Write, trace: str) -> Any:
         """Runs one transition and stages what it gives; returns its result or the error that it raised."""
@@ -223,23 +261,9 @@ class Transaction:
     def _current(self, key: Key) -> Kept | None:
         if key in self.staged:
             return self.staged[key]
-        kept = self._memory.get(key) or self._read(key)
+        kept = self._read_ahead[key]
         self._first[key] = kept
         return kept
-
-    def _read(self, key: Key) -> Kept | None:
-        collection, tenant, id = key
-        number = self._writer.tenants.get(tenant)
-        if number is None:
-            return None
-        if collection == ENTITIES:
-            found = self._connection.execute("SELECT number, document FROM entity WHERE tenant = ? AND id = ?", (number, id))
-        else:
-            found = self._connection.execute(
-                "SELECT number, document FROM record WHERE collection = ? AND tenant = ? AND id = ?", (collection, number, id)
-            )
-        row = found.fetchone()
-        return decode(row[0], row[1]) if row else None
 
     def _new_number(self, collection: str) -> int:
         table = "entity" if collection == ENTITIES else "record"

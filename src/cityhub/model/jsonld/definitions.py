@@ -1,7 +1,7 @@
 """Term definitions of an @context, by our own rules for the common forms of JSON-LD 1.1.
 
 Common are: prefixes, terms as text or as {"@id", "@type", "@container", "@language"}, "@vocab", "@base", "@language",
-"@version", null, arrays and URLs. Anything else raises `Uncommon` and is left to a complete processor
+"@version", null, arrays and URLs. Anything else raises `UncommonError` and is left to a complete processor
 (`cityhub.model.jsonld.processor`).
 
 Source: W3C JSON-LD 1.1 API, sections 4.1 (context processing), 4.2 (create term definition) and 5.2 (IRI expansion).
@@ -9,6 +9,7 @@ Source: W3C JSON-LD 1.1 API, sections 4.1 (context processing), 4.2 (create term
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ _KEYWORD_LIKE: Final = re.compile(r"@[a-zA-Z]+")
 _HAS_IRI_FORM: Final = re.compile(r".*(?::[^:]|/)", re.DOTALL)
 
 
-class Uncommon(Exception):
+class UncommonError(Exception):
     """The @context uses a feature that this module leaves to a complete processor."""
 
 
@@ -56,7 +57,7 @@ class Definitions:
         Raises:
             BadRequestData: When the @context is invalid, loops or passes a bound.
             ContextUnavailable: When a document cannot be had.
-            Uncommon: When it needs a complete processor.
+            UncommonError: When it needs a complete processor.
         """
         if depth > MAX_DEPTH:
             raise BadRequestData(f"The @context is nested more than {MAX_DEPTH} levels deep")
@@ -113,7 +114,7 @@ class Definitions:
         if not term:
             raise BadRequestData("A term of the @context must not be empty")
         if term[0] == "@":
-            raise Uncommon
+            raise UncommonError
         done[term] = False
         self.iris.pop(term, None)
         self.prefixes.discard(term)
@@ -135,7 +136,7 @@ class Definitions:
         if reference == term:
             return self._own_iri(term, local, done)
         if reference[0] == "@":
-            raise Uncommon
+            raise UncommonError
         iri = self._expand(reference, local, done)
         if iri is None or not is_absolute(iri):
             raise BadRequestData(f"'{term}' in the @context is mapped to '{reference}', which is not an absolute IRI")
@@ -149,8 +150,10 @@ class Definitions:
             prefix, suffix = term[:colon], term[colon + 1 :]
             if prefix in local:
                 self._define(prefix, local, done)
-            mapped = self.iris.get(prefix)
-            return mapped + suffix if mapped is not None else term
+            mapped = self.iris.get(prefix, f"{prefix}:")
+            if mapped is None:
+                raise BadRequestData(f"'{term}' in the @context has the prefix '{prefix}', which is mapped to null")
+            return mapped + suffix
         if self.vocab is None:
             raise BadRequestData(f"'{term}' in the @context needs an '@id'")
         return self.vocab + term
@@ -170,7 +173,7 @@ class Definitions:
 
     def _expand(self, text: str, local: dict[str, Any], done: dict[str, bool]) -> str | None:
         if _KEYWORD_LIKE.fullmatch(text):
-            raise Uncommon
+            raise UncommonError
         if text in local and not done.get(text):
             self._define(text, local, done)
         if text in self.iris:
@@ -188,12 +191,32 @@ class Definitions:
         return text if self.vocab is None else self.vocab + text
 
 
+def check_form(context: Any, depth: int = 0) -> None:
+    """Checks an @context as far as that can be done without the documents that it names.
+
+    Raises:
+        BadRequestData: When it is nested too deep, is no URL, object, null or array of these, or an object in it is invalid.
+    """
+    if depth > MAX_DEPTH:
+        raise BadRequestData(f"The @context is nested more than {MAX_DEPTH} levels deep")
+    if isinstance(context, list):
+        for item in context:
+            check_form(item, depth + 1)
+    elif isinstance(context, str):
+        absolute_url(context, "")
+    elif isinstance(context, dict):
+        with contextlib.suppress(UncommonError):
+            check_object(context)
+    elif context is not None:
+        raise BadRequestData("An '@context' must be a URL, an object, null or an array of these")
+
+
 def check_object(local: dict[str, Any]) -> None:
     """Checks the form of one @context object.
 
     Raises:
         BadRequestData: For scoped @contexts, which clause 5.5.7 forbids, and for definitions that are no text, object or null.
-        Uncommon: When a complete processor is needed.
+        UncommonError: When a complete processor is needed.
     """
     uncommon = False
     for term, value in local.items():
@@ -206,4 +229,4 @@ def check_object(local: dict[str, Any]) -> None:
         elif value is not None and not isinstance(value, str):
             raise BadRequestData(f"The definition of '{term}' in the @context must be a text, an object or null")
     if uncommon:
-        raise Uncommon
+        raise UncommonError

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
+import contextlib
+import re
+from typing import Any, Final
 
-from pyld import ContextResolver  # type: ignore[import-untyped]
-from pyld.jsonld import JsonLdError, JsonLdProcessor  # type: ignore[import-untyped]
+from pyld import ContextResolver
+from pyld.jsonld import KEYWORDS, JsonLdError, JsonLdProcessor
 
 from cityhub.model.entity import DEFAULT_VOCAB
 from cityhub.model.errors import BadRequestData, CityHubError
 from cityhub.model.jsonld.core import CORE_TERMS, is_core_url
-from cityhub.model.jsonld.definitions import Uncommon, check_object
+from cityhub.model.jsonld.definitions import UncommonError, check_object
 from cityhub.model.jsonld.sources import MAX_DEPTH, MAX_DOCUMENTS, MAX_TERMS, Loader, absolute_url, context_of
 
-_CORE: dict[str, Any] = {**CORE_TERMS, "@vocab": DEFAULT_VOCAB}
+_CORE: Final[dict[str, Any]] = {**CORE_TERMS, "@vocab": DEFAULT_VOCAB}
+_KEYWORD_LIKE: Final = re.compile(r"@[a-zA-Z]+")
 
 
 def process(context: Any, load: Loader) -> tuple[dict[str, str | None], set[str]]:
@@ -26,9 +28,7 @@ def process(context: Any, load: Loader) -> tuple[dict[str, str | None], set[str]
         BadRequestData: When the @context is invalid, loops or passes a bound.
         ContextUnavailable: When a document cannot be had.
     """
-    contexts = [_CORE]
-    for item in _flatten(context, 0):
-        contexts.append(_CORE if item is None else _absolute(item))
+    contexts = [_CORE, *(_CORE if item is None else _absolute(item) for item in _flatten(context, 0))]
     mappings = _mappings(contexts, _Documents(load))
     if len(mappings) > MAX_TERMS:
         raise BadRequestData(f"The @context defines more than {MAX_TERMS} terms")
@@ -48,17 +48,25 @@ def _absolute(item: Any) -> Any:
     if isinstance(item, str):
         return absolute_url(item, "")
     if isinstance(item, dict):
-        _check(item)
+        item = _checked(item)
         if isinstance(item.get("@import"), str):
             return {**item, "@import": absolute_url(item["@import"], "")}
     return item
 
 
-def _check(item: dict[str, Any]) -> None:
-    try:
+def _checked(item: dict[str, Any]) -> dict[str, Any]:
+    """The object without terms that look like keywords of a later JSON-LD, which are to be ignored; its form is checked."""
+    with contextlib.suppress(UncommonError):
         check_object(item)
-    except Uncommon:
-        return
+    return {term: value for term, value in item.items() if not _is_reserved(term) and not _is_reserved(_target(value))}
+
+
+def _target(value: Any) -> Any:
+    return value.get("@id", value.get("@reverse")) if isinstance(value, dict) else value
+
+
+def _is_reserved(text: Any) -> bool:
+    return isinstance(text, str) and text not in KEYWORDS and _KEYWORD_LIKE.fullmatch(text) is not None
 
 
 def _mappings(contexts: list[Any], documents: _Documents) -> dict[str, Any]:
@@ -70,9 +78,7 @@ def _mappings(contexts: list[Any], documents: _Documents) -> dict[str, Any]:
     }
     processor = JsonLdProcessor()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            active = processor.process_context(processor._get_initial_context(options), contexts, options)
+        active = processor.process_context(processor._get_initial_context(options), contexts, options)
     except JsonLdError as error:
         raise _cause(error) from None
     except CityHubError:
@@ -105,8 +111,6 @@ class _Documents:
         if self._count > MAX_DOCUMENTS:
             raise BadRequestData(f"The @context draws on more than {MAX_DOCUMENTS} documents")
         document = {"@context": {}} if is_core_url(url) else self._load(url)
-        context = context_of(document, url)
-        for item in _flatten(context, 0):
-            if isinstance(item, dict):
-                _check(item)
+        items = [_checked(item) if isinstance(item, dict) else item for item in _flatten(context_of(document, url), 0)]
+        context = items[0] if len(items) == 1 else items
         return {"contentType": "application/ld+json", "contextUrl": None, "documentUrl": url, "document": {"@context": context}}

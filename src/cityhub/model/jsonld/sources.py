@@ -76,3 +76,20 @@ def context_of(document: Any, url: str) -> Any:
 def no_documents(url: str) -> Any:
     """A loader that has nothing. Raises ContextUnavailable."""
     raise ContextUnavailable(f"The @context {url} is not available")
+
+
+def absolute_context(context: Any, base: str, depth: int = 0) -> Any:
+    """The @context with the URLs in it made absolute, so that it can be kept apart from its document.
+
+    Raises:
+        BadRequestData: When a URL is none, or beyond the depth bound.
+    """
+    if depth > MAX_DEPTH:
+        raise BadRequestData(f"The @context is nested more than {MAX_DEPTH} levels deep")
+    if isinstance(context, list):
+        return [absolute_context(item, base, depth + 1) for item in context]
+    if isinstance(context, str):
+        return absolute_url(context, base)
+    if isinstance(context, dict) and isinstance(context.get("@import"), str):
+        return {**context, "@import": absolute_url(context["@import"], base)}
+    return context

@@ -18,13 +18,13 @@ import orjson
 from cityhub.model.entity import DEFAULT_VOCAB
 from cityhub.model.errors import BadRequestData
 from cityhub.model.jsonld.core import CORE_NAMES, CORE_TERMS, CORE_URL, is_core_url
-from cityhub.model.jsonld.definitions import CORE_PREFIXES, Definitions, Uncommon
+from cityhub.model.jsonld.definitions import CORE_PREFIXES, Definitions, UncommonError
 from cityhub.model.jsonld.names import check_name, is_absolute
 from cityhub.model.jsonld.processor import process
 from cityhub.model.jsonld.sources import Loader, no_documents
 from cityhub.model.jsonld.values import rename
 
-MAX_MEMO: Final = 8192
+MAX_MEMO: Final = 4096
 MAX_MEMO_KEY: Final = 256
 
 _KEYWORD_KEYS: Final = {"@id": "id", "@type": "type"}
@@ -75,6 +75,11 @@ class TermMap:
         self._compacted = _Memo(self._compact)
         self._key_names = _Memo(self._expand_key)
         self._key_terms = _Memo(self._compact_key)
+
+    @property
+    def size(self) -> int:
+        """How many terms the user's @context defines."""
+        return len(self._iris)
 
     def expand(self, term: str) -> str:
         """The IRI of a term, compact IRI or IRI. Raises BadRequestData when it stands for a keyword or for nothing."""
@@ -205,7 +210,7 @@ def term_map(context: Any, load: Loader | Mapping[str, Any] = no_documents) -> T
         definitions = Definitions(loader)
         definitions.add(source)
         return TermMap(source, definitions.iris, definitions.prefixes)
-    except Uncommon:
+    except UncommonError:
         return TermMap(source, *process(source, loader))
     except RecursionError:
         raise BadRequestData("The definitions of the @context depend on each other over too many steps") from None

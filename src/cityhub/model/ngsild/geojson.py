@@ -45,6 +45,6 @@ def _geometry(entity: Entity, view: View) -> dict[str, Any] | None:
     wanted = view.dataset_ids or ("@none",)
     for instance in entity["attrs"].get(view.geometry_property, ()):
         if instance["type"] == "GeoProperty" and instance.get("datasetId", "@none") in wanted:
-            geometry: dict[str, Any] = instance["value"]
-            return geometry
+            geometry = instance["value"]
+            return geometry if type(geometry) is dict else None
     return None

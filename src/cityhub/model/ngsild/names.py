@@ -1,18 +1,17 @@
-"""Names, identifiers, scopes and language tags: what may be written where.
+"""Identifiers, scopes and language tags: what may be written where. `is_name` is that of `cityhub.model.jsonld`.
 
-Source: GS CIM 009 clauses 4.6.2 (names), 4.5.1 (identifiers: RFC 3986, RFC 3987), 4.18 (scopes), 4.6.5 (languages).
+Source: GS CIM 009 clauses 4.5.1 (identifiers: RFC 3986, RFC 3987), 4.18 (scopes), 4.6.5 (languages).
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any
 
 from cityhub.model.entity import NULL
 from cityhub.model.errors import BadRequestData
+from cityhub.model.jsonld.names import is_name as is_name
 
-_NAME = re.compile(r"[^\W\d_]\w*")
 _LEVELS = re.compile(r"/?[^\W\d_]\w*(?:/[^\W\d_]\w*)*")
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
 _PLAIN = r"!#$&-;=?-Z_a-z~\[\]@"
@@ -29,7 +28,7 @@ _URI = re.compile(rf"[A-Za-z][A-Za-z0-9+.\-]*:[{_PLAIN}]+(?:%[0-9A-Fa-f]{{2}}[{_
 _IRI = re.compile(rf"[A-Za-z][A-Za-z0-9+.\-]*:(?:[{_PLAIN}]|[^\x00-\x7f{_UNSEEN}]|%[0-9A-Fa-f]{{2}})+")
 
 MAX_IDENTIFIER = 2048
-"""Longest identifier or name, in characters."""
+"""Longest identifier, in characters."""
 
 
 def is_uri(value: Any) -> bool:
@@ -40,14 +39,6 @@ def is_uri(value: Any) -> bool:
         and (_URI if value.isascii() else _IRI).fullmatch(value) is not None
         and value != NULL
     )
-
-
-@lru_cache(maxsize=16384)
-def is_name(name: str) -> bool:
-    """Whether a text may name a type or attribute: a term, a compact IRI or an IRI."""
-    if ":" in name:
-        return len(name) <= MAX_IDENTIFIER and (_URI if name.isascii() else _IRI).fullmatch(name) is not None
-    return len(name) <= MAX_IDENTIFIER and _NAME.fullmatch(name) is not None
 
 
 def is_language(tag: Any) -> bool:

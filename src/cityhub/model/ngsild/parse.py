@@ -5,6 +5,7 @@ Source: GS CIM 009 clauses 4.5.1, 5.2.4, 5.4 and 5.5.4.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -12,11 +13,16 @@ import msgspec
 from cityhub.model.entity import NULL, Attributes, Entity, Instance
 from cityhub.model.errors import BadRequestData
 from cityhub.model.ngsild import moment
-from cityhub.model.ngsild.attribute import SYSTEM, AttributeReader
-from cityhub.model.ngsild.names import is_name, is_uri, read_scope, texts
+from cityhub.model.ngsild.attribute import AttributeReader
+from cityhub.model.ngsild.attribute_member import VALUE_KEYS
+from cityhub.model.ngsild.names import is_uri, read_scope, texts
 from cityhub.model.ngsild.terms import Terms
+from cityhub.model.ngsild.values import MAX_DEPTH
 
-_MEMBERS: Final = frozenset(("id", "type", "@id", "@type", "@context", "scope", "expiresAt")) | SYSTEM
+_MEMBERS: Final = frozenset(
+    ("id", "type", "@id", "@type", "@context", "scope", "expiresAt", "createdAt", "modifiedAt", "deletedAt")
+)
+"""Members of an entity that are no attributes; system times in a request are ignored."""
 
 
 class Fragment(msgspec.Struct, frozen=True):
@@ -30,6 +36,7 @@ class Fragment(msgspec.Struct, frozen=True):
         scope: Scopes; the Null asks for their removal; None when the fragment does not speak of scopes.
         expires_at: Time in the internal form; the Null asks for its removal; None when it does not speak of it.
         id: The id in the document; "" when it has none.
+        simplified: Whether bare values leave it to the existing attribute of which type they are.
     """
 
     attrs: Attributes
@@ -37,6 +44,7 @@ class Fragment(msgspec.Struct, frozen=True):
     scope: list[str] | str | None = None
     expires_at: str | None = None
     id: str = ""
+    simplified: bool = False
 
 
 def parse_entity(document: Any, terms: Terms, *, require_type: bool = True, simplified: bool = False) -> Entity:
@@ -48,6 +56,7 @@ def parse_entity(document: Any, terms: Terms, *, require_type: bool = True, simp
     """
     if type(document) is not dict:
         raise BadRequestData("An entity must be a JSON object")
+    document = unaliased(document, terms)
     id = document.get("id") or document.get("@id")
     if not is_uri(id):
         raise BadRequestData(f"'id' must be a URI such as 'urn:ngsi-ld:Building:1', not {id!r:.200}")
@@ -81,13 +90,14 @@ def parse_fragment(
     """
     if type(document) is not dict:
         raise BadRequestData("An entity fragment must be a JSON object")
+    document = unaliased(document, terms)
     id = document.get("id") or document.get("@id") or ""
     if id and not is_uri(id):
         raise BadRequestData(f"'id' must be a URI such as 'urn:ngsi-ld:Building:1', not {id!r:.200}")
     types = document.get("type") or document.get("@type")
     scope: list[str] | str | None = None
     expires_at: str | None = None
-    reader = AttributeReader(terms, nulls=nulls, partial=partial, simplified=simplified)
+    reader = AttributeReader(terms, nulls=nulls, partial=partial, deep=partial and nulls, simplified=simplified)
     attrs: Attributes = {}
     for name, value in document.items():
         if name in _MEMBERS:
@@ -100,7 +110,10 @@ def parse_fragment(
         if iri in attrs:
             raise BadRequestData(f"'{name}' is there twice, under two names of {iri}")
         attrs[iri] = reader.instances(name, value, iri)
-    return Fragment(attrs, read_types(types, terms) if types is not None else [], scope, expires_at, id)
+    read = [] if types is None else read_types(types, terms)
+    if not (attrs or read or id or scope or expires_at):
+        raise BadRequestData("An entity fragment must say something: an attribute, a type, a scope or when it expires")
+    return Fragment(attrs, read, scope, expires_at, id, simplified)
 
 
 def parse_attribute(
@@ -122,22 +135,35 @@ def parse_attribute(
     iri = reader.name(name)
     if type(value) is dict and "@context" in value:
         value = {key: item for key, item in value.items() if key != "@context"}
+    value = unaliased(value, terms)
     if type(value) is dict and len(value) == 1 and name in value and not simplified:
         value = value[name]
+    if value in ({}, []) and partial:
+        raise BadRequestData(f"'{name}' must have a fragment that says something: a value, a member or a sub-attribute")
     return reader.instances(name, value, iri)
 
 
 def read_types(value: Any, terms: Terms) -> list[str]:
     """The IRIs of a 'type' member. Raises BadRequestData unless it is a name or a list of names."""
-    if type(value) is str and is_name(value):
-        return [_type(value, terms)]
-    return list(dict.fromkeys(_type(name, terms) for name in texts(value, "type")))
+    names = [value] if type(value) is str else texts(value, "type")
+    if NULL in names:
+        raise BadRequestData(f"'type' must not have the NGSI-LD Null ('{NULL}'): types can only be added")
+    return list(dict.fromkeys(map(terms.expand_name, names)))
 
 
-def _type(name: str, terms: Terms) -> str:
-    if not is_name(name) or name == NULL:
-        raise BadRequestData(f"'type' has {name!r:.200}, which is not a name: letters, digits and '_' after a letter, or a URI")
-    return terms.expand(name)
+def unaliased(document: Any, terms: Terms) -> Any:
+    """A document in which the user's own words for keywords are the keywords; the very one where there are none."""
+    return _unaliased(document, terms.aliases, 0) if terms.aliases else document
+
+
+def _unaliased(document: Any, aliases: Mapping[str, str], depth: int) -> Any:
+    if type(document) is list:
+        return [_unaliased(item, aliases, depth) for item in document]
+    if type(document) is not dict or depth > MAX_DEPTH:
+        return document
+    return {
+        aliases.get(key, key): item if key in VALUE_KEYS else _unaliased(item, aliases, depth + 1) for key, item in document.items()
+    }
 
 
 def _read_scope(value: Any, *, nulls: bool) -> list[str] | str:

@@ -8,22 +8,25 @@ Source: GS CIM 009 clauses 4.5.2 to 4.5.5, 4.5.18 to 4.5.24, 4.15, 4.21 and 6.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cityhub.model.entity import NULL, VALUE_KEY, Entity, Instance
 from cityhub.model.errors import NotFound
-from cityhub.model.ngsild.attribute import VALUE_KEYS, looks_reified
+from cityhub.model.ngsild.attribute import looks_reified
+from cityhub.model.ngsild.attribute_member import VALUE_KEYS
 from cityhub.model.ngsild.geometry import looks_like_geometry
 from cityhub.model.ngsild.language import choose
 from cityhub.model.ngsild.moment import show
+from cityhub.model.ngsild.render_member import COMPOUND, WRITE, one_or_all
 from cityhub.model.ngsild.terms import Terms
 from cityhub.model.ngsild.view import NORMALIZED, View
 
 Linked = Mapping[str, Entity]
 """Linked entities by id, to be put inline; those that are missing stay plain objects."""
-# Types whose reified form is the internal one, so that an instance without further members is shared as it is.
-_PLAIN: Final = frozenset(("Property", "GeoProperty", "Relationship", "JsonProperty", "ListProperty"))
+# Types whose reified form is the internal one, so that an instance without further members is shared as it is; names
+# inside the value of a Property are not.
+_PLAIN: Final = frozenset(("Property", "Relationship", "JsonProperty"))
 _BARE: Final = 2  # members of an instance that has nothing but type and value
 
 
@@ -63,7 +66,7 @@ def render_value(entity: Entity, name: str, terms: Terms, view: View = NORMALIZE
         wanted = next(iter(view.dataset_ids))
     for instance in entity["attrs"].get(name, ()):
         if instance.get("datasetId", "@none") == (wanted or "@none"):
-            value = Renderer(terms, view).simplified(name, instance, ())
+            value = Renderer(terms, view).simplified(name, instance)
             if instance["type"] in ("LanguageProperty", "JsonProperty", "VocabProperty") and type(value) is dict:
                 return value.get(VALUE_KEY[instance["type"]], value)
             return value
@@ -81,7 +84,7 @@ class Renderer:
         terms: The @context.
         view: What is shown, and how.
         linked: Entities to put inline, down to the view's join level.
-        chain: Ids of the entities that lead to the one rendered; a link back to one of them is not followed.
+        chain: Ids of the entity rendered and of those that lead to it; a link back to one of them is not followed.
     """
 
     __slots__ = ("_chain", "_compact", "_linked", "_plain", "_simple", "_terms", "_view")
@@ -97,11 +100,13 @@ class Renderer:
 
     def entity(self, entity: Entity) -> dict[str, Any]:
         """The document of an entity."""
+        if self._linked is not None and entity["id"] not in self._chain:
+            return Renderer(self._terms, self._view, self._linked, self._chain | {entity["id"]}).entity(entity)
         view, compact = self._view, self._compact
         types = entity["type"]
         out: dict[str, Any] = {"id": entity["id"], "type": compact(types[0]) if len(types) == 1 else [compact(t) for t in types]}
         if "scope" in entity:
-            out["scope"] = _one_or_all(entity["scope"])
+            out["scope"] = one_or_all(entity["scope"])
         if view.sys_attrs:
             for key in ("createdAt", "modifiedAt", "expiresAt"):
                 if key in entity:
@@ -135,15 +140,15 @@ class Renderer:
         if len(instances) == 1:
             instance = instances[0]
             if form == "normalized":
-                if len(instance) == _BARE and self._plain and instance["type"] in _PLAIN:
+                if len(instance) == _BARE and self._plain and instance["type"] in _PLAIN and type(instance.get("value")) not in COMPOUND:
                     return instance
                 return self.normalized(iri, instance, parent)
             if form == "concise":
                 return self.concise(iri, instance, parent)
-            value = self.simplified(iri, instance, parent)
+            value = self.simplified(iri, instance)
             return {"dataset": {instance["datasetId"]: value}} if "datasetId" in instance and self._view.dataset_ids is None else value
         if form == "simplified":
-            return {"dataset": {i.get("datasetId", "@none"): self.simplified(iri, i, parent) for i in instances}}
+            return {"dataset": {i.get("datasetId", "@none"): self.simplified(iri, i) for i in instances}}
         one = self.normalized if form == "normalized" else self.concise
         return [one(iri, instance, parent) for instance in instances]
 
@@ -151,11 +156,11 @@ class Renderer:
         """The document of one instance with its type."""
         out: dict[str, Any] = {}
         for key, value in instance.items():
-            write = _WRITE.get(key)
+            write = WRITE.get(key)
             if write is None:
                 out[key] = value
             else:
-                write(self, out, value, instance)
+                write(out, value, instance, self._terms, self._view)
         if self._view.sys_attrs:
             self._stamp(out, instance, parent)
         if "attrs" in instance:
@@ -179,17 +184,17 @@ class Renderer:
             return out
         return {key: value for key, value in out.items() if key != "type"}
 
-    def simplified(self, iri: str, instance: Instance, parent: Mapping[str, Any]) -> Any:
+    def simplified(self, iri: str, instance: Instance) -> Any:
         """The value of one instance, as the simplified representation has it."""
         kind = instance["type"]
         key = VALUE_KEY[kind]
-        value = instance.get(key)
+        value: Any = instance.get(key)
         if kind == "LanguageProperty":
             if value == NULL or not self._view.languages:
                 return {"languageMap": value}
             return value[choose(value, self._view.languages)]
         if kind == "VocabProperty":
-            return {"vocab": self._terms.compact_value(value)}
+            return {"vocab": value if value == NULL else self._terms.compact_iri(value)}
         if kind == "JsonProperty":
             return {"json": value}
         if self._linked is not None and kind in ("Relationship", "ListRelationship"):
@@ -197,7 +202,7 @@ class Renderer:
             if entities:
                 joined = [entities.get(id, id) for id in ([value] if type(value) is str else value)]
                 return joined[0] if type(value) is str else joined
-        return value
+        return self._terms.compact_value(value) if kind in ("Property", "ListProperty") and type(value) in COMPOUND else value
 
     def _sub_attributes(self, out: dict[str, Any], instance: Instance, parent: Mapping[str, Any]) -> None:
         below = {"createdAt": instance.get("createdAt") or parent.get("createdAt")} if self._view.sys_attrs else instance
@@ -212,7 +217,7 @@ class Renderer:
             out["modifiedAt"] = show(instance.get("modifiedAt") or created)
 
     def _join(self, out: dict[str, Any], iri: str, instance: Instance) -> None:
-        value = instance.get(VALUE_KEY[instance["type"]])
+        value: Any = instance.get(VALUE_KEY[instance["type"]])
         entities = self._entities(iri, value)
         if entities:
             if instance["type"] == "Relationship" and type(value) is str:
@@ -230,88 +235,4 @@ class Renderer:
         if not found:
             return {}
         view = self._view.linked(iri)
-        return {id: Renderer(self._terms, view, linked, self._chain | {id}).entity(entity) for id, entity in found.items()}
-
-
-# How the members of an instance are written whose internal form is another one.
-
-
-def _write_time(key: str) -> Callable[[Renderer, dict[str, Any], Any, Instance], None]:
-    def write(_renderer: Renderer, out: dict[str, Any], value: Any, _instance: Instance) -> None:
-        out[key] = show(value)
-
-    return write
-
-
-def _write_observed(_renderer: Renderer, out: dict[str, Any], value: Any, instance: Instance) -> None:
-    out["observedAt"] = instance.get("observedAtText") or show(value)
-
-
-def _write_expires(renderer: Renderer, out: dict[str, Any], value: Any, _instance: Instance) -> None:
-    if renderer._view.sys_attrs:
-        out["expiresAt"] = show(value)
-
-
-def _write_vocab(key: str) -> Callable[[Renderer, dict[str, Any], Any, Instance], None]:
-    def write(renderer: Renderer, out: dict[str, Any], value: Any, _instance: Instance) -> None:
-        out[key] = value if value == NULL else renderer._terms.compact_value(value)
-
-    return write
-
-
-def _write_object_list(key: str) -> Callable[[Renderer, dict[str, Any], Any, Instance], None]:
-    def write(renderer: Renderer, out: dict[str, Any], value: Any, _instance: Instance) -> None:
-        plain = value == NULL or renderer._view.format == "concise"
-        out[key] = value if plain else [{"object": item} for item in value]
-
-    return write
-
-
-def _write_language_map(renderer: Renderer, out: dict[str, Any], value: Any, _instance: Instance) -> None:
-    if value == NULL:
-        out["languageMap"] = {"@none": NULL}
-    elif renderer._view.languages:
-        tag = choose(value, renderer._view.languages)
-        out["type"] = "Property"
-        out["value"] = value[tag]
-        out["lang"] = tag
-    else:
-        out["languageMap"] = value
-
-
-def _write_object_type(renderer: Renderer, out: dict[str, Any], value: Any, _instance: Instance) -> None:
-    out["objectType"] = _one_or_all([renderer._compact(item) for item in value])
-
-
-def _write_type_name(key: str) -> Callable[[Renderer, dict[str, Any], Any, Instance], None]:
-    def write(renderer: Renderer, out: dict[str, Any], value: Any, _instance: Instance) -> None:
-        out[key] = renderer._compact(value)
-
-    return write
-
-
-def _skip(_renderer: Renderer, _out: dict[str, Any], _value: Any, _instance: Instance) -> None:
-    return
-
-
-def _one_or_all(items: list[Any]) -> Any:
-    return items[0] if len(items) == 1 else items
-
-
-_WRITE: Final[dict[str, Callable[[Renderer, dict[str, Any], Any, Instance], None]]] = {
-    "attrs": _skip,
-    "createdAt": _skip,
-    "modifiedAt": _skip,
-    "observedAtText": _skip,
-    "observedAt": _write_observed,
-    "expiresAt": _write_expires,
-    "deletedAt": _write_time("deletedAt"),
-    "vocab": _write_vocab("vocab"),
-    "previousVocab": _write_vocab("previousVocab"),
-    "objectList": _write_object_list("objectList"),
-    "previousObjectList": _write_object_list("previousObjectList"),
-    "languageMap": _write_language_map,
-    "objectType": _write_object_type,
-    "valueType": _write_type_name("valueType"),
-    "entityTypeSealed": _write_type_name("entityTypeSealed"),
-}
+        return {id: Renderer(self._terms, view, linked, self._chain).entity(entity) for id, entity in found.items()}

@@ -5,6 +5,7 @@ Source: GS CIM 009 clauses 4.5.0 (NGSI-LD Null), 4.6.5, 5.5.4.
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from cityhub.model.entity import NULL
@@ -13,7 +14,6 @@ from cityhub.model.errors import BadRequestData
 MAX_DEPTH = 64
 """How deep JSON may be nested inside an attribute; sub-attributes count."""
 _LEAST, _MOST = -(2**63), 2**64 - 1
-_INFINITE = (float("inf"), float("-inf"))
 
 
 def check_value(value: Any, where: str, *, nulls: bool = False, raw: bool = False, depth: int = 0) -> None:
@@ -31,7 +31,7 @@ def check_value(value: Any, where: str, *, nulls: bool = False, raw: bool = Fals
         if not _LEAST <= value <= _MOST:
             raise BadRequestData(f"'{where}' has an integer of more than 64 bits")
     elif kind is float:
-        if value in _INFINITE or value != value:  # noqa: PLR0124
+        if not isfinite(value):
             raise BadRequestData(f"'{where}' has a number that is not finite")
     elif kind is dict or kind is list:
         if depth >= MAX_DEPTH:

@@ -12,7 +12,6 @@ import msgspec
 
 from cityhub.model.entity import NGSI_LD
 from cityhub.model.errors import BadRequestData
-from cityhub.model.ngsild.names import is_name
 from cityhub.model.ngsild.terms import Terms
 
 Format = Literal["normalized", "concise", "simplified"]
@@ -68,9 +67,9 @@ def _terms(stream: Iterator[str], terms: Terms, parameter: str, text: str, level
     members: dict[str, Projection | None] = {}
     while True:
         name = next(stream, "")
-        if not is_name(name):
+        if name in ("", ",", "|", "{", "}"):
             raise _bad(parameter, text)
-        iri = name if name in CORE_MEMBERS else terms.expand(name)
+        iri = name if name in CORE_MEMBERS else terms.expand_name(name)
         members[iri] = None
         after = next(stream, "")
         if after == "{":

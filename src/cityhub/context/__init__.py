@@ -1,0 +1,1 @@
+"""What is true now: the NGSI-LD broker (ETSI GS CIM 009)."""

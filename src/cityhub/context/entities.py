@@ -1,0 +1,230 @@
+"""The entity operations of the broker on its own store, named as in the standard.
+
+Each writing operation is one transition per entity, run by the store inside its transaction; what the operation means
+for the entity's content is in `cityhub.model.ngsild.merge`.
+
+Source: GS CIM 009 V1.9.1, clauses 5.6 and 5.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from cityhub.model.entity import Entity, Instance
+from cityhub.model.errors import AlreadyExists, CityHubError, NotFound
+from cityhub.model.jsonld import CORE, TermMap
+from cityhub.model.ngsild import merge
+from cityhub.model.ngsild.entity_query import EntityQuery
+from cityhub.model.ngsild.parse import Fragment
+from cityhub.model.ngsild.patch import merge_entity
+from cityhub.model.ngsild.selector import parse_type_selection
+from cityhub.model.ngsild.view import View
+from cityhub.model.ports import Document, Page, Store, Write
+
+UpsertMode = Literal["replace", "update"]
+
+
+class Call(msgspec.Struct, frozen=True):
+    """On whose behalf and how an operation runs.
+
+    Attributes:
+        tenant: The tenant; "" is the default one.
+        terms: The caller's @context, for what is sent on and for messages.
+        trace: Trace id of the request.
+        local: Whether the caller wants this broker's own data only.
+        via: Value of the Via header, by which loops between brokers are found.
+    """
+
+    tenant: str = ""
+    terms: TermMap = CORE
+    trace: str = ""
+    local: bool = False
+    via: str = ""
+
+
+class AttributesResult(msgspec.Struct, frozen=True):
+    """Which attributes (IRIs) an operation changed, and which not, with the reason of each."""
+
+    updated: list[str]
+    not_updated: list[tuple[str, str]]
+
+
+class EntityOperations:
+    """Provision and consumption of the entities in one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def _one(self, call: Call, id: str, transition: Callable[[Document | None, str], tuple[Document | None, Any]]) -> Any:
+        [result] = await self.store.write(call.tenant, [Write(id, transition)], call.trace)
+        if isinstance(result, CityHubError):
+            raise result
+        return result
+
+    async def create(self, call: Call, entity: Entity) -> None:
+        """Create Entity (5.6.1). Raises AlreadyExists."""
+        await self._one(call, entity["id"], creation(entity))
+
+    async def replace(self, call: Call, entity: Entity) -> None:
+        """Replace Entity (5.6.18). Raises NotFound."""
+        await self._one(call, entity["id"], _existing(entity["id"], lambda now, at: (merge.replace_entity(now, entity, at), None)))
+
+    async def merge(self, call: Call, id: str, fragment: Fragment, observed_at: str | None, language: str | None) -> None:
+        """Merge Entity (5.6.17). Raises NotFound."""
+        await self._one(
+            call, id, _existing(id, lambda now, at: (merge_entity(now, fragment, at, call.terms, observed_at, language), None))
+        )
+
+    async def delete(self, call: Call, id: str) -> None:
+        """Delete Entity (5.6.6). Raises NotFound."""
+        await self._one(call, id, _existing(id, lambda now, at: (None, None)))
+
+    async def append_attributes(self, call: Call, id: str, fragment: Fragment, overwrite: bool) -> AttributesResult:
+        """Append Attributes (5.6.3). Raises NotFound."""
+
+        def transition(entity: Entity, at: str) -> tuple[Entity, AttributesResult]:
+            after, updated, refused = merge.append_attributes(entity, fragment, at, overwrite)
+            return after, AttributesResult(updated, refused)
+
+        result: AttributesResult = await self._one(call, id, _existing(id, transition))
+        return result
+
+    async def update_attributes(self, call: Call, id: str, fragment: Fragment) -> AttributesResult:
+        """Update Attributes (5.6.2). Raises NotFound."""
+
+        def transition(entity: Entity, at: str) -> tuple[Entity, AttributesResult]:
+            after, updated, refused = merge.update_attributes(entity, fragment, at)
+            return after, AttributesResult(updated, refused)
+
+        result: AttributesResult = await self._one(call, id, _existing(id, transition))
+        return result
+
+    async def update_attribute(self, call: Call, id: str, attribute: str, instances: list[Instance]) -> None:
+        """Partial Attribute Update (5.6.4). Raises NotFound for a missing entity, attribute or dataset."""
+        name, terms = call.terms.compact(attribute), call.terms
+        await self._one(
+            call, id, _existing(id, lambda now, at: (merge.partial_update(now, attribute, instances, at, terms, name), None))
+        )
+
+    async def replace_attribute(self, call: Call, id: str, attribute: str, instances: list[Instance]) -> None:
+        """Replace Attribute (5.6.19). Raises NotFound for a missing entity or attribute."""
+        name = call.terms.compact(attribute)
+        await self._one(call, id, _existing(id, lambda now, at: (merge.replace_attribute(now, attribute, instances, at, name), None)))
+
+    async def set_value(
+        self, call: Call, id: str, attribute: str, value: Any, dataset_id: str | None, observed_at: str | None
+    ) -> None:
+        """Update Attribute value. Raises NotFound for a missing entity, attribute or dataset."""
+        name, terms = call.terms.compact(attribute), call.terms
+        await self._one(
+            call,
+            id,
+            _existing(id, lambda now, at: (merge.set_value(now, attribute, value, at, terms, dataset_id, observed_at, name), None)),
+        )
+
+    async def delete_attribute(self, call: Call, id: str, attribute: str, dataset_id: str | None, delete_all: bool) -> None:
+        """Delete Attribute (5.6.5). Raises NotFound for a missing entity, attribute or dataset."""
+        name = call.terms.compact(attribute)
+        await self._one(
+            call, id, _existing(id, lambda now, at: (merge.delete_attribute(now, attribute, dataset_id, delete_all, at, name), None))
+        )
+
+    # -- Batches: one result or error per entity, in order -----------------------------------------------------------
+
+    async def batch_create(self, call: Call, entities: Sequence[Entity]) -> list[CityHubError | None]:
+        """Batch Entity Creation (5.6.7)."""
+        return await self._many(call, [Write(entity["id"], creation(entity)) for entity in entities])
+
+    async def batch_upsert(self, call: Call, entities: Sequence[Entity], mode: UpsertMode) -> list[CityHubError | bool]:
+        """Batch Entity Creation or Update (5.6.8); True for each entity that was created."""
+        return await self._many(call, [Write(entity["id"], upsertion(entity, mode)) for entity in entities])
+
+    async def batch_update(self, call: Call, fragments: Sequence[Fragment], overwrite: bool) -> list[CityHubError | AttributesResult]:
+        """Batch Entity Update (5.6.9)."""
+
+        def transition(fragment: Fragment) -> Callable[[Entity, str], tuple[Entity, AttributesResult]]:
+            def apply(entity: Entity, at: str) -> tuple[Entity, AttributesResult]:
+                after, updated, refused = merge.append_attributes(entity, fragment, at, overwrite)
+                return after, AttributesResult(updated, refused)
+
+            return apply
+
+        return await self._many(call, [Write(one.id, _existing(one.id, transition(one))) for one in fragments])
+
+    async def batch_merge(self, call: Call, fragments: Sequence[Fragment]) -> list[CityHubError | None]:
+        """Batch Entity Merge (5.6.20)."""
+
+        def transition(fragment: Fragment) -> Callable[[Entity, str], tuple[Entity, None]]:
+            return lambda entity, at: (merge_entity(entity, fragment, at, call.terms), None)
+
+        return await self._many(call, [Write(one.id, _existing(one.id, transition(one))) for one in fragments])
+
+    async def batch_delete(self, call: Call, ids: Sequence[str]) -> list[CityHubError | None]:
+        """Batch Entity Delete (5.6.10)."""
+        return await self._many(call, [Write(id, _existing(id, lambda now, at: (None, None))) for id in ids])
+
+    async def _many(self, call: Call, writes: list[Write]) -> list[Any]:
+        return await self.store.write(call.tenant, writes, call.trace)
+
+    # -- Consumption ---------------------------------------------------------------------------------------------
+
+    async def retrieve(self, call: Call, id: str, view: View, types: str | None = None) -> Entity:
+        """Retrieve Entity (5.7.1): the entity, if its types are among the selected ones. Raises NotFound."""
+        entity = self.store.get(call.tenant, id)
+        if entity is None or (types is not None and not parse_type_selection(types, call.terms).selects(entity["type"])):
+            raise NotFound(f"Entity '{id}' does not exist" + (f" with a type of '{types}'" if types else ""))
+        return entity
+
+    async def query(
+        self, call: Call, wanted: EntityQuery, view: View, offset: int, limit: int, count: bool, order: Callable[[Entity], Any] | None
+    ) -> Page:
+        """Query Entities (5.7.2): the entities of one page."""
+        store, tenant = self.store, call.tenant
+        matches = None if is_exact(wanted) else wanted.with_links(lambda id: store.get(tenant, id))
+        return await store.find(tenant, wanted.condition, matches, offset, limit, count, order)
+
+
+def is_exact(wanted: EntityQuery) -> bool:
+    """Whether the condition alone says what the query asks for: types or nothing."""
+    if wanted.attributes or wanted.q or wanted.geo or wanted.scope:
+        return False
+    return all(selector.ids is None and selector.id_pattern is None for selector in wanted.selectors)
+
+
+def creation(entity: Entity) -> Callable[[Document | None, str], tuple[Document, None]]:
+    """The transition that creates an entity, or refuses when it exists."""
+
+    def transition(current: Document | None, now: str) -> tuple[Document, None]:
+        if current is not None and current.get("expiresAt", "~") > now:
+            raise AlreadyExists(f"Entity '{entity['id']}' exists already")
+        return merge.create(entity, now), None
+
+    return transition
+
+
+def upsertion(entity: Entity, mode: UpsertMode) -> Callable[[Document | None, str], tuple[Document, bool]]:
+    """The transition that creates an entity, or replaces or updates the one that exists; True when it was created."""
+
+    def transition(current: Document | None, now: str) -> tuple[Document, bool]:
+        if current is None:
+            return merge.create(entity, now), True
+        if mode == "replace":
+            return merge.replace_entity(current, entity, now), False
+        fragment = Fragment(entity["attrs"], entity["type"], entity.get("scope"), entity.get("expiresAt"), entity["id"])
+        return merge.append_attributes(current, fragment, now, True)[0], False
+
+    return transition
+
+
+def _existing(
+    id: str, transition: Callable[[Entity, str], tuple[Document | None, Any]]
+) -> Callable[[Document | None, str], tuple[Document | None, Any]]:
+    def checked(current: Document | None, now: str) -> tuple[Document | None, Any]:
+        if current is None or current.get("expiresAt", "~") <= now:
+            raise NotFound(f"Entity '{id}' does not exist")
+        return transition(current, now)
+
+    return checked

@@ -1,0 +1,186 @@
+"""HTTP of queries over entities.
+
+Source: GS CIM 009 V1.9.1, clauses 5.7.2, 6.4.3.2, 6.23.3.1, 6.3.10, 6.3.13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from cityhub.context.entities import Call, EntityOperations
+from cityhub.context.entity_api import PREFIX, feature_response, rendered
+from cityhub.context.linked import linked_entities
+from cityhub.context.views import PARAMETERS, is_local, view_of
+from cityhub.model.entity import Entity
+from cityhub.model.errors import BadRequestData
+from cityhub.model.jsonld import CORE_URL, TermMap
+from cityhub.model.ngsild.entity_query import EntityQuery, query_from_document, query_from_parameters
+from cityhub.model.ngsild.geojson import render_feature_collection
+from cityhub.model.ngsild.order import parse_order
+from cityhub.model.ngsild.render import render_entities
+from cityhub.model.ngsild.view import NORMALIZED, View
+from cityhub.model.ports import Page, Store
+from cityhub.web.http import Request, Response, Route
+from cityhub.web.negotiation import (
+    GEO,
+    GEO_JSON,
+    JSON,
+    ContextSource,
+    accepted,
+    body_and_terms,
+    check_parameters,
+    check_tenant,
+    document_response,
+    flag,
+    link_header,
+    tenant_of,
+    terms_of,
+    window,
+)
+
+FILTERS: Final = frozenset((
+    "id", "idPattern", "type", "attrs", "q", "csf", "georel", "geometry", "coordinates", "geoproperty", "scopeQ",
+    "expandValues", "jsonKeys",
+))  # fmt: skip
+WINDOW: Final = frozenset(("limit", "offset", "count", "orderBy", "collation", "orderFrom", "orderGeometry", "entityMap"))
+QUERY: Final = PARAMETERS | FILTERS | WINDOW | {"local"}
+QUERY_BODY: Final = frozenset(("limit", "offset", "count", "local", "options", "format", "entityMap"))
+_TEXTS: Final = ("lang", "join", "geometryProperty")
+_LISTS: Final = ("attrs", "pick", "omit", "datasetId", "containedBy")
+
+
+class QueryApi:
+    """The doors that find entities."""
+
+    def __init__(self, operations: EntityOperations, contexts: ContextSource, store: Store) -> None:
+        self._operations = operations
+        self._contexts = contexts
+        self._store = store
+
+    def routes(self) -> list[Route]:
+        """All doors, for the hub."""
+        return [
+            Route("GET", f"{PREFIX}/entities", self.query, "entity.read", "Query Entities", "GS CIM 009 6.4.3.2", "entities"),
+            Route(
+                "POST", f"{PREFIX}/entityOperations/query", self.query_by_post, "entity.read", "Query Entities by POST",
+                "GS CIM 009 6.23.3.1", "batch",
+            ),
+        ]  # fmt: skip
+
+    async def query(self, request: Request) -> Response:
+        """GET /entities."""
+        query = check_parameters(request, QUERY)
+        media = accepted(request.headers.get("accept", ""), GEO)
+        terms = await terms_of(request, self._contexts)
+        wanted = query_from_parameters(query, terms)
+        return await self._answer(request, query, query, wanted, terms, media)
+
+    async def query_by_post(self, request: Request) -> Response:
+        """POST /entityOperations/query."""
+        query = check_parameters(request, QUERY_BODY)
+        media = accepted(request.headers.get("accept", ""), GEO)
+        document, terms = await body_and_terms(request, self._contexts)
+        if not isinstance(document, dict) or document.get("type", document.get("@type")) != "Query":
+            raise BadRequestData("The body must be an object with \"type\": \"Query\"")
+        wanted = query_from_document(document, terms)
+        ordering = document.get("ordering")
+        if ordering is not None and not isinstance(ordering, dict):
+            raise BadRequestData("'ordering' must be an object with 'orderBy'")
+        return await self._answer(request, query, {**_as_parameters(document), **query}, wanted, terms, media, ordering)
+
+    async def _answer(
+        self,
+        request: Request,
+        query: dict[str, str],
+        members: dict[str, str],
+        wanted: EntityQuery,
+        terms: TermMap,
+        media: str,
+        ordering: dict[str, Any] | None = None,
+    ) -> Response:
+        tenant = tenant_of(request)
+        check_tenant(self._store.tenants(), tenant)
+        view = view_of(members, terms, media)
+        limit, offset = window(query)
+        local = is_local(query) or wanted.every_type
+        wanted.require_narrow(local=local)
+        wanted.require_links(int(members.get("joinLevel", "1")) if members.get("join") in ("flat", "inline") else 0)
+        call = Call(tenant, terms, request.trace, local, request.headers.get("via", ""))
+        order = order_of(members, terms, ordering)
+        page = await self._operations.query(call, wanted, view, offset, limit, flag(query, "count"), order)
+        headers = page_headers(request, page, limit, offset, flag(query, "count"))
+        if view is NORMALIZED and media == JSON and members.get("join") in (None, "@none"):
+            headers.append(("link", link_header(terms.link or CORE_URL)))
+            return Response(200, b"[" + b",".join([rendered(entity, terms) for entity in page.entities]) + b"]", headers, JSON)
+        return await self._rendered(request, call, page, view, media, members, headers)
+
+    async def _rendered(
+        self, request: Request, call: Call, page: Page, view: View, media: str, members: dict[str, str], headers: list[tuple[str, str]]
+    ) -> Response:
+        linked = await linked_entities(self._store, call.tenant, page.entities, view, call.terms, members)
+        if media == GEO_JSON:
+            response = feature_response(request, render_feature_collection(page.entities, call.terms, view, linked.inline), call.terms)
+            response.headers.extend(headers)
+            return response
+        documents: Any = render_entities([*page.entities, *linked.flat], call.terms, view, linked.inline)
+        return document_response(documents, call.terms, media, headers=headers)
+
+
+def order_of(members: dict[str, str], terms: TermMap, ordering: dict[str, Any] | None = None) -> Callable[[Entity], Any] | None:
+    """The sort key that the parameters, or the `ordering` of a Query document, ask for; None: the order of creation."""
+    if ordering is not None:
+        by, reference = ordering.get("orderBy"), ordering.get("coordinates")
+        return parse_order(by, terms, language=ordering.get("collation"), order_from=reference, geometry=ordering.get("geometry")).key
+    if "orderBy" not in members:
+        return None
+    reference, geometry = members.get("orderFrom"), members.get("orderGeometry")
+    return parse_order(members["orderBy"], terms, language=members.get("collation"), order_from=reference, geometry=geometry).key
+
+
+def page_headers(request: Request, page: Page, limit: int, offset: int, count: bool) -> list[tuple[str, str]]:
+    """The result count, and the Link headers to the next and previous pages (6.3.10, 6.3.13)."""
+    headers = []
+    if count:
+        headers.append(("ngsild-results-count", str(page.count or 0)))
+    more = (page.count or 0) > offset + limit if count else len(page.entities) == limit
+    if more and limit:
+        headers.append(("link", _page_link(request, offset + limit, limit, "next")))
+    if offset and limit:
+        headers.append(("link", _page_link(request, max(0, offset - limit), limit, "prev")))
+    return headers
+
+
+def _page_link(request: Request, offset: int, limit: int, relation: str) -> str:
+    query = {**request.query, "limit": str(limit), "offset": str(offset)}
+    return f'<{request.path}?{urlencode(query, quote_via=quote)}>; rel="{relation}"; type="application/ld+json"'
+
+
+def _as_parameters(document: dict[str, Any]) -> dict[str, str]:
+    """The members of a Query document that shape the answer, as the URL parameters they correspond to (5.2.23)."""
+    parameters: dict[str, str] = {}
+    for name in _TEXTS:
+        _take(document, name, parameters, lambda value: value if isinstance(value, str) else None)
+    for name in _LISTS:
+        _take(document, name, parameters, _joined)
+    _take(document, "joinLevel", parameters, lambda value: str(value) if type(value) is int else None)
+    return parameters
+
+
+def _take(document: dict[str, Any], name: str, parameters: dict[str, str], read: Callable[[Any], str | None]) -> None:
+    if name not in document:
+        return
+    text = read(document[name])
+    if text is None:
+        raise BadRequestData(f"'{name}' of the query is not of the kind that it must be")
+    parameters[name] = text
+
+
+def _joined(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return ",".join(value)
+    return None
+

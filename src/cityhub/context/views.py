@@ -1,0 +1,102 @@
+"""From query parameters to a view: what of the found entities is shown, and in which representation.
+
+Source: GS CIM 009 V1.9.1, clauses 6.3.7, 6.3.11, 6.3.15, 4.15, 4.21 and tables 6.4.3.2-1, 6.5.3.1-1.
+"""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+from cityhub.model.errors import BadRequestData, InvalidRequest
+from cityhub.model.jsonld import TermMap
+from cityhub.model.ngsild.language import parse_languages
+from cityhub.model.ngsild.names import is_uri
+from cityhub.model.ngsild.view import NORMALIZED, Format, View, parse_projection
+from cityhub.web.negotiation import GEO_JSON, flag, option_set
+
+PARAMETERS: Final = frozenset((
+    "options", "format", "attrs", "pick", "omit", "lang", "geometryProperty", "datasetId", "join", "joinLevel", "containedBy",
+))  # fmt: skip
+FORMATS: Final = {"normalized": "normalized", "concise": "concise", "simplified": "simplified", "keyValues": "simplified"}
+OPTIONS: Final = frozenset((*FORMATS, "sysAttrs"))
+MAX_JOIN_LEVEL: Final = 8
+
+
+def view_of(query: dict[str, str], terms: TermMap, media: str) -> View:
+    """The view that the parameters ask for. Raises BadRequestData or InvalidRequest for parameters that contradict."""
+    if query.keys().isdisjoint(PARAMETERS):
+        return NORMALIZED
+    options = option_set(query, OPTIONS)
+    if "geometryProperty" in query and media != GEO_JSON:
+        raise BadRequestData("'geometryProperty' is only possible with Accept: application/geo+json")
+    pick = parse_projection(query["pick"], terms, "pick") if "pick" in query else None
+    omit = parse_projection(query["omit"], terms, "omit") if "omit" in query else None
+    geometry = query.get("geometryProperty")
+    return View(
+        format=_format(query, options),
+        sys_attrs="sysAttrs" in options,
+        languages=parse_languages(query["lang"]) if "lang" in query else (),
+        pick=pick,
+        omit=omit,
+        attrs=attributes_of(query, terms),
+        dataset_ids=_datasets(query),
+        geometry_property=terms.expand(geometry) if geometry else NORMALIZED.geometry_property,
+        join_level=_join_level(query),
+    )
+
+
+def _format(query: dict[str, str], options: frozenset[str]) -> Format:
+    # The "format" parameter, new in 1.7, wins over the older options.
+    named = query.get("format")
+    if named is not None:
+        if named not in FORMATS:
+            raise InvalidRequest(f"'format' must be one of {', '.join(sorted(FORMATS))}, not '{named[:50]}'")
+        return cast(Format, FORMATS[named])
+    asked = {FORMATS[option] for option in options if option in FORMATS}
+    if "simplified" in asked:
+        return "simplified"
+    return "concise" if "concise" in asked else "normalized"
+
+
+def attributes_of(query: dict[str, str], terms: TermMap) -> frozenset[str] | None:
+    """The attributes (IRIs) of the `attrs` parameter; None when it is absent. Raises BadRequestData for an empty name."""
+    text = query.get("attrs")
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise BadRequestData("'attrs' must be attribute names with ',' between them")
+    return frozenset(terms.expand_name(name) for name in names)
+
+
+def _datasets(query: dict[str, str]) -> frozenset[str] | None:
+    text = query.get("datasetId")
+    if text is None:
+        return None
+    ids = frozenset(part.strip() for part in text.split(","))
+    for id in ids:
+        if id != "@none" and not is_uri(id):
+            raise BadRequestData(f"'datasetId' must be URIs or @none, not '{id[:200]}'")
+    return ids
+
+
+def _join_level(query: dict[str, str]) -> int:
+    join = query.get("join")
+    if join not in (None, "flat", "inline", "@none"):
+        raise BadRequestData(f"'join' must be flat, inline or @none, not '{str(join)[:50]}'")
+    text = query.get("joinLevel")
+    if text is not None:
+        if join not in ("flat", "inline"):
+            raise BadRequestData("'joinLevel' is only possible with join=flat or join=inline")
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:4])):
+            raise BadRequestData(f"'joinLevel' must be a number from 1, not '{text[:50]}'")
+        if int(text[:9]) > MAX_JOIN_LEVEL:
+            raise BadRequestData(f"'joinLevel' may be at most {MAX_JOIN_LEVEL}")
+    if join == "inline":
+        return int(text or 1)
+    return 0
+
+
+def is_local(query: dict[str, str]) -> bool:
+    """Whether the caller wants this broker's own data only."""
+    return flag(query, "local")

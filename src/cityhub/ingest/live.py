@@ -1,0 +1,95 @@
+"""The simulated feeds as a schedule: which sensors speak in which second."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Any
+
+from cityhub.ingest.district import District, Feed, read_entities
+from cityhub.ingest.loading import describe_feed
+from cityhub.ingest.simulation.parameters import read_parameters
+from cityhub.ingest.simulation.places import read_towns, read_villages
+from cityhub.ingest.simulation.sensors import Sensor, introduce, observe, sensors_of
+from cityhub.ingest.simulation.world import World
+
+Entity = dict[str, Any]
+FEED_REPORT_EVERY_TICKS = 5
+
+
+class LiveFeeds:
+    """The simulated feeds of a district.
+
+    The sensors of a feed take turns: in each tick of one second the next ones speak, and all have spoken once in the
+    feed's period. In the first tick, and in the one after `forget`, all speak, with their names and places.
+
+    Args:
+        district: The district.
+        seed: Of all chance.
+        start: First simulated moment, aware.
+    """
+
+    def __init__(self, district: District, seed: int, start: datetime) -> None:
+        self.world = build_world(district, seed, start)
+        sensors = sensors_of(self.world, district.about.code)
+        self._district = district
+        self._turns: list[tuple[Feed, list[Sensor]]] = [
+            (feed, sensors[feed.id]) for feed in district.feeds if feed.kind == "simulated" and feed.id in sensors
+        ]
+        self._tick = 0
+        self._introduced: set[str] = set()
+        self._everyone = True
+
+    @property
+    def sensor_count(self) -> int:
+        """How many sensors there are."""
+        return sum(len(sensors) for _, sensors in self._turns)
+
+    def forget(self) -> None:
+        """Lets every sensor introduce itself in the next tick: the hub may have lost it."""
+        self._introduced.clear()
+        self._everyone = True
+
+    def next(self, moment: datetime) -> list[Entity]:
+        """The entities to send in the next tick, observed at a simulated moment; each id at most once."""
+        self.world.advance_to(moment)
+        observed_at = moment.isoformat().replace("+00:00", "Z")
+        entities: list[Entity] = []
+        for feed, sensors in self._turns:
+            uri = self._district.uri("Feed", feed.id)
+            for sensor in self._whose_turn(feed, sensors):
+                entity = observe(sensor, moment, observed_at, uri)
+                entities.append({**introduce(sensor), **entity} if sensor.id not in self._introduced else entity)
+                self._introduced.add(sensor.id)
+            if self._everyone or self._tick % FEED_REPORT_EVERY_TICKS == 0:
+                entities.append(self._report(feed, len(sensors), observed_at))
+        self._tick += 1
+        self._everyone = False
+        return entities
+
+    def _whose_turn(self, feed: Feed, sensors: list[Sensor]) -> list[Sensor]:
+        if self._everyone:
+            return sensors
+        ticks = max(1, math.ceil(feed.period_s))
+        return sensors[self._tick % ticks :: ticks]
+
+    def _report(self, feed: Feed, count: int, observed_at: str) -> Entity:
+        uri = self._district.uri("Feed", feed.id)
+        about = {"id": uri, "type": "Feed"} if uri in self._introduced else describe_feed(self._district, feed)
+        self._introduced.add(uri)
+        return {**about, "entityCount": count, "state": {"value": "playing", "observedAt": observed_at}}
+
+
+def build_world(district: District, seed: int, start: datetime) -> World:
+    """The simulated district at a moment, from the district's own entities and the feeds file."""
+    parameters = read_parameters(district.simulation)
+    entities = [entity for part in district.about.entities for entity in read_entities(district.path(part.file))]
+    towns = read_towns(entities, parameters.assumptions.urban_towns, parameters.assumptions.urban_population_each)
+    villages = read_villages(entities, towns)
+    climate = next((entity for entity in entities if entity["id"] == parameters.climate.entity), None)
+    if climate is None:
+        raise ValueError(f"feeds file: the climate entity '{parameters.climate.entity}' is not in the district's entities")
+    return World(
+        seed, start, parameters, towns, villages,
+        climate["monthlyMeanTemperature"]["valueList"], climate["monthlyRainfall"]["valueList"],
+    )

@@ -1,0 +1,41 @@
+"""System times of attributes: which instance was created and modified when, written only where it says something.
+
+See `cityhub.model.entity` for what is left out. Source: GS CIM 009 clauses 4.8 and 5.2.2.
+"""
+
+from __future__ import annotations
+
+from cityhub.model.entity import Attributes, Instance, dataset_of
+
+
+def new_instance(instance: Instance, parent_created: str, now: str) -> Instance:
+    """An instance that comes into being now, under a parent (entity or instance) created at `parent_created`."""
+    return instance if parent_created == now else {**instance, "createdAt": now}
+
+
+def renewed_instance(old: Instance, new: Instance, parent_created: str, now: str) -> Instance:
+    """An instance that takes the place of another one of the same dataset: created when that was, modified now."""
+    out = dict(new)
+    created = old.get("createdAt")
+    if created:
+        out["createdAt"] = created
+    else:
+        created = parent_created
+    if created != now:
+        out["modifiedAt"] = now
+    if "attrs" in new:
+        out["attrs"] = renewed_attributes(old.get("attrs", {}), new["attrs"], created, now)
+    return out
+
+
+def renewed_attributes(old: Attributes, new: Attributes, parent_created: str, now: str) -> Attributes:
+    """Attributes that take the place of others: what was there keeps its creation, everything else is created now."""
+    out: Attributes = {}
+    for iri, instances in new.items():
+        before = old.get(iri)
+        out[iri] = [
+            new_instance(instance, parent_created, now) if was is None else renewed_instance(was, instance, parent_created, now)
+            for instance in instances
+            for was in (dataset_of(before, instance.get("datasetId")) if before else None,)
+        ]
+    return out

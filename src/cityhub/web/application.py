@@ -1,0 +1,213 @@
+"""The ASGI application: every request passes here once, is bounded, identified, permitted, answered, counted and logged."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol
+
+from cityhub.model.errors import (
+    CityHubError,
+    Forbidden,
+    InvalidRequest,
+    LengthRequired,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+)
+from cityhub.model.ports import Access
+from cityhub.web.http import Request, Response, Route
+from cityhub.web.logging import current_trace
+from cityhub.web.problem import problem_response
+from cityhub.web.router import Router
+from cityhub.web.tracing import trace_of
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+_BODY_METHODS = frozenset(("POST", "PATCH", "PUT"))
+
+
+class Observer(Protocol):
+    """Hears of every answered request; must be cheap."""
+
+    def answered(self, request: Request, operation: str, status: int, seconds: float) -> None:
+        """One request was answered."""
+
+
+class Application:
+    """Dispatches requests to routes.
+
+    Args:
+        routes: All doors of the hub.
+        access: Who may pass them.
+        max_body_bytes: Larger bodies are refused with 413.
+        observers: Who hears of answered requests (metrics, logs, tracing).
+        headers: Sent with every answer (security headers).
+    """
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        access: Access,
+        max_body_bytes: int,
+        observers: Iterable[Observer] = (),
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        self.router = Router(routes)
+        self._access = access
+        self._max_body_bytes = max_body_bytes
+        self._observers = tuple(observers)
+        self._headers = [(name.encode(), value.encode()) for name, value in headers]
+        self.running = 0
+        self._streams: set[asyncio.Future[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one ASGI request."""
+        if scope["type"] != "http":
+            return
+        began = time.perf_counter()
+        request = _request(scope)
+        current_trace.set(request.trace)
+        operation = "unknown"
+        self.running += 1
+        try:
+            try:
+                route = self._route(request, scope)
+                operation = route.operation
+                if request.method in _BODY_METHODS:
+                    request.body = await self._body(request, receive)
+                response = await route.handler(request)
+            except CityHubError as error:
+                response = problem_response(error, request.trace)
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log.exception("%s failed", operation)
+                failure = CityHubError("The hub failed to answer; the trace id leads to the reason in its log")
+                response = problem_response(failure, request.trace)
+            await self._send(request, response, receive, send)
+        finally:
+            self.running -= 1
+        seconds = time.perf_counter() - began
+        for observer in self._observers:
+            observer.answered(request, operation, response.status, seconds)
+
+    def _route(self, request: Request, scope: Scope) -> Route:
+        raw_path: str = scope["raw_path"].decode("latin-1") if scope.get("raw_path") else request.path
+        methods, values = self.router.find(raw_path.partition("?")[0])
+        if not methods:
+            raise NotFound(f"There is nothing at {request.path[:500]}")
+        found = methods.get(request.method) or (methods.get("GET") if request.method == "HEAD" else None)
+        if found is None:
+            allow = ", ".join(sorted(methods))
+            raise MethodNotAllowed(f"{request.method} is not possible at {request.path[:500]}; possible: {allow}", allow=allow)
+        route, names = found
+        if names:
+            request.parameters = dict(zip(names, values, strict=True))
+        if route.permission != "public":
+            self._permit(request, route.permission)
+        return route
+
+    def _permit(self, request: Request, permission: str) -> None:
+        request.principal = self._access.identify(request.headers, request.peer)
+        if self._access.decide(request.principal, permission, request.headers.get("ngsild-tenant", "")) == "deny":
+            if not request.principal.id:
+                raise Unauthenticated("Sign in to use this")
+            raise Forbidden(f"'{permission}' is needed for this and you do not hold it")
+
+    async def _body(self, request: Request, receive: Receive) -> bytes:
+        declared = request.headers.get("content-length")
+        if declared is None:
+            raise LengthRequired("Send a Content-Length header")
+        if not declared.isdigit():
+            raise InvalidRequest("Content-Length must be a number of bytes")
+        if int(declared) > self._max_body_bytes:
+            raise TooLarge(f"The body may have at most {self._max_body_bytes} bytes; it has {declared}. Send smaller batches")
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise InvalidRequest("The connection closed before the whole body came")
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self._max_body_bytes:
+                raise TooLarge(f"The body may have at most {self._max_body_bytes} bytes. Send smaller batches")
+            if not message.get("more_body"):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _send(self, request: Request, response: Response, receive: Receive, send: Send) -> None:
+        headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers]
+        headers += self._headers
+        tenant = request.headers.get("ngsild-tenant")
+        if tenant:  # GS CIM 009 6.3.14: also with errors
+            headers.append((b"ngsild-tenant", tenant.encode("latin-1")))
+        if response.chunks is not None:
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await self._stream(response, receive, send)
+            return
+        if response.status != 204:
+            headers.append((b"content-length", b"%d" % len(response.body)))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
+
+    async def end_streams(self) -> None:
+        """Ends the answers that would go on for ever, so that a stopping server need not wait for them."""
+        for gone in self._streams:
+            gone.cancel()
+
+    async def _stream(self, response: Response, receive: Receive, send: Send) -> None:
+        assert response.chunks is not None
+        gone = asyncio.ensure_future(_disconnected(receive))
+        self._streams.add(gone)
+        iterator = response.chunks.__aiter__()
+        try:
+            while not gone.done():
+                chunk = asyncio.ensure_future(_next(iterator))
+                await asyncio.wait({chunk, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if not chunk.done():
+                    chunk.cancel()
+                    break
+                data = chunk.result()
+                if data is None:
+                    break
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            self._streams.discard(gone)
+            gone.cancel()
+            close = getattr(response.chunks, "aclose", None)
+            if close is not None:
+                await close()
+
+
+async def _next(iterator: Any) -> bytes | None:
+    try:
+        data: bytes = await iterator.__anext__()
+    except StopAsyncIteration:
+        return None
+    return data
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _request(scope: Scope) -> Request:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    request = Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, b"")
+    client = scope.get("client")
+    request.peer = client[0] if client else ""
+    request.trace = trace_of(headers.get("traceparent"))
+    return request

@@ -1,0 +1,1 @@
+"""The tests of CityHub; `tests/conftest.py` has the fixtures."""
