@@ -5,25 +5,42 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import cityhub
 from cityhub import __version__
 from cityhub.access.loopback import LoopbackAccess
 from cityhub.context.batch_api import BatchApi
 from cityhub.context.context_api import context_routes
 from cityhub.context.contexts import Contexts
+from cityhub.context.discovery_api import DiscoveryApi
 from cityhub.context.entities import EntityOperations
 from cityhub.context.entity_api import EntityApi
+from cityhub.context.identity_api import IdentityApi, read_alias
+from cityhub.context.live import live_selection
+from cityhub.context.purge_api import PurgeApi
 from cityhub.context.query_api import QueryApi
+from cityhub.ingest.district import District, read_district
+from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.model.jsonld import CORE, TermMap
+from cityhub.model.ports import Store
 from cityhub.model.time import Clock, SystemClock
 from cityhub.settings import Settings
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.addresses import AddressPolicy
 from cityhub.web.application import Application
 from cityhub.web.http import Request, Response, Route, json_response
+from cityhub.web.inspection import Flow
+from cityhub.web.observation import Observation
 from cityhub.web.outbound import HttpOutbound
+from cityhub.web.pages import page_routes, read_assets
+from cityhub.web.status import About, ChangeRate, StatusSources, status_routes
+from cityhub.web.stream import LiveStream, stream_routes
+
+if TYPE_CHECKING:
+    from cityhub.storage.postgres import PostgresStore
 
 log = logging.getLogger(__name__)
 
@@ -38,53 +55,102 @@ class Hub:
 
     Attributes:
         settings: What it was built from.
+        url: Where it is reached from this machine.
         store: Store and journal.
+        alias: The name by which loops between brokers are found.
         application: The ASGI application.
-        base_url: Where the hub is reached; set anew when it listens on a port that was free.
     """
 
-    def __init__(self, settings: Settings, store: SqliteStore, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, url: str, store: SqliteStore | PostgresStore, alias: str, clock: Clock, district: District | None
+    ) -> None:
         self.settings = settings
+        self.url = url
         self.store = store
         self.journal = store
+        self.alias = alias
         self.clock = clock
-        self.began = time.monotonic()
-        self.base_url = f"http://{settings.host}:{settings.port}"
+        self.district = district
+        self._started = clock.now()
+        self._began = time.monotonic()
         self.outbound = HttpOutbound(AddressPolicy(settings.outbound_allow, loopback_allowed=settings.dev))
-        self.contexts = Contexts(store, self.outbound, clock, settings.context_preload, lambda: self.base_url)
+        own = {district.about.context_url: district.folder / district.about.context} if district else {}
+        self.contexts = Contexts(store, self.outbound, clock, settings.context_preload, own, lambda: url)
         self.operations = EntityOperations(store)
+        self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms))
+        self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
+        self._rate = ChangeRate(store.last, time.monotonic)
+        self._feeds: Feeds | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self.application = Application(self._routes(), LoopbackAccess(), settings.max_body_bytes)
+        self.application = Application(self._routes(), LoopbackAccess(), settings.max_body_bytes, self.observation.observers)
 
     def _routes(self) -> list[Route]:
+        store: Store = self.store
         return [
-            *EntityApi(self.operations, self.contexts, self.store).routes(),
-            *BatchApi(self.operations, self.contexts, self.store).routes(),
-            *QueryApi(self.operations, self.contexts, self.store).routes(),
+            *EntityApi(self.operations, self.contexts, store).routes(),
+            *BatchApi(self.operations, self.contexts, store).routes(),
+            *QueryApi(self.operations, self.contexts, store).routes(),
+            *PurgeApi(self.operations, self.contexts, store).routes(),
+            *IdentityApi(self.alias, self.clock).routes(),
+            *DiscoveryApi(self.operations, self.contexts, store).routes(),
             *context_routes(self.contexts),
+            *stream_routes(self.live),
+            *status_routes(self._status_sources()),
+            *self.observation.routes(),
+            *page_routes(read_assets()),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
 
-    async def _health(self, request: Request) -> Response:
-        return json_response({"status": "up", "version": __version__, "journal": self.journal.last(), "uptime_s": self._uptime_s()})
+    def _status_sources(self) -> StatusSources:
+        about = self.district.about if self.district else None
+        store_name = "SQLite" if isinstance(self.store, SqliteStore) else "PostgreSQL"
+        described = About(__version__, store_name) if about is None else About(
+            __version__, store_name, about.code, about.names, about.short_names, about.time_zone, about.bounding_box,
+            about.boundary_note, about.context_url,
+        )  # fmt: skip
+        return StatusSources(
+            described, self.store, self.journal, self._count, self.store.readers, self._rate, lambda: self.live.clients,
+            self.clock, self._started,
+        )  # fmt: skip
 
-    def _uptime_s(self) -> int:
-        return int(time.monotonic() - self.began)
+    async def _flows(self) -> list[Flow]:
+        feeds = self.district.feeds if self.district else []
+        lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
+        return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
+
+    async def _count(self) -> int:
+        return await self.store.entity_count()
+
+    async def _district_terms(self) -> TermMap:
+        if self.district is None:
+            return CORE
+        url = self.district.about.context_url
+        return self.contexts.known(url) or await self.contexts.resolve(url, "")
+
+    async def _health(self, request: Request) -> Response:
+        uptime_s = int(time.monotonic() - self._began)
+        return json_response({"status": "up", "version": __version__, "journal": self.journal.last(), "uptime_s": uptime_s})
 
     async def start(self) -> None:
         """Starts the background work."""
-        self._tasks = [
-            asyncio.create_task(_every(SWEEP_S, self.store.expire), name="expire"),
-            asyncio.create_task(_every(COMPACT_S, self.store.compact), name="compact"),
-        ]
+        jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
+            (SWEEP_S, self.store.expire), (COMPACT_S, self.store.compact), (1.0, self._rate.sample),
+        )  # fmt: skip
+        self._tasks = [asyncio.create_task(_every(seconds, work)) for seconds, work in jobs]
+        if self.district is not None and self.settings.feeds:
+            self._feeds = await start_feeds(self.url, self.district.folder)
 
     async def stop(self) -> None:
         """Stops the background work and closes the store."""
+        if self._feeds is not None:
+            await self._feeds.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.live.close()
         await self.outbound.close()
         await self.store.close()
+        await self.observation.close()
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[Any]]) -> None:
@@ -96,8 +162,40 @@ async def _every(seconds: float, work: Callable[[], Awaitable[Any]]) -> None:
             log.exception("background work failed; it will be tried again")
 
 
-async def build(settings: Settings, clock: Clock | None = None) -> Hub:
-    """The hub of these settings, its store opened but its background work not yet started."""
+def find_district(name: str) -> District:
+    """The district of a folder, or of a name under `districts/` of the working folder or of the installation.
+
+    Raises:
+        RuntimeError: There is none; says where it was looked for.
+    """
+    places = [Path(name), Path("districts") / name, Path(cityhub.__file__).resolve().parents[2] / "districts" / name]
+    for place in places:
+        if (place / "district.toml").is_file():
+            return read_district(place)
+    looked = ", ".join(str(place) for place in places)
+    raise RuntimeError(f"'district' is '{name}': right would be a folder with a district.toml; looked in {looked}")
+
+
+async def build(settings: Settings, url: str = "", clock: Clock | None = None) -> Hub:
+    """The hub of these settings, its store opened but its background work not yet started.
+
+    Args:
+        settings: How it runs.
+        url: Where it will be reached from this machine; feeds and hosted @contexts need it.
+        clock: Where the time comes from.
+
+    Raises:
+        RuntimeError: The district or the store cannot be opened.
+        StoreUnavailable: The database server cannot be reached.
+    """
     clock = clock or SystemClock()
-    store = await open_sqlite(Path(settings.data), clock)
-    return Hub(settings, store, clock)
+    district = find_district(settings.district) if settings.feeds else None
+    store: SqliteStore | PostgresStore
+    if settings.store.startswith("postgres"):
+        # Imported here, as the driver is an extra that the embedded hub does without.
+        from cityhub.storage.postgres import open_postgres
+
+        store = await open_postgres(settings.store, clock)
+    else:
+        store = await open_sqlite(Path(settings.data), clock)
+    return Hub(settings, url, store, await read_alias(store), clock, district)

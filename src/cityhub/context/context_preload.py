@@ -9,6 +9,7 @@ A URL that is listed there is never downloaded. The index is read at the start, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,17 @@ INDEX = "index.json"
 class Preloaded:
     """The documents of a preload folder by URL."""
 
-    def __init__(self, folder: Path | None) -> None:
-        """Reads the index. Raises ValueError when there is a folder without a valid one, or a listed file is missing."""
-        self._files = {} if folder is None else _read_index(folder)
+    def __init__(self, folder: Path | None, own: Mapping[str, Path] | None = None) -> None:
+        """Reads the index.
+
+        Args:
+            folder: The preload folder; None: there is none.
+            own: Further documents by URL, such as the district's.
+
+        Raises:
+            ValueError: When there is a folder without a valid index, or a listed file is missing.
+        """
+        self._files = {**(own or {}), **({} if folder is None else _read_index(folder))}
         self._contexts: dict[str, Any] = {}
 
     def urls(self) -> list[str]:

@@ -1,52 +1,45 @@
-"""What a client of the live stream wants: its query, read as Query Entities reads it, and the form of its events."""
+"""What a client of the live stream wants to hear, in the words of Query Entities."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
 
-from cityhub.context.negotiation import JSON, ContextSource, check_parameters, check_tenant, linked_context, tenant_of
-from cityhub.context.views import view_of
-from cityhub.model.entity import Entity
-from cityhub.model.errors import BadRequestData
-from cityhub.model.jsonld import CORE, TermMap
+from cityhub.context.query_api import FILTERS
+from cityhub.context.views import PARAMETERS, view_of
+from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.entity_query import query_from_parameters
 from cityhub.model.ngsild.render import render_entity
 from cityhub.model.ports import Store
 from cityhub.web.http import Request
-from cityhub.web.stream import Select, Selection
+from cityhub.web.negotiation import ContextSource, check_parameters, check_tenant, linked_context, tenant_of
+from cityhub.web.stream import Selection
 
-FILTERS: Final = ("attrs", "coordinates", "geometry", "geoproperty", "georel", "id", "idPattern", "q", "scopeQ", "type")
-FORM: Final = ("context", "format", "lang", "omit", "options", "pick")
-PARAMETERS: Final = frozenset((*FILTERS, *FORM, "after"))
+ALLOWED = (FILTERS | PARAMETERS | {"after"}) - {"join", "joinLevel", "containedBy"}
 
 
-def live_selector(contexts: ContextSource, store: Store, default_context: str = "") -> Select:
-    """The reader of the live stream's queries.
+def live_selection(
+    contexts: ContextSource, store: Store, default_terms: Callable[[], Awaitable[TermMap]]
+) -> Callable[[Request], Awaitable[Selection]]:
+    """A function that reads a request for the live stream.
 
-    The @context is that of the `context` parameter (a browser's EventSource sends no Link header), else of the Link
-    header, else `default_context`, else the core @context. Entities are concise unless `format` or `options` say otherwise.
+    Args:
+        contexts: Where term maps come from.
+        store: Asked for its tenants.
+        default_terms: The @context of requests that name none, as a browser's event source cannot name one.
     """
 
     async def select(request: Request) -> Selection:
-        query = check_parameters(request, PARAMETERS)
+        query = check_parameters(request, ALLOWED)
+        link = request.headers.get("link")
+        url = linked_context(link) if link else None
         tenant = tenant_of(request)
         check_tenant(store.tenants(), tenant)
-        link = request.headers.get("link")
-        url = query.get("context") or (linked_context(link) if link else None) or default_context
-        terms: TermMap = CORE if not url else contexts.known(url) or await contexts.resolve(url, tenant)
+        terms = await default_terms() if url is None else contexts.known(url) or await contexts.resolve(url, tenant)
         wanted = query_from_parameters(query, terms)
-        if wanted.q is not None and wanted.q.depth:
-            raise BadRequestData("'q' must not follow relationships here: a live query looks at the changed entity alone")
-        shape: dict[str, str] = {name: query[name] for name in FORM if name in query and name != "context"}
-        if "format" not in shape and "options" not in shape:
-            shape["format"] = "concise"
-        view = view_of(shape, terms, JSON)
-        form = repr((url, sorted(shape.items())))
-        asked = sorted((name, query[name]) for name in FILTERS if name in query)
-
-        def render(entity: Entity) -> dict[str, Any]:
-            return render_entity(entity, terms, view)
-
-        return Selection(repr((asked, form)), form, wanted.matches, render, tenant)
+        view = view_of({"options": "concise", **query}, terms, "application/json")
+        form = sha256(repr([terms.key, sorted((name, query[name]) for name in query.keys() & PARAMETERS)]).encode()).hexdigest()
+        key = sha256(repr([form, sorted((name, query[name]) for name in query.keys() & FILTERS)]).encode()).hexdigest()
+        return Selection(key, form, wanted.matches, lambda entity: render_entity(entity, terms, view), tenant)
 
     return select

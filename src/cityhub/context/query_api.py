@@ -12,7 +12,18 @@ from urllib.parse import quote, urlencode
 from cityhub.context.entities import Call, EntityOperations
 from cityhub.context.entity_api import PREFIX, feature_response, rendered
 from cityhub.context.linked import linked_entities
-from cityhub.context.negotiation import (
+from cityhub.context.views import PARAMETERS, is_local, view_of
+from cityhub.model.entity import Entity
+from cityhub.model.errors import BadRequestData
+from cityhub.model.jsonld import CORE_URL, TermMap
+from cityhub.model.ngsild.entity_query import EntityQuery, query_from_document, query_from_parameters
+from cityhub.model.ngsild.geojson import render_feature_collection
+from cityhub.model.ngsild.order import parse_order
+from cityhub.model.ngsild.render import render_entities
+from cityhub.model.ngsild.view import NORMALIZED, View
+from cityhub.model.ports import Page, Store
+from cityhub.web.http import Request, Response, Route
+from cityhub.web.negotiation import (
     GEO,
     GEO_JSON,
     JSON,
@@ -28,21 +39,12 @@ from cityhub.context.negotiation import (
     terms_of,
     window,
 )
-from cityhub.context.views import PARAMETERS, is_local, view_of
-from cityhub.model.errors import BadRequestData, NotImplementedHere
-from cityhub.model.jsonld import CORE_URL, TermMap
-from cityhub.model.ngsild.entity_query import EntityQuery, query_from_document, query_from_parameters
-from cityhub.model.ngsild.geojson import render_feature_collection
-from cityhub.model.ngsild.render import render_entities
-from cityhub.model.ngsild.view import NORMALIZED, View
-from cityhub.model.ports import Page, Store
-from cityhub.web.http import Request, Response, Route
 
 FILTERS: Final = frozenset((
     "id", "idPattern", "type", "attrs", "q", "csf", "georel", "geometry", "coordinates", "geoproperty", "scopeQ",
     "expandValues", "jsonKeys",
 ))  # fmt: skip
-WINDOW: Final = frozenset(("limit", "offset", "count", "orderBy", "collation", "entityMap"))
+WINDOW: Final = frozenset(("limit", "offset", "count", "orderBy", "collation", "orderFrom", "orderGeometry", "entityMap"))
 QUERY: Final = PARAMETERS | FILTERS | WINDOW | {"local"}
 QUERY_BODY: Final = frozenset(("limit", "offset", "count", "local", "options", "format", "entityMap"))
 _TEXTS: Final = ("lang", "join", "geometryProperty")
@@ -83,10 +85,20 @@ class QueryApi:
         if not isinstance(document, dict) or document.get("type", document.get("@type")) != "Query":
             raise BadRequestData("The body must be an object with \"type\": \"Query\"")
         wanted = query_from_document(document, terms)
-        return await self._answer(request, query, {**_as_parameters(document), **query}, wanted, terms, media)
+        ordering = document.get("ordering")
+        if ordering is not None and not isinstance(ordering, dict):
+            raise BadRequestData("'ordering' must be an object with 'orderBy'")
+        return await self._answer(request, query, {**_as_parameters(document), **query}, wanted, terms, media, ordering)
 
     async def _answer(
-        self, request: Request, query: dict[str, str], members: dict[str, str], wanted: EntityQuery, terms: TermMap, media: str
+        self,
+        request: Request,
+        query: dict[str, str],
+        members: dict[str, str],
+        wanted: EntityQuery,
+        terms: TermMap,
+        media: str,
+        ordering: dict[str, Any] | None = None,
     ) -> Response:
         tenant = tenant_of(request)
         check_tenant(self._store.tenants(), tenant)
@@ -96,9 +108,8 @@ class QueryApi:
         wanted.require_narrow(local=local)
         wanted.require_links(int(members.get("joinLevel", "1")) if members.get("join") in ("flat", "inline") else 0)
         call = Call(tenant, terms, request.trace, local, request.headers.get("via", ""))
-        if "orderBy" in members:
-            raise NotImplementedHere("Ordering is not offered yet")
-        page = await self._operations.query(call, wanted, view, offset, limit, flag(query, "count"), None)
+        order = order_of(members, terms, ordering)
+        page = await self._operations.query(call, wanted, view, offset, limit, flag(query, "count"), order)
         headers = page_headers(request, page, limit, offset, flag(query, "count"))
         if view is NORMALIZED and media == JSON and members.get("join") in (None, "@none"):
             headers.append(("link", link_header(terms.link or CORE_URL)))
@@ -115,6 +126,17 @@ class QueryApi:
             return response
         documents: Any = render_entities([*page.entities, *linked.flat], call.terms, view, linked.inline)
         return document_response(documents, call.terms, media, headers=headers)
+
+
+def order_of(members: dict[str, str], terms: TermMap, ordering: dict[str, Any] | None = None) -> Callable[[Entity], Any] | None:
+    """The sort key that the parameters, or the `ordering` of a Query document, ask for; None: the order of creation."""
+    if ordering is not None:
+        by, reference = ordering.get("orderBy"), ordering.get("coordinates")
+        return parse_order(by, terms, language=ordering.get("collation"), order_from=reference, geometry=ordering.get("geometry")).key
+    if "orderBy" not in members:
+        return None
+    reference, geometry = members.get("orderFrom"), members.get("orderGeometry")
+    return parse_order(members["orderBy"], terms, language=members.get("collation"), order_from=reference, geometry=geometry).key
 
 
 def page_headers(request: Request, page: Page, limit: int, offset: int, count: bool) -> list[tuple[str, str]]:
@@ -143,12 +165,6 @@ def _as_parameters(document: dict[str, Any]) -> dict[str, str]:
     for name in _LISTS:
         _take(document, name, parameters, _joined)
     _take(document, "joinLevel", parameters, lambda value: str(value) if type(value) is int else None)
-    ordering = document.get("ordering")
-    if ordering is not None:
-        if not isinstance(ordering, dict) or "orderBy" not in ordering:
-            raise BadRequestData("'ordering' must be an object with 'orderBy'")
-        _take(ordering, "orderBy", parameters, _joined)
-        _take(ordering, "collation", parameters, lambda value: value if isinstance(value, str) else None)
     return parameters
 
 

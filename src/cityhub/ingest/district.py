@@ -66,7 +66,7 @@ class DistrictFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_zone: str
     bounding_box: tuple[float, float, float, float]
     boundary_note: Names
-    contexts: str
+    context: str
     context_url: str
     feeds: str
     document: Document

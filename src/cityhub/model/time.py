@@ -26,4 +26,4 @@ def to_text(moment: datetime) -> str:
     >>> to_text(datetime(2026, 11, 23, 6, 5, tzinfo=UTC))
     '2026-11-23T06:05:00.000000Z'
     """
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

@@ -66,6 +66,7 @@ class Application:
         self._observers = tuple(observers)
         self._headers = [(name.encode(), value.encode()) for name, value in headers]
         self.running = 0
+        self._streams: set[asyncio.Future[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one ASGI request."""
@@ -157,9 +158,15 @@ class Application:
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
 
+    async def end_streams(self) -> None:
+        """Ends the answers that would go on for ever, so that a stopping server need not wait for them."""
+        for gone in self._streams:
+            gone.cancel()
+
     async def _stream(self, response: Response, receive: Receive, send: Send) -> None:
         assert response.chunks is not None
         gone = asyncio.ensure_future(_disconnected(receive))
+        self._streams.add(gone)
         iterator = response.chunks.__aiter__()
         try:
             while not gone.done():
@@ -174,6 +181,7 @@ class Application:
                 await send({"type": "http.response.body", "body": data, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         finally:
+            self._streams.discard(gone)
             gone.cancel()
             close = getattr(response.chunks, "aclose", None)
             if close is not None:

@@ -133,8 +133,8 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def listen(settings: Settings) -> socket.socket:
-    """A listening socket at the settings' address.
+def bind(settings: Settings) -> socket.socket:
+    """A socket at the settings' address; it takes connections only when `serve` is ready for them.
 
     Raises:
         OSError: The address is taken, or is not one of this machine.
@@ -144,7 +144,6 @@ def listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
-        listener.listen(BACKLOG)
     except OSError:
         listener.close()
         raise
@@ -163,7 +162,7 @@ async def serve(
 
     Args:
         application: The ASGI application.
-        listener: From `listen`.
+        listener: From `bind`.
         settings: Bounds and times.
         on_ready: Called once when requests are taken.
         on_stop: Awaited when the stop begins, before running requests are waited for: ends what would never end itself.

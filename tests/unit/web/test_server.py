@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cityhub.settings import Settings
-from cityhub.web.server import MAX_HEAD_BYTES, listen, serve
+from cityhub.web.server import MAX_HEAD_BYTES, bind, serve
 
 SETTINGS = Settings(port=0, request_timeout_s=1, stop_timeout_s=5)
 GET = b"GET /%s HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -37,7 +37,7 @@ async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 @contextlib.asynccontextmanager
 async def served(stopped: list[str] | None = None) -> AsyncIterator[int]:
-    listener = listen(SETTINGS)
+    listener = bind(SETTINGS)
     ready = asyncio.Event()
 
     async def on_stop() -> None:
@@ -140,5 +140,7 @@ async def test_stop_lets_running_requests_finish_and_tells_first() -> None:
 
 
 def test_an_address_that_is_taken_is_an_error() -> None:
-    with contextlib.closing(listen(SETTINGS)) as first, pytest.raises(OSError, match="in use"):
-        listen(Settings(port=first.getsockname()[1]))
+    with contextlib.closing(bind(SETTINGS)) as first:
+        first.listen()
+        with pytest.raises(OSError, match="in use"):
+            bind(Settings(port=first.getsockname()[1]))

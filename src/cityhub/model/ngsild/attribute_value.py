@@ -27,8 +27,8 @@ def read_value(kind: str, value: Any, terms: Terms, name: str, *, deep: bool = F
 def _read_property(reader: Reading, instance: Instance, value: Any, name: str, depth: int) -> None:
     if type(value) is not bool:
         check_value(value, name, nulls=reader.deep, depth=depth)
-        # Without a type it may turn out to be the value of a JsonProperty, whose names are its own.
-        if (type(value) is dict or type(value) is list) and "type" in instance:
+        # In a merge, what has no type may turn out to be the value of a JsonProperty, whose names are its own.
+        if (type(value) is dict or type(value) is list) and (not reader.deep or "type" in instance):
             value = reader.terms.expand_value(value)
     instance["value"] = value
 
@@ -55,7 +55,7 @@ def _read_language_map(reader: Reading, instance: Instance, value: Any, name: st
         items = text if type(text) is list else (text,)
         if not items or not all(type(item) is str for item in items):
             raise BadRequestData(f"'{name}' must have a text or a list of texts for the language {tag!r}")
-        if NULL in items and not reader.deep:
+        if NULL in items and not (reader.deep and text == NULL):
             raise BadRequestData(f"'{name}' must not have the NGSI-LD Null ('{NULL}') for the language {tag!r} here")
     instance["languageMap"] = value
 

@@ -4,6 +4,8 @@ Each gets the current entity and the time of the write and returns a new entity;
 the same objects as before. An entity that stays as it is is returned itself ("no change"). Whether the entity exists
 at all is decided by the caller. Errors name attributes by the name that the caller gives for it, else by IRI.
 
+Merge Entity, which goes deeper than the others, is in `cityhub.model.ngsild.patch` and offered here as well.
+
 Source: GS CIM 009 clauses 5.5.8 and 5.6.1 to 5.6.5, 5.6.18, 5.6.19.
 """
 
@@ -11,12 +13,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cityhub.model.entity import NULL, VALUE_KEY, Attributes, Entity, Instance, dataset_of
+from cityhub.model.entity import NULL, VALUE_KEY, Entity, Instance, dataset_of
 from cityhub.model.errors import BadRequestData, NotFound
 from cityhub.model.ngsild.attribute_member import check_members
 from cityhub.model.ngsild.attribute_value import read_value
+from cityhub.model.ngsild.content import changed, is_removal, present, put, settle, with_attribute, with_attrs, without, without_nulls
 from cityhub.model.ngsild.parse import Fragment
-from cityhub.model.ngsild.stamp import new_instance, renewed_attributes, renewed_instance
+from cityhub.model.ngsild.patch import merge_entity as merge_entity
+from cityhub.model.ngsild.stamp import renewed_attributes
 from cityhub.model.ngsild.terms import Terms
 
 NotUpdated = tuple[str, str]
@@ -60,7 +64,7 @@ def append_attributes(
         before = attrs.get(iri, [])
         fresh = [i for i in instances if overwrite or dataset_of(before, i.get("datasetId")) is None]
         if fresh:
-            attrs[iri] = _put(before, fresh, current["createdAt"], now)
+            attrs[iri] = put(before, fresh, current["createdAt"], now)
             updated.append(iri)
         if len(fresh) < len(instances):
             not_updated.append((iri, EXISTS))
@@ -88,11 +92,11 @@ def update_attributes(current: Entity, fragment: Fragment, now: str) -> tuple[En
         after = before
         for instance in instances:
             if is_removal(instance):
-                after = _without(after, instance.get("datasetId"))
+                after = without(after, instance.get("datasetId"))
             else:
-                after = _put(after, [without_nulls(instance)], current["createdAt"], now)
+                after = put(after, [without_nulls(instance)], current["createdAt"], now)
         if after is not before:
-            _settle(attrs, iri, after)
+            settle(attrs, iri, after)
             updated.append(iri)
     changes: dict[str, Any] = {"attrs": attrs} if updated else {}
     if fragment.scope is not None:
@@ -117,14 +121,14 @@ def partial_update(current: Entity, iri: str, fragment: list[Instance], now: str
     for part in fragment:
         old = _instance(instances, part.get("datasetId"), current, name)
         if is_removal(part):
-            instances = _without(instances, part.get("datasetId"))
+            instances = without(instances, part.get("datasetId"))
         else:
             new = _overwritten(old, part, terms, name)
             if "attrs" in part:
                 created = old.get("createdAt") or current["createdAt"]
                 kept = {key: value for key, value in old.get("attrs", {}).items() if key not in part["attrs"]}
-                subs = renewed_attributes(old.get("attrs", {}), _present(part["attrs"]), created, now)
-                new = _with_attrs(new, {**kept, **subs})
+                subs = renewed_attributes(old.get("attrs", {}), present(part["attrs"]), created, now)
+                new = with_attrs(new, {**kept, **subs})
             if (old.get("createdAt") or current["createdAt"]) != now:
                 new["modifiedAt"] = now
             instances = [new if instance is old else instance for instance in instances]
@@ -139,7 +143,7 @@ def replace_attribute(current: Entity, iri: str, instances: list[Instance], now:
     existing = _existing(current, iri, name or iri)
     for instance in instances:
         _instance(existing, instance.get("datasetId"), current, name or iri)
-    return with_attribute(current, iri, _put(existing, instances, current["createdAt"], now), now)
+    return with_attribute(current, iri, put(existing, instances, current["createdAt"], now), now)
 
 
 def set_value(
@@ -186,78 +190,20 @@ def delete_attribute(current: Entity, iri: str, dataset_id: str | None, delete_a
         return with_attribute(current, iri, [], now)
     dataset = None if dataset_id == "@none" else dataset_id
     _instance(instances, dataset, current, name or iri)
-    return with_attribute(current, iri, _without(instances, dataset), now)
+    return with_attribute(current, iri, without(instances, dataset), now)
 
 
-# What the operations share.
+def without_attributes(current: Entity, keep: frozenset[str] | None, drop: frozenset[str] | None, now: str) -> Entity:
+    """The entity without all attributes (IRIs) but those to keep, or without those to drop; itself if nothing goes.
 
-
-def is_removal(instance: Instance) -> bool:
-    """Whether an instance of a fragment asks for the removal of what it stands for."""
-    key = VALUE_KEY[instance["type"]] if "type" in instance else "value"
-    return type(instance.get(key)) is str and instance[key] == NULL
-
-
-def without_nulls(instance: Instance) -> Instance:
-    """An instance without the members that are the NGSI-LD Null; the very one if it has none."""
-    out = {key: value for key, value in instance.items() if not (type(value) is str and value == NULL)}
-    if "attrs" in out:
-        out = _with_attrs(out, _present(out["attrs"]))
-    return instance if out == instance else out
-
-
-def changed(current: Entity, fragment: Fragment, changes: dict[str, Any], now: str) -> Entity:
-    """The entity with members changed (None: removed) and the fragment's types added; itself if nothing is."""
-    types = [*current["type"], *(name for name in fragment.type if name not in current["type"])]
-    if len(types) > len(current["type"]):
-        changes = {**changes, "type": types}
-    changes = {key: value for key, value in changes.items() if value is not None or key in current}
-    if not changes:
-        return current
-    merged = {**current, **changes, "modifiedAt": now}
-    return {key: value for key, value in merged.items() if value is not None}
-
-
-def with_attribute(current: Entity, iri: str, instances: list[Instance], now: str) -> Entity:
-    """The entity with these instances of an attribute; without the attribute if there are none."""
-    attrs = dict(current["attrs"])
-    _settle(attrs, iri, instances)
-    return {**current, "attrs": attrs, "modifiedAt": now}
-
-
-def _settle(attrs: Attributes, iri: str, instances: list[Instance]) -> None:
-    if instances:
-        attrs[iri] = instances
-    else:
-        attrs.pop(iri, None)
-
-
-def _put(before: list[Instance], instances: list[Instance], parent_created: str, now: str) -> list[Instance]:
-    """Instances with others put in the place of those of the same dataset, or at the end."""
-    fresh = {instance.get("datasetId"): instance for instance in instances}
-    out = []
-    for old in before:
-        new = fresh.pop(old.get("datasetId"), None)
-        out.append(old if new is None else renewed_instance(old, new, parent_created, now))
-    return out + [new_instance(instance, parent_created, now) for instance in fresh.values()]
-
-
-def _without(instances: list[Instance], dataset_id: str | None) -> list[Instance]:
-    kept = [instance for instance in instances if instance.get("datasetId") != dataset_id]
-    return kept if len(kept) < len(instances) else instances
-
-
-def _present(attrs: Attributes) -> Attributes:
-    """Sub-attributes without those that are to be removed."""
-    kept = {iri: [without_nulls(i) for i in instances if not is_removal(i)] for iri, instances in attrs.items()}
-    return {iri: instances for iri, instances in kept.items() if instances}
-
-
-def _with_attrs(instance: Instance, attrs: Attributes) -> Instance:
-    out = {key: value for key, value in instance.items() if key != "attrs"}
-    if attrs:
-        out["attrs"] = attrs
-    return out
+    Source: GS CIM 009 clause 5.6.21.
+    """
+    attrs = {
+        name: instances
+        for name, instances in current["attrs"].items()
+        if (keep is None or name in keep) and (drop is None or name not in drop)
+    }
+    return current if len(attrs) == len(current["attrs"]) else {**current, "attrs": attrs, "modifiedAt": now}
 
 
 def _existing(current: Entity, iri: str, name: str) -> list[Instance]:

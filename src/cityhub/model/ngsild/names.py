@@ -1,4 +1,4 @@
-"""Identifiers, scopes and language tags: what may be written where. (Names: `cityhub.model.jsonld.names`.)
+"""Identifiers, scopes and language tags: what may be written where. `is_name` is that of `cityhub.model.jsonld`.
 
 Source: GS CIM 009 clauses 4.5.1 (identifiers: RFC 3986, RFC 3987), 4.18 (scopes), 4.6.5 (languages).
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 from cityhub.model.entity import NULL
 from cityhub.model.errors import BadRequestData
+from cityhub.model.jsonld.names import is_name as is_name
 
 _LEVELS = re.compile(r"/?[^\W\d_]\w*(?:/[^\W\d_]\w*)*")
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")

@@ -12,8 +12,8 @@ from cityhub.model.errors import BadRequestData
 from cityhub.model.ngsild.attribute import GEO_PROPERTIES
 from cityhub.model.ngsild.attribute_member import check_members
 from cityhub.model.ngsild.attribute_value import read_value
+from cityhub.model.ngsild.content import changed, is_removal
 from cityhub.model.ngsild.geometry import looks_like_geometry
-from cityhub.model.ngsild.merge import changed, is_removal
 from cityhub.model.ngsild.parse import Fragment
 from cityhub.model.ngsild.stamp import new_instance
 from cityhub.model.ngsild.terms import Terms
@@ -28,7 +28,7 @@ def merge_entity(
         current: The entity as it is.
         fragment: From `parse_fragment(..., nulls=True, partial=True)`.
         now: Time of the write.
-        terms: The @context, for vocabulary values without a stated type.
+        terms: The @context of the fragment, for values that do not state their type.
         observed_at: Time (internal form) for instances that have an observedAt and get no new one of their own.
         lang: Language of texts that are merged into LanguageProperties.
 

@@ -160,11 +160,8 @@ def link_header(url: str) -> str:
 
 
 def context_member(terms: TermMap) -> Any:
-    """The "@context" of an answer: the caller's, completed by the core @context."""
-    if terms.source is None:
-        return CORE_URL
-    own = terms.source if isinstance(terms.source, list) else [terms.source]
-    return [*own, CORE_URL]
+    """The "@context" of an answer: the caller's own, or the core @context when there was none."""
+    return CORE_URL if terms.source is None else terms.source
 
 
 # -- Tenant and parameters -------------------------------------------------------------------------------------------
@@ -262,7 +259,3 @@ def no_content(headers: list[tuple[str, str]] | None = None) -> Response:
     """204."""
     return Response(204, b"", headers)
 
-
-def tenant_headers(tenant: str) -> list[tuple[str, str]]:
-    """The echo of the tenant, as clause 6.3.14 asks for."""
-    return [("ngsild-tenant", tenant)] if tenant else []

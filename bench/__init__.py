@@ -1,0 +1,1 @@
+"""The speed of the hub beside a baseline and peers."""

@@ -1,0 +1,5 @@
+"""The command line: `cityhub run`, `check`, `load`, `query`, `trace`, `flow`."""
+
+from cityhub.cli.commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,155 @@
+"""Which command was meant, with which settings; each command itself stands in a module of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cityhub import __version__
+from cityhub.settings import FIELDS, SettingsError, SettingsRead, read
+
+Command = Callable[[argparse.Namespace, SettingsRead], int]
+
+USAGE_FAULT = 2
+"""Exit code for settings or arguments that cannot be used."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code (0 good, 1 failed, 2 wrong settings or arguments)."""
+    given = _parser().parse_args(arguments)
+    try:
+        settings = read({name: getattr(given, name, None) for name in FIELDS}, os.environ)
+        return int(given.command(given, settings))
+    except SettingsError as error:
+        print(f"cityhub: {error}", file=sys.stderr)
+        return USAGE_FAULT
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`cityhub query | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cityhub", description="The digital hub of a city district.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"cityhub {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_add_run, _add_check, _add_load, _add_query, _add_trace, _add_flow):
+        add(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, help: str, run: Command) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=help, description=help, allow_abbrev=False)
+    parser.set_defaults(command=run)
+    _option(parser, "data", metavar="DIR")
+    _option(parser, "store", metavar="URL")
+    return parser
+
+
+def _option(parser: argparse.ArgumentParser, name: str, **more: Any) -> None:
+    """Adds the option of a setting; without it the setting keeps the value of its other sources."""
+    field = FIELDS[name]
+    parser.add_argument(field.option, dest=name, default=None, help=field.description.replace("`", "").replace("%", "%%"), **more)
+
+
+def _add_run(commands: Any) -> None:
+    def run(given: argparse.Namespace, settings: SettingsRead) -> int:
+        from cityhub.cli.run import run
+
+        return run(settings)
+
+    parser = _command(commands, "run", "Runs the hub until it is told to stop.", run)
+    _option(parser, "host", metavar="ADDRESS")
+    _option(parser, "port", metavar="PORT")
+    _option(parser, "district", metavar="NAME")
+    _option(parser, "feeds", action="store_false")
+    _option(parser, "dev", action="store_true")
+
+
+def _add_check(commands: Any) -> None:
+    def run(given: argparse.Namespace, settings: SettingsRead) -> int:
+        from cityhub.cli.check import check
+
+        return check(settings)
+
+    _command(commands, "check", "Checks settings, store, journal and free space.", run)
+
+
+def _add_load(commands: Any) -> None:
+    def run(given: argparse.Namespace, settings: SettingsRead) -> int:
+        from cityhub.cli.load import load
+
+        return load(settings, given.files, given.url, given.tenant, given.context, given.update)
+
+    parser = _command(commands, "load", "Loads entities from files into the hub.", run)
+    parser.add_argument("files", nargs="+", metavar="FILE", help="JSON array or one JSON object a line, maybe gzipped; '-': standard input")
+    parser.add_argument("--update", action="store_true", help="keep attributes that the file does not name (else entities are replaced)")
+    parser.add_argument("--context", metavar="URL", help="@context of entities that name none themselves")
+    _add_connection(parser)
+
+
+def _add_query(commands: Any) -> None:
+    def run(given: argparse.Namespace, settings: SettingsRead) -> int:
+        from cityhub.cli.query import Query, query
+
+        parameters = {name: getattr(given, name) for name in QUERY_PARAMETERS}
+        asked = Query(parameters, given.form, given.lines, given.limit, given.count, given.context)
+        return query(settings, given.url, given.tenant, asked)
+
+    parser = _command(commands, "query", "Prints the entities that match.", run)
+    for name, help in QUERY_PARAMETERS.items():
+        parser.add_argument(f"--{name}", metavar="VALUE", help=help)
+    parser.add_argument("--form", choices=("normalized", "concise", "simplified"), default="normalized", help="representation of entities")
+    parser.add_argument("--lines", action="store_true", help="one entity a line, as `load` reads them")
+    parser.add_argument("--limit", type=int, default=100, metavar="N", help="print at most so many (100); 0 prints all")
+    parser.add_argument("--count", action="store_true", help="print only how many match")
+    parser.add_argument("--context", metavar="URL", help="@context for the names in the query and in the answer")
+    _add_connection(parser)
+
+
+QUERY_PARAMETERS = {
+    "type": "entity types, such as 'Device,Sensor'",
+    "id": "entity ids, separated by ','",
+    "idPattern": "regular expression for the id",
+    "attrs": "only entities that have one of these attributes",
+    "q": "condition on attributes, such as 'level>3.5;status==\"on\"'",
+    "scopeQ": "condition on scopes",
+    "georel": "geometric relation, such as 'near;maxDistance==500'",
+    "geometry": "geometry type of --coordinates",
+    "coordinates": "coordinates, such as '[108.77,29.53]'",
+    "geoproperty": "the attribute that --georel looks at (location)",
+}
+"""Query parameters of the standard's Query Entities operation that the command passes on."""
+
+
+def _add_trace(commands: Any) -> None:
+    def run(given: argparse.Namespace, settings: SettingsRead) -> int:
+        from cityhub.cli.journey import trace
+
+        return trace(settings, given.url, given.tenant, given.id, given.json)
+
+    parser = _command(commands, "trace", "Shows an item's way through the journal and its readers.", run)
+    parser.add_argument("id", metavar="ID", help="an item's id, or a trace id (32 hex digits) from the log")
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+    _add_connection(parser)
+
+
+def _add_flow(commands: Any) -> None:
+    def run(given: argparse.Namespace, settings: SettingsRead) -> int:
+        from cityhub.cli.journey import flow
+
+        return flow(settings, given.url, given.tenant, given.json)
+
+    parser = _command(commands, "flow", "Shows who reads what from whom.", run)
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+    _add_connection(parser)
+
+
+def _add_connection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", help="address of the hub; without it the hub that runs on the data folder, or else the store itself")
+    parser.add_argument("--tenant", default="", metavar="NAME", help="tenant; without it the default one")

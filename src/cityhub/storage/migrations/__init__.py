@@ -1,0 +1,1 @@
+"""The schema of the grown store, step by step (Alembic, plain SQL)."""

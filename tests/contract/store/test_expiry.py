@@ -1,0 +1,78 @@
+"""Entities whose time has passed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cityhub.model.condition import Anything, TypeIs
+from cityhub.model.ports import Document, Write
+from tests.contract.store.city import LEVEL, TYPE, create, entity, ids, number, put
+
+SOON = "2026-11-23T06:06:00.000000Z"
+LATER = "2026-11-23T07:00:00.000000Z"
+
+
+async def test_an_expired_entity_is_gone(store: Any, clock: Any) -> None:
+    await store.write("", [create(entity("urn:1", expiresAt=SOON)), create(entity("urn:2", expiresAt=LATER)), create(entity("urn:3"))])
+    clock.pass_seconds(59.999999)
+    assert store.get("", "urn:1") is not None
+    assert await ids(store) == ["urn:1", "urn:2", "urn:3"]
+    clock.pass_seconds(0.000001)
+    assert store.get("", "urn:1") is None
+    for condition in (Anything(), TypeIs(TYPE)):
+        assert await ids(store, "", condition) == ["urn:2", "urn:3"]
+        assert await ids(store, "", condition, matches=lambda _: True) == ["urn:2", "urn:3"]
+        assert await ids(store, "", condition, order=lambda found: found["id"]) == ["urn:2", "urn:3"]
+        assert (await store.find("", condition, None, limit=0, count=True)).count == 2
+        assert [one["id"] async for block in store.scan("", condition) for one in block] == ["urn:2", "urn:3"]
+
+
+async def test_the_sweep_journals_what_it_deletes(store: Any, clock: Any) -> None:
+    dying = entity("urn:1", {LEVEL: number(1)}, expiresAt=SOON)
+    await store.write("a", [create(dying), create(entity("urn:3"))])
+    await store.write("b", [create(entity("urn:2", expiresAt=LATER)), create(entity("urn:1", expiresAt=SOON))])
+    assert await store.expire() == 0
+    last = store.last()
+    clock.pass_seconds(60)
+    assert await store.expire() == 2
+    assert await store.expire() == 0
+    gone = await store.read(last)
+    assert sorted((one.tenant, one.id, one.kind) for one in gone) == [("a", "urn:1", "deleted"), ("b", "urn:1", "deleted")]
+    assert next(one for one in gone if one.tenant == "a").before == dying
+    assert next(one for one in gone if one.tenant == "a").attributes == {LEVEL: "deleted"}
+    assert await ids(store, "a") == ["urn:3"]
+
+
+async def test_writing_where_one_has_expired(store: Any, clock: Any) -> None:
+    await store.write("", [create(entity("urn:1", {LEVEL: number(1)}, expiresAt=SOON))])
+    clock.pass_seconds(60)
+    seen: list[Document | None] = []
+
+    def look(current: Document | None, now: str) -> tuple[Document | None, str]:
+        seen.append(current)
+        return current, "looked"
+
+    last = store.last()
+    assert await store.write("", [Write("urn:1", look)]) == ["looked"]
+    assert seen == [None], "for a transition it is not there any more"
+    assert store.last() == last
+    assert await store.write("", [create(entity("urn:1"))]) == ["created"]
+    assert [(one.kind, one.before is None) for one in await store.read(last)] == [("deleted", False), ("created", True)]
+    assert store.get("", "urn:1") == entity("urn:1")
+    assert await store.expire() == 0
+
+
+async def test_an_end_that_was_moved(store: Any, clock: Any) -> None:
+    await store.write("", [create(entity("urn:1", expiresAt=SOON)), create(entity("urn:2", expiresAt=LATER))])
+    await store.write("", [put(entity("urn:1")), put(entity("urn:2", expiresAt=SOON))])
+    clock.pass_seconds(60)
+    assert await ids(store) == ["urn:1"]
+    assert await store.expire() == 1
+    assert await ids(store) == ["urn:1"]
+
+
+async def test_a_large_sweep(store: Any, clock: Any) -> None:
+    await store.write("", [create(entity(f"urn:{n}", expiresAt=SOON)) for n in range(2500)])
+    clock.pass_seconds(60)
+    assert await store.expire() == 2500
+    assert len([one for one in await store.read(0, limit=9999) if one.kind == "deleted"]) == 2500
