@@ -12,7 +12,14 @@ import orjson
 
 from cityhub.context.entities import AttributesResult, Call, EntityOperations
 from cityhub.context.entity_api import PREFIX, is_simplified
-from cityhub.context.negotiation import (
+from cityhub.context.views import is_local
+from cityhub.model.errors import BadRequestData, CityHubError
+from cityhub.model.jsonld import TermMap
+from cityhub.model.ngsild.names import is_uri
+from cityhub.model.ngsild.parse import Fragment, parse_entity, parse_fragment
+from cityhub.model.ports import Store
+from cityhub.web.http import Request, Response, Route
+from cityhub.web.negotiation import (
     JSON,
     ContextSource,
     body_terms,
@@ -25,13 +32,6 @@ from cityhub.context.negotiation import (
     tenant_of,
     terms_of,
 )
-from cityhub.context.views import is_local
-from cityhub.model.errors import BadRequestData, CityHubError
-from cityhub.model.jsonld import TermMap
-from cityhub.model.ngsild.names import is_uri
-from cityhub.model.ngsild.parse import Fragment, parse_entity, parse_fragment
-from cityhub.model.ports import Store
-from cityhub.web.http import Request, Response, Route
 from cityhub.web.problem import problem_document
 
 MAX_BATCH = 100_000

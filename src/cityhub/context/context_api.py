@@ -6,9 +6,9 @@ from typing import Final
 
 from cityhub.context.context_store import KINDS
 from cityhub.context.contexts import PATH, Contexts
-from cityhub.context.negotiation import PLAIN, check_parameters, content_type, flag, read_json, tenant_of
 from cityhub.model.errors import BadRequestData, InvalidRequest
 from cityhub.web.http import Request, Response, Route, json_response
+from cityhub.web.negotiation import PLAIN, check_parameters, content_type, flag, read_json, tenant_of
 
 _LIST_PARAMETERS: Final = frozenset({"details", "kind"})
 _SERVE_PARAMETERS: Final = frozenset({"details"})

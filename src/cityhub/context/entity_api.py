@@ -12,7 +12,19 @@ import orjson
 
 from cityhub.context.entities import AttributesResult, Call, EntityOperations
 from cityhub.context.linked import linked_entities
-from cityhub.context.negotiation import (
+from cityhub.context.views import PARAMETERS, is_local, view_of
+from cityhub.model.errors import BadRequestData, NotFound
+from cityhub.model.jsonld import CORE_URL, TermMap
+from cityhub.model.ngsild import moment
+from cityhub.model.ngsild.geojson import render_feature
+from cityhub.model.ngsild.language import parse_languages
+from cityhub.model.ngsild.names import is_uri
+from cityhub.model.ngsild.parse import parse_attribute, parse_entity, parse_fragment, read_types
+from cityhub.model.ngsild.render import render_attribute, render_entity, render_value
+from cityhub.model.ngsild.view import NORMALIZED, View
+from cityhub.model.ports import Store
+from cityhub.web.http import Request, Response, Route
+from cityhub.web.negotiation import (
     GEO,
     GEO_JSON,
     JSON,
@@ -32,18 +44,6 @@ from cityhub.context.negotiation import (
     tenant_of,
     terms_of,
 )
-from cityhub.context.views import PARAMETERS, is_local, view_of
-from cityhub.model.errors import BadRequestData, NotFound
-from cityhub.model.jsonld import CORE_URL, TermMap
-from cityhub.model.ngsild import moment
-from cityhub.model.ngsild.geojson import render_feature
-from cityhub.model.ngsild.language import parse_languages
-from cityhub.model.ngsild.names import is_uri
-from cityhub.model.ngsild.parse import parse_attribute, parse_entity, parse_fragment, read_types
-from cityhub.model.ngsild.render import render_attribute, render_entity, render_value
-from cityhub.model.ngsild.view import NORMALIZED, View
-from cityhub.model.ports import Store
-from cityhub.web.http import Request, Response, Route
 
 PREFIX = "/ngsi-ld/v1"
 _LOCAL = frozenset(("local",))

@@ -12,7 +12,18 @@ from urllib.parse import quote, urlencode
 from cityhub.context.entities import Call, EntityOperations
 from cityhub.context.entity_api import PREFIX, feature_response, rendered
 from cityhub.context.linked import linked_entities
-from cityhub.context.negotiation import (
+from cityhub.context.views import PARAMETERS, is_local, view_of
+from cityhub.model.entity import Entity
+from cityhub.model.errors import BadRequestData
+from cityhub.model.jsonld import CORE_URL, TermMap
+from cityhub.model.ngsild.entity_query import EntityQuery, query_from_document, query_from_parameters
+from cityhub.model.ngsild.geojson import render_feature_collection
+from cityhub.model.ngsild.order import parse_order
+from cityhub.model.ngsild.render import render_entities
+from cityhub.model.ngsild.view import NORMALIZED, View
+from cityhub.model.ports import Page, Store
+from cityhub.web.http import Request, Response, Route
+from cityhub.web.negotiation import (
     GEO,
     GEO_JSON,
     JSON,
@@ -28,17 +39,6 @@ from cityhub.context.negotiation import (
     terms_of,
     window,
 )
-from cityhub.context.views import PARAMETERS, is_local, view_of
-from cityhub.model.entity import Entity
-from cityhub.model.errors import BadRequestData
-from cityhub.model.jsonld import CORE_URL, TermMap
-from cityhub.model.ngsild.entity_query import EntityQuery, query_from_document, query_from_parameters
-from cityhub.model.ngsild.geojson import render_feature_collection
-from cityhub.model.ngsild.order import parse_order
-from cityhub.model.ngsild.render import render_entities
-from cityhub.model.ngsild.view import NORMALIZED, View
-from cityhub.model.ports import Page, Store
-from cityhub.web.http import Request, Response, Route
 
 FILTERS: Final = frozenset((
     "id", "idPattern", "type", "attrs", "q", "csf", "georel", "geometry", "coordinates", "geoproperty", "scopeQ",

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-from cityhub.context.negotiation import GEO_JSON, flag, option_set
 from cityhub.model.errors import BadRequestData, InvalidRequest
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.language import parse_languages
 from cityhub.model.ngsild.names import is_uri
 from cityhub.model.ngsild.view import NORMALIZED, Format, View, parse_projection
+from cityhub.web.negotiation import GEO_JSON, flag, option_set
 
 PARAMETERS: Final = frozenset((
     "options", "format", "attrs", "pick", "omit", "lang", "geometryProperty", "datasetId", "join", "joinLevel", "containedBy",
