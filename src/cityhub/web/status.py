@@ -13,7 +13,7 @@ from cityhub.model.condition import TypeIs
 from cityhub.model.entity import Entity, value_of
 from cityhub.model.ports import Journal, Store
 from cityhub.model.time import Clock, to_text
-from cityhub.model.vocabulary import ITEM_COUNT, FEED, NAME, SIMULATED, STATE, UPDATE_PERIOD
+from cityhub.model.vocabulary import FEED, ITEM_COUNT, NAME, SIMULATED, STATE, UPDATE_PERIOD
 from cityhub.web.http import Request, Response, Route, json_response
 
 MINUTE_S = 60

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from cityhub.model.change import Change
 from cityhub.model.entity import Entity
 from cityhub.model.errors import InvalidRequest
 from cityhub.model.ports import Write
@@ -174,6 +175,110 @@ async def test_resumes_without_loss_or_repetition_while_writing_goes_on(desk: De
     assert positions == list(range(41, 41 + len(positions)))
 
 
+async def test_clients_that_come_and_go_while_others_listen_miss_and_repeat_nothing(desk: Desk) -> None:
+    stop = asyncio.Event()
+
+    async def keep_writing() -> None:
+        number = 0
+        while not stop.is_set():
+            await asyncio.gather(*(desk.put(f"urn:{number % 5}", number + more) for more in range(3)))
+            number += 3
+
+    async def listen(count: int) -> list[int]:
+        stream = await desk.open("after=0")
+        positions = [int(event["id"]) for event in await collect(stream, count, 20.0)]
+        await stream.aclose()
+        return positions
+
+    always = asyncio.create_task(listen(1_500))
+    writer = asyncio.create_task(keep_writing())
+    others = []
+    for turn in range(25):
+        await asyncio.sleep(0.01)
+        others.append(asyncio.create_task(listen(100 + 20 * turn)))
+    heard = [await always, *await asyncio.gather(*others)]
+    stop.set()
+    await writer
+    for positions in heard:
+        assert positions == list(range(1, 1 + len(positions)))
+
+
+class HeldJournal:
+    """A journal in memory whose next reads can be held back after they have looked."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.grown = asyncio.Event()
+        self.holding: asyncio.Event | None = None
+
+    def add(self) -> None:
+        position = len(self.changes) + 1
+        entity = {"id": "urn:a", "type": ["Gauge"], "attrs": {LEVEL: [{"type": "Property", "value": position}]}}
+        self.changes.append(Change(position, "entity", "", "urn:a", "updated", "2026-11-23T06:00:00.000000Z", entity, entity))
+        self.grown.set()
+        self.grown = asyncio.Event()
+
+    def last(self) -> int:
+        return len(self.changes)
+
+    async def wait(self, after: int) -> None:
+        while after >= len(self.changes):
+            await self.grown.wait()
+
+    async def read(self, after: int, limit: int = 1000) -> list[Change]:
+        holding, found = self.holding, self.changes[after : after + limit]
+        if holding is not None:
+            self.holding = None
+            await holding.wait()
+        return found
+
+
+@pytest.fixture
+async def held() -> AsyncIterator[tuple[HeldJournal, Desk]]:
+    journal = HeldJournal()
+    desk = Desk(journal)  # type: ignore[arg-type]
+    yield journal, desk
+    for stream in desk.streams:
+        await stream.aclose()
+    await desk.stream.close()
+
+
+async def test_change_between_the_last_look_and_the_joining_is_not_missed(held: tuple[HeldJournal, Desk]) -> None:
+    journal, desk = held
+    first, second = await desk.open(), await desk.open()
+    await anext(first)
+    await anext(second)
+    hearing = asyncio.create_task(collect(first, 1))
+    await asyncio.sleep(0.01)
+    journal.holding = gate = asyncio.Event()
+    late = asyncio.create_task(collect(second, 1, 1.0))
+    await asyncio.sleep(0.01)
+    journal.add()
+    assert len(await hearing) == 1
+    gate.set()
+    assert [event["id"] for event in await late] == ["1"]
+
+
+async def test_client_that_has_read_ahead_of_the_tail_hears_nothing_twice(held: tuple[HeldJournal, Desk]) -> None:
+    journal, desk = held
+    first, second = await desk.open(), await desk.open()
+    await anext(first)
+    await anext(second)
+    hearing = asyncio.create_task(collect(first, 2))
+    await asyncio.sleep(0.01)
+    journal.holding = gate = asyncio.Event()
+    journal.add()
+    await asyncio.sleep(0.01)
+    assert [event["id"] for event in await collect(second, 1)] == ["1"]
+    more = asyncio.create_task(collect(second, 1))
+    await asyncio.sleep(0.01)
+    gate.set()
+    await asyncio.sleep(0.01)
+    journal.add()
+    assert [event["id"] for event in await more] == ["2"]
+    assert [event["id"] for event in await hearing] == ["1", "2"]
+
+
 async def test_position_beyond_the_end_waits_for_what_is_new(desk: Desk) -> None:
     await desk.put("urn:a", 1)
     stream = await desk.open("after=999")
@@ -236,15 +341,25 @@ async def test_tenants_do_not_hear_of_each_other(desk: Desk) -> None:
     await desk.put("urn:a", 1, tenant="other")
     mine, other = await desk.open("after=0"), await desk.open("after=0", ngsild_tenant="other")
     await anext(mine)
+    silence = asyncio.create_task(nothing(mine))
     assert [event["data"]["id"] for event in await collect(other, 1)] == ["urn:a"]
-    assert await nothing(mine)
+    later = asyncio.create_task(collect(other, 1))
+    await asyncio.sleep(0.05)
+    await desk.put("urn:a", 2, tenant="other")
+    assert [event["data"]["id"] for event in await later] == ["urn:a"]
+    assert await silence
 
 
 async def test_records_are_not_told(desk: Desk) -> None:
     stream = await desk.open()
     await anext(stream)
+    silence = asyncio.create_task(nothing(stream))
+    await asyncio.sleep(0.05)
     await desk.store.write("", [Write("urn:s", lambda old, now: ({"id": "urn:s"}, None), "subscription")])
-    assert await nothing(stream)
+    assert await silence
+    again = await desk.open("after=0")
+    await anext(again)
+    assert await nothing(again)
 
 
 async def test_query_that_fails_ends_its_own_clients_only(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
