@@ -158,7 +158,7 @@ def test_types_are_names(type_: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["my attr", "9a", "_a", "a-b", "", "datasetId", "instanceId", "observedAt", "unitCode", "objectType", "entity", "previousValue",
+    "name", ["my attr", "9a", "", "datasetId", "instanceId", "observedAt", "unitCode", "objectType", "entity", "previousValue",
              "@graph", "@none", "entityList", "valueType"],
 )  # fmt: skip
 def test_attributes_have_names_of_their_own(name: str) -> None:
