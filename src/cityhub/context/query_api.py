@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import quote, urlencode
 
 from cityhub.context.entities import Call, EntityOperations
 from cityhub.context.entity_api import PREFIX, feature_response, rendered
@@ -36,6 +35,7 @@ from cityhub.web.negotiation import (
     document_response,
     flag,
     link_header,
+    page_headers,
     tenant_of,
     terms_of,
     window,
@@ -115,7 +115,7 @@ class QueryApi:
         call = Call(tenant, terms, request.trace, local, request.headers.get("via", ""))
         order = order_of(members, terms, ordering)
         page = await self._operations.query(call, wanted, view, offset, limit, flag(query, "count"), order)
-        headers = page_headers(request, page, limit, offset, flag(query, "count"))
+        headers = page_headers(request, media, len(page.entities), page.count, limit, offset)
         if view is NORMALIZED and media == JSON and members.get("join") in (None, "@none"):
             headers.append(("link", link_header(terms.link or CORE_URL)))
             return Response(200, b"[" + b",".join([rendered(entity, terms) for entity in page.entities]) + b"]", headers, JSON)
@@ -145,24 +145,6 @@ def order_of(members: dict[str, str], terms: TermMap, ordering: dict[str, Any] |
         return None
     reference, geometry = members.get("orderFrom"), members.get("orderGeometry")
     return parse_order(members["orderBy"], terms, language=members.get("collation"), order_from=reference, geometry=geometry).key
-
-
-def page_headers(request: Request, page: Page, limit: int, offset: int, count: bool) -> list[tuple[str, str]]:
-    """The result count, and the Link headers to the next and previous pages (6.3.10, 6.3.13)."""
-    headers = []
-    if count:
-        headers.append(("ngsild-results-count", str(page.count or 0)))
-    more = (page.count or 0) > offset + limit if count else len(page.entities) == limit
-    if more and limit:
-        headers.append(("link", _page_link(request, offset + limit, limit, "next")))
-    if offset and limit:
-        headers.append(("link", _page_link(request, max(0, offset - limit), limit, "prev")))
-    return headers
-
-
-def _page_link(request: Request, offset: int, limit: int, relation: str) -> str:
-    query = {**request.query, "limit": str(limit), "offset": str(offset)}
-    return f'<{request.path}?{urlencode(query, quote_via=quote)}>; rel="{relation}"; type="application/ld+json"'
 
 
 def _as_parameters(document: dict[str, Any]) -> dict[str, str]:
