@@ -15,9 +15,12 @@ from cityhub.access.loopback import LoopbackAccess
 from cityhub.context.batch_api import BatchApi
 from cityhub.context.context_api import context_routes
 from cityhub.context.contexts import Contexts
+from cityhub.context.discovery_api import DiscoveryApi
 from cityhub.context.entities import EntityOperations
 from cityhub.context.entity_api import EntityApi
+from cityhub.context.identity_api import IdentityApi, read_alias
 from cityhub.context.live import live_selection
+from cityhub.context.purge_api import PurgeApi
 from cityhub.context.query_api import QueryApi
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
@@ -54,14 +57,18 @@ class Hub:
         settings: What it was built from.
         url: Where it is reached from this machine.
         store: Store and journal.
+        alias: The name by which loops between brokers are found.
         application: The ASGI application.
     """
 
-    def __init__(self, settings: Settings, url: str, store: SqliteStore | PostgresStore, clock: Clock, district: District | None) -> None:
+    def __init__(
+        self, settings: Settings, url: str, store: SqliteStore | PostgresStore, alias: str, clock: Clock, district: District | None
+    ) -> None:
         self.settings = settings
         self.url = url
         self.store = store
         self.journal = store
+        self.alias = alias
         self.clock = clock
         self.district = district
         self._started = clock.now()
@@ -83,6 +90,9 @@ class Hub:
             *EntityApi(self.operations, self.contexts, store).routes(),
             *BatchApi(self.operations, self.contexts, store).routes(),
             *QueryApi(self.operations, self.contexts, store).routes(),
+            *PurgeApi(self.operations, self.contexts, store).routes(),
+            *IdentityApi(self.alias, self.clock).routes(),
+            *DiscoveryApi(self.operations, self.contexts, store).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),
             *status_routes(self._status_sources()),
@@ -180,9 +190,12 @@ async def build(settings: Settings, url: str = "", clock: Clock | None = None) -
     """
     clock = clock or SystemClock()
     district = find_district(settings.district) if settings.feeds else None
+    store: SqliteStore | PostgresStore
     if settings.store.startswith("postgres"):
         # Imported here, as the driver is an extra that the embedded hub does without.
         from cityhub.storage.postgres import open_postgres
 
-        return Hub(settings, url, await open_postgres(settings.store, clock), clock, district)
-    return Hub(settings, url, await open_sqlite(Path(settings.data), clock), clock, district)
+        store = await open_postgres(settings.store, clock)
+    else:
+        store = await open_sqlite(Path(settings.data), clock)
+    return Hub(settings, url, store, await read_alias(store), clock, district)

@@ -60,7 +60,12 @@ def test_locks_name_no_index_and_have_hashes() -> None:
 
 def test_every_dependency_of_the_source_is_declared() -> None:
     declared = (ROOT / "pyproject.toml").read_text("utf-8").lower()
-    packages = {"pyld": "pyld", "re2": "google-re2", "prometheus_client": "prometheus-client", "opentelemetry": "opentelemetry-sdk"}
+    packages = {
+        "opentelemetry": "opentelemetry-sdk",
+        "prometheus_client": "prometheus-client",
+        "psycopg_pool": "psycopg[binary,pool]",
+        "re2": "google-re2",
+    }
     lines = subprocess.run(
         ["git", "grep", "-hE", r"^\s*(import|from) [a-z0-9_]+", "--", "src/*.py"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout

@@ -22,6 +22,7 @@ from cityhub.model.change import Change
 from cityhub.model.condition import Anything, Condition, TypeIs
 from cityhub.model.entity import Entity
 from cityhub.model.errors import CityHubError
+from cityhub.model.expiry import without_expired
 from cityhub.model.indexing import satisfies
 from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
@@ -108,8 +109,8 @@ class SqliteStore:
             if kept is None:
                 return None
             self._memory.add(key, kept, published)
-        if "expiresAt" in kept and collection == ENTITIES and kept["expiresAt"] <= to_text(self._clock.now()):
-            return None
+        if kept.expires is not None and kept.expires <= (now := to_text(self._clock.now())):
+            return without_expired(kept, now)
         return kept
 
     def _read(self, key: tuple[str, str, str]) -> Kept | None:
@@ -156,11 +157,10 @@ class SqliteStore:
         else:
             rows, bindings, by = "entity e WHERE e.tenant = ?", (number,), "e.number"
         now = to_text(self._clock.now())
-        alive = " AND (e.expires IS NULL OR e.expires > ?)"
         found: list[Entity] = []
         published = self._memory.published
         for entity_number, id in self._reading.execute(
-            f"SELECT e.number, e.id FROM {rows}{alive} ORDER BY {by} LIMIT ? OFFSET ?", (*bindings, now, limit, offset)
+            f"SELECT e.number, e.id FROM {rows} ORDER BY {by} LIMIT ? OFFSET ?", (*bindings, limit, offset)
         ):
             key = (ENTITIES, tenant, id)
             kept = self._memory.get(key)
@@ -170,10 +170,12 @@ class SqliteStore:
                     continue
                 kept = decode(entity_number, row[0])
                 self._memory.add(key, kept, published)
-            found.append(kept)
+            alive = kept if kept.expires is None or kept.expires > now else without_expired(kept, now)
+            if alive is not None:
+                found.append(alive)
         total = None
         if count:
-            total = self._reading.execute(f"SELECT count(*) FROM {rows}{alive}", (*bindings, now)).get
+            total = self._reading.execute(f"SELECT count(*) FROM {rows}", bindings).get
         return Page(found, total)
 
     def _candidates(self, connection: apsw.Connection, tenant: str, number: int, condition: Condition) -> Iterator[Kept]:
@@ -247,7 +249,7 @@ class SqliteStore:
             self._memory.clear()
 
     async def expire(self) -> int:
-        """Deletes the entities whose expiresAt has passed, journalled like any deletion; returns how many."""
+        """Deletes the entities and attributes whose expiresAt has passed, journalled like any deletion; how many entities it met."""
         now = to_text(self._clock.now())
         rows = list(
             self._reading.execute(

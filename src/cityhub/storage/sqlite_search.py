@@ -11,6 +11,7 @@ import orjson
 
 from cityhub.model.change import Change
 from cityhub.model.entity import Entity
+from cityhub.model.expiry import without_expired
 from cityhub.model.ports import Document, Page
 from cityhub.model.time import Clock, to_text
 from cityhub.storage.kept import Kept, decode
@@ -44,12 +45,12 @@ class Search:
 
     def run(self, candidates: Iterator[Kept]) -> Page:
         """The page of those candidates that match and have not expired."""
-        hits = (entity for entity in candidates if self._alive(entity) and self._matches(entity))
+        alive = (self._alive(entity) for entity in candidates)
+        hits = (entity for entity in alive if entity is not None and self._matches(entity))
         return self._in_order(hits) if self._order else self._as_they_come(hits)
 
-    def _alive(self, entity: Entity) -> bool:
-        expires = entity.get("expiresAt")
-        return expires is None or expires > self._now
+    def _alive(self, entity: Kept) -> Entity | None:
+        return entity if entity.expires is None or entity.expires > self._now else without_expired(entity, self._now)
 
     def _as_they_come(self, hits: Iterator[Entity]) -> Page:
         found: list[Entity] = []
@@ -150,10 +151,11 @@ def _json(encoded: bytes | None) -> dict[str, Any] | None:
 
 
 def delete_expired(current: Document | None, now: str) -> tuple[Document | None, bool]:
-    """Transition of the sweep: deletes what has expired meanwhile, leaves what was given a later end."""
-    if current is None or current.get("expiresAt", "~") > now:
-        return current, False
-    return None, True
+    """Transition of the sweep: takes away what has expired, leaves what was given a later end meanwhile."""
+    if current is None:
+        return None, False
+    left = without_expired(current, now)
+    return left, left is not current
 
 
 def drop_tenant_rows(connection: apsw.Connection, tenant: int) -> None:

@@ -308,7 +308,7 @@ class Transaction:
             if after is None:
                 continue
             if is_entity:
-                entities_new.append((after.number, number_of_tenant, id, after.encoded, after.get("expiresAt")))
+                entities_new.append((after.number, number_of_tenant, id, after.encoded, after.expires))
             else:
                 records_new.append((after.number, collection, number_of_tenant, id, after.encoded))
         self._many("DELETE FROM entity WHERE number = ?", entities_gone)
