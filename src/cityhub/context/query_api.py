@@ -12,11 +12,12 @@ from urllib.parse import quote, urlencode
 from cityhub.context.entities import Call, EntityOperations
 from cityhub.context.entity_api import PREFIX, feature_response, rendered
 from cityhub.context.linked import linked_entities
-from cityhub.context.views import PARAMETERS, is_local, view_of
+from cityhub.context.views import PARAMETERS, is_local, join_level, view_of
 from cityhub.model.entity import Entity
 from cityhub.model.errors import BadRequestData
 from cityhub.model.jsonld import CORE_URL, TermMap
 from cityhub.model.ngsild.entity_query import EntityQuery, query_from_document, query_from_parameters
+from cityhub.model.ngsild.flat import render_flat
 from cityhub.model.ngsild.geojson import render_feature_collection
 from cityhub.model.ngsild.order import parse_order
 from cityhub.model.ngsild.render import render_entities
@@ -85,6 +86,8 @@ class QueryApi:
         if not isinstance(document, dict) or document.get("type", document.get("@type")) != "Query":
             raise BadRequestData("The body must be an object with \"type\": \"Query\"")
         wanted = query_from_document(document, terms)
+        if "temporalQ" in document:
+            raise BadRequestData("'temporalQ' belongs to the temporal query operation")
         ordering = document.get("ordering")
         if ordering is not None and not isinstance(ordering, dict):
             raise BadRequestData("'ordering' must be an object with 'orderBy'")
@@ -104,9 +107,11 @@ class QueryApi:
         check_tenant(self._store.tenants(), tenant)
         view = view_of(members, terms, media)
         limit, offset = window(query)
+        if wanted.every_type and query.get("local") == "false":
+            raise BadRequestData("With type=* only this broker's own entities are found: 'local' must not be false")
         local = is_local(query) or wanted.every_type
         wanted.require_narrow(local=local)
-        wanted.require_links(int(members.get("joinLevel", "1")) if members.get("join") in ("flat", "inline") else 0)
+        wanted.require_links(join_level(members))
         call = Call(tenant, terms, request.trace, local, request.headers.get("via", ""))
         order = order_of(members, terms, ordering)
         page = await self._operations.query(call, wanted, view, offset, limit, flag(query, "count"), order)
@@ -119,12 +124,15 @@ class QueryApi:
     async def _rendered(
         self, request: Request, call: Call, page: Page, view: View, media: str, members: dict[str, str], headers: list[tuple[str, str]]
     ) -> Response:
-        linked = await linked_entities(self._store, call.tenant, page.entities, view, call.terms, members)
+        linked = await linked_entities(self._store, call.tenant, page.entities, view, members)
         if media == GEO_JSON:
-            response = feature_response(request, render_feature_collection(page.entities, call.terms, view, linked.inline), call.terms)
+            response = feature_response(request, render_feature_collection(page.entities, call.terms, view, linked), call.terms)
             response.headers.extend(headers)
             return response
-        documents: Any = render_entities([*page.entities, *linked.flat], call.terms, view, linked.inline)
+        if members.get("join") == "flat":
+            documents = render_flat(page.entities, call.terms, view, linked, join_level(members))
+        else:
+            documents = render_entities(page.entities, call.terms, view, linked)
         return document_response(documents, call.terms, media, headers=headers)
 
 
