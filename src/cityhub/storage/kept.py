@@ -7,22 +7,25 @@ from typing import Any
 
 import orjson
 
+from cityhub.model.expiry import earliest_expiry
+
 Key = tuple[str, str, str]
 """collection, tenant, id."""
 
 
 class Kept(dict[str, Any]):
-    """A document with its row number, its stored bytes and a place for renderings of it.
+    """A document with its row number, its stored bytes, when something of it expires, and a place for renderings of it.
 
     It is replaced as a whole when the item changes, so whatever is kept with it can never be stale.
     """
 
-    __slots__ = ("encoded", "number", "rendered")
+    __slots__ = ("encoded", "expires", "number", "rendered")
 
     def __init__(self, document: dict[str, Any], number: int, encoded: bytes) -> None:
         super().__init__(document)
         self.number = number
         self.encoded = encoded
+        self.expires = earliest_expiry(document) if "attrs" in document else None
         self.rendered: dict[Any, bytes] = {}
 
 

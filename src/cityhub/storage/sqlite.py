@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,6 +23,7 @@ from cityhub.model.change import Change
 from cityhub.model.condition import Anything, Condition, TypeIs
 from cityhub.model.entity import Entity
 from cityhub.model.errors import CityHubError
+from cityhub.model.expiry import without_expired
 from cityhub.model.indexing import satisfies
 from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
@@ -31,13 +33,12 @@ from cityhub.storage.sqlite_schema import connect, migrate
 from cityhub.storage.sqlite_search import (
     BLOCK,
     Search,
-    block_after,
     delete_expired,
     drop_tenant_rows,
     index_block,
     journal_rows,
+    numbers_after,
     rows_of,
-    stream_rows,
 )
 from cityhub.storage.sqlite_writer import Writer
 
@@ -108,8 +109,8 @@ class SqliteStore:
             if kept is None:
                 return None
             self._memory.add(key, kept, published)
-        if "expiresAt" in kept and collection == ENTITIES and kept["expiresAt"] <= to_text(self._clock.now()):
-            return None
+        if kept.expires is not None and kept.expires <= (now := to_text(self._clock.now())):
+            return without_expired(kept, now)
         return kept
 
     def _read(self, key: tuple[str, str, str]) -> Kept | None:
@@ -156,11 +157,10 @@ class SqliteStore:
         else:
             rows, bindings, by = "entity e WHERE e.tenant = ?", (number,), "e.number"
         now = to_text(self._clock.now())
-        alive = " AND (e.expires IS NULL OR e.expires > ?)"
         found: list[Entity] = []
         published = self._memory.published
         for entity_number, id in self._reading.execute(
-            f"SELECT e.number, e.id FROM {rows}{alive} ORDER BY {by} LIMIT ? OFFSET ?", (*bindings, now, limit, offset)
+            f"SELECT e.number, e.id FROM {rows} ORDER BY {by} LIMIT ? OFFSET ?", (*bindings, limit, offset)
         ):
             key = (ENTITIES, tenant, id)
             kept = self._memory.get(key)
@@ -170,27 +170,36 @@ class SqliteStore:
                     continue
                 kept = decode(entity_number, row[0])
                 self._memory.add(key, kept, published)
-            found.append(kept)
+            alive = kept if kept.expires is None or kept.expires > now else without_expired(kept, now)
+            if alive is not None:
+                found.append(alive)
         total = None
         if count:
-            total = self._reading.execute(f"SELECT count(*) FROM {rows}{alive}", (*bindings, now)).get
+            total = self._reading.execute(f"SELECT count(*) FROM {rows}", bindings).get
         return Page(found, total)
 
     def _candidates(self, connection: apsw.Connection, tenant: str, number: int, condition: Condition) -> Iterator[Kept]:
-        planner = Planner(connection, number, self._built_paths(number))
+        planner = Planner(connection, number, self._built_paths(number, connection))
         source = planner.source(condition) or planner.everything()
         yield from self._fetch(connection, tenant, number, source)
 
     def _fetch(self, connection: apsw.Connection, tenant: str, number: int, source: Source) -> Iterator[Kept]:
         if source.size < PROBE:
             numbers = sorted({int(row[0]) for row in connection.execute(source.select, source.bindings)})
-            blocks: Iterator[list[Any]] = (rows_of(connection, number, numbers[at : at + BLOCK]) for at in range(0, len(numbers), BLOCK))
-        else:
-            blocks = stream_rows(connection, number, source)
-        for block in blocks:
-            for entity_number, id, document in block:
-                kept = self._memory.get((ENTITIES, tenant, id))
-                yield kept if kept is not None and kept.encoded == document else decode(entity_number, document)
+            for at in range(0, len(numbers), BLOCK):
+                yield from self._decoded(tenant, rows_of(connection, number, numbers[at : at + BLOCK]))
+            return
+        after = 0
+        while numbers := numbers_after(connection, source, after):
+            yield from self._decoded(tenant, rows_of(connection, number, numbers))
+            after = numbers[-1]
+
+    def _decoded(self, tenant: str, rows: list[tuple[int, str, bytes]]) -> list[Kept]:
+        found = []
+        for number, id, document in rows:
+            kept = self._memory.get((ENTITIES, tenant, id))
+            found.append(kept if kept is not None and kept.encoded == document else decode(number, document))
+        return found
 
     async def scan(self, tenant: str, condition: Condition) -> AsyncIterator[list[Entity]]:
         """See `cityhub.model.ports.Store.scan`."""
@@ -199,11 +208,18 @@ class SqliteStore:
             return
         after = 0
         while True:
-            block = await self._in_thread(lambda connection, after=after: block_after(connection, number, after))
+            block = await self._in_thread(partial(self._block_after, tenant, number, condition, after))
             if not block:
                 return
             after = block[-1].number
-            yield [entity for entity in block if satisfies(condition, entity)]
+            now = to_text(self._clock.now())
+            alive = (entity if entity.expires is None else without_expired(entity, now) for entity in block)
+            yield [entity for entity in alive if entity is not None and satisfies(condition, entity)]
+
+    def _block_after(self, tenant: str, number: int, condition: Condition, after: int, connection: apsw.Connection) -> list[Kept]:
+        planner = Planner(connection, number, self._built_paths(number, connection))
+        numbers = numbers_after(connection, planner.source(condition) or planner.everything(), after)
+        return self._decoded(tenant, rows_of(connection, number, numbers))
 
     async def records(self, tenant: str | None, collection: str) -> list[tuple[str, Document]]:
         """See `cityhub.model.ports.Store.records`."""
@@ -247,7 +263,7 @@ class SqliteStore:
             self._memory.clear()
 
     async def expire(self) -> int:
-        """Deletes the entities whose expiresAt has passed, journalled like any deletion; returns how many."""
+        """Deletes the entities and attributes whose expiresAt has passed, journalled like any deletion; how many entities it met."""
         now = to_text(self._clock.now())
         rows = list(
             self._reading.execute(
@@ -257,18 +273,18 @@ class SqliteStore:
         gone = 0
         for tenant in {row[0] for row in rows}:
             writes = [Write(id, delete_expired) for name, id in rows if name == tenant]
-            gone += sum(await self.write(tenant, writes))
+            gone += sum(1 for result in await self.write(tenant, writes) if result is True)
         return gone
 
     # -- Value indexes come by use -------------------------------------------------------------------------------
 
-    def _built_paths(self, tenant: int) -> dict[tuple[str, tuple[str, ...]], int]:
-        rows = self._reading.execute("SELECT attribute, path, number FROM value_path WHERE tenant = ? AND built", (tenant,))
+    def _built_paths(self, tenant: int, connection: apsw.Connection) -> dict[tuple[str, tuple[str, ...]], int]:
+        rows = connection.execute("SELECT attribute, path, number FROM value_path WHERE tenant = ? AND built", (tenant,))
         return {(attribute, tuple(orjson.loads(path))): number for attribute, path, number in rows}
 
     async def _ensure_indexes(self, tenant: int, condition: Condition) -> None:
         """Builds the value indexes that the condition could use when it would otherwise look at many entities."""
-        planner = Planner(self._reading, tenant, self._built_paths(tenant))
+        planner = Planner(self._reading, tenant, self._built_paths(tenant, self._reading))
         source = planner.source(condition) or planner.everything()
         if source.size < PROBE or not planner.wanted:
             return
@@ -295,10 +311,13 @@ class SqliteStore:
         index = next(number for number, known in self._writer.paths[tenant][attribute] if known == path)
         after: int | None = 0
         while after is not None:
-            after = await self._writer.submit_job(
-                lambda connection, after=after: index_block(connection, tenant, index, attribute, path, after)
-            )
+            after = await self._writer.submit_job(partial(index_block, tenant, index, attribute, path, after))
         await self._writer.submit_job(lambda connection: connection.execute("UPDATE value_path SET built = 1 WHERE number = ?", (index,)))
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for the writer."""
+        return self._writer.waiting()
 
     # -- Journal -------------------------------------------------------------------------------------------------
 
