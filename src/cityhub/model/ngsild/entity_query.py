@@ -35,11 +35,12 @@ class EntityQuery:
         q: The query by values, or None.
         geo: The geoquery, or None.
         scope: The scope query, or None.
+        csf: The context source filter over registrations, or None; entities are not asked for it.
         matches: Whether an entity passes all filters. No term that follows a relationship holds: see `with_links`.
         condition: A condition that every matching entity satisfies.
     """
 
-    __slots__ = ("attributes", "condition", "geo", "matches", "q", "scope", "selectors")
+    __slots__ = ("attributes", "condition", "csf", "geo", "matches", "q", "scope", "selectors")
 
     def __init__(
         self,
@@ -48,7 +49,9 @@ class EntityQuery:
         q: Query | None = None,
         geo: GeoQuery | None = None,
         scope: ScopeQuery | None = None,
+        csf: Query | None = None,
     ) -> None:
+        self.csf = csf
         self.selectors = selectors
         self.attributes = attributes
         self.q = q
@@ -117,8 +120,8 @@ class EntityQuery:
 def query_from_parameters(parameters: Mapping[str, str], terms: Terms) -> EntityQuery:
     """The query of URL parameters, percent-decoded.
 
-    They are id, idPattern, type, attrs, q, georel, geometry, coordinates, geoproperty, scopeQ, expandValues and
-    jsonKeys; others are not looked at. Raises BadRequestData for a parameter that does not follow its clause,
+    They are id, idPattern, type, attrs, q, georel, geometry, coordinates, geoproperty, scopeQ, csf,
+    expandValues and jsonKeys; others are not looked at. Raises BadRequestData for a parameter that does not follow its clause,
     TooComplexQuery for one that is too long or too deep. Source: GS CIM 009 clause 6.4.3.2.
     """
     selectors: tuple[EntitySelector, ...] = ()
@@ -138,11 +141,12 @@ def query_from_parameters(parameters: Mapping[str, str], terms: Terms) -> Entity
         _q(parameters, terms),
         _geo(parameters, terms, "the geoquery"),
         _scope(parameters),
+        _csf(parameters, terms),
     )
 
 
 def query_from_document(document: Mapping[str, Any], terms: Terms) -> EntityQuery:
-    """The query of a Query document (entities, attrs, q, geoQ, scopeQ, expandValues, jsonKeys).
+    """The query of a Query document (entities, attrs, q, geoQ, scopeQ, csf, expandValues, jsonKeys).
 
     Raises BadRequestData, TooComplexQuery. Source: GS CIM 009 clause 5.2.23.
     """
@@ -153,11 +157,12 @@ def query_from_document(document: Mapping[str, Any], terms: Terms) -> EntityQuer
         _q(document, terms),
         _geo_document(document.get("geoQ"), terms),
         _scope(document),
+        _csf(document, terms),
     )
 
 
 def query_from_subscription(document: Mapping[str, Any], terms: Terms) -> EntityQuery:
-    """What the entities of a Subscription document must be like (entities, q, geoQ, scopeQ, expandValues, jsonKeys).
+    """What the entities of a Subscription document must be like (entities, q, geoQ, scopeQ, csf, expandValues, jsonKeys).
 
     Watched attributes are no part of it: they say when to look, not what to find.
     Raises BadRequestData, TooComplexQuery. Source: GS CIM 009 clause 5.2.12.
@@ -168,6 +173,7 @@ def query_from_subscription(document: Mapping[str, Any], terms: Terms) -> Entity
         _q(document, terms),
         _geo_document(document.get("geoQ"), terms),
         _scope(document),
+        _csf(document, terms),
     )
 
 
@@ -197,6 +203,15 @@ def _q(document: Mapping[str, Any], terms: Terms) -> Query | None:
         raise BadRequestData("'q' must be a text such as 'speed>50'")
     expand_values, json_keys = _names(document, "expandValues"), _names(document, "jsonKeys")
     return parse_q(text, terms, expand_values=expand_values, json_keys=json_keys)
+
+
+def _csf(document: Mapping[str, Any], terms: Terms) -> Query | None:
+    text = document.get("csf")
+    if text is None:
+        return None
+    if type(text) is not str:
+        raise BadRequestData("'csf' must be a text such as 'sourceType==\"sensor\"'")
+    return parse_q(text, terms, where="csf")
 
 
 def _names(document: Mapping[str, Any], member: str) -> Iterable[str]:
