@@ -5,17 +5,17 @@ Source: GS CIM 009 clauses 5.2.12, 5.2.13, 5.2.23, 5.7.2 and 6.4.3.2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cityhub.model.condition import Condition, HasAttribute
-from cityhub.model.entity import Entity
-from cityhub.model.errors import BadRequestData
+from cityhub.model.errors import BadRequestData, TooComplexQuery
 from cityhub.model.jsonld.names import is_name
 from cityhub.model.ngsild.geo import GeoQuery, parse_geo_query
+from cityhub.model.ngsild.patterns import MAX_PATTERNS
 from cityhub.model.ngsild.q import Query, parse_q
 from cityhub.model.ngsild.q_condition import all_of, any_of
-from cityhub.model.ngsild.q_match import Linked, Predicate
+from cityhub.model.ngsild.q_match import Linked, Predicate, all_true, any_true
 from cityhub.model.ngsild.q_tree import ENTITY_MEMBERS
 from cityhub.model.ngsild.scope import ScopeQuery, parse_scope_q
 from cityhub.model.ngsild.selector import EntitySelector, parse_type_selection, read_ids, read_selector
@@ -102,19 +102,17 @@ class EntityQuery:
             )
 
     def _predicate(self, by_value: Predicate | None) -> Predicate:
-        tests: list[Callable[[Entity], bool]] = []
+        tests: list[Predicate] = []
         if len(self.selectors) == 1:
             tests.append(self.selectors[0].matches)
         elif self.selectors:
-            tests.append(lambda entity: any(selector.matches(entity) for selector in self.selectors))
+            tests.append(any_true([selector.matches for selector in self.selectors]))
         if self.attributes:
             tests.append(lambda entity: not self.attributes.isdisjoint(entity["attrs"]))
         tests.extend(part.matches for part in (self.scope, self.geo) if part is not None)
         if by_value is not None:
             tests.append(by_value)
-        if len(tests) == 1:
-            return tests[0]
-        return lambda entity: all(test(entity) for test in tests)
+        return tests[0] if len(tests) == 1 else all_true(tests)
 
 
 def query_from_parameters(parameters: Mapping[str, str], terms: Terms) -> EntityQuery:
@@ -182,6 +180,8 @@ def _selectors(documents: Any, terms: Terms) -> tuple[EntitySelector, ...]:
         return ()
     if type(documents) is not list or not documents or len(documents) > MAX_SELECTORS:
         raise BadRequestData(f"'entities' must be a list of at most {MAX_SELECTORS} selectors, not empty")
+    if sum(type(document) is dict and "idPattern" in document for document in documents) > MAX_PATTERNS:
+        raise TooComplexQuery(f"'entities' has more than {MAX_PATTERNS} patterns")
     return tuple(read_selector(document, terms) for document in documents)
 
 

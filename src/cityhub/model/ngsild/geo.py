@@ -74,7 +74,8 @@ class GeoQuery:
     def matches(self, entity: Entity) -> bool:
         """Whether one instance of the entity's GeoProperty stands in the relation to the reference."""
         for instance in entity["attrs"].get(self.attribute, ()):
-            if instance["type"] == "GeoProperty" and type(instance["value"]) is dict and self.matches_geometry(instance["value"]):
+            geometry = instance.get("value")
+            if instance["type"] == "GeoProperty" and type(geometry) is dict and self.matches_geometry(geometry):
                 return True
         return False
 
