@@ -27,4 +27,4 @@ def to_text(moment: datetime) -> str:
     '2026-11-23T06:05:00.000000Z'
     """
     utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return utc.isoformat(timespec="microseconds")[:-6] + "Z"  # a third of the time that strftime takes; every request needs one
+    return utc.isoformat(timespec="microseconds")[:-6] + "Z"  # three times as fast as strftime, and it writes years below 1000 right

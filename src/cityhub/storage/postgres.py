@@ -86,6 +86,11 @@ class PostgresStore:
 
     # -- Store ---------------------------------------------------------------------------------------------------
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for the writer."""
+        return self._writer.queued
+
     async def write(self, tenant: str, writes: Sequence[Write], trace: str = "") -> list[Any | CityHubError]:
         """See `cityhub.model.ports.Store.write`."""
         return await self._writer.submit(tenant, writes, trace) if writes else []

@@ -76,6 +76,11 @@ class Writer:
             await self._task
         await self._disconnect()
 
+    @property
+    def queued(self) -> int:
+        """How many calls wait for the next group."""
+        return len(self._calls)
+
     async def submit(self, tenant: str, writes: Sequence[Write], trace: str, sees_expired: bool = False) -> list[Any | CityHubError]:
         """One result per write, once they are durable."""
         if self._closing:

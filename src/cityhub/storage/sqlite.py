@@ -307,6 +307,11 @@ class SqliteStore:
         await self._writer.submit_job(lambda connection: connection.execute("UPDATE value_path SET built = 1 WHERE number = ?", (index,)))
         self._built.clear()
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for the writer."""
+        return self._writer.waiting()
+
     # -- Journal -------------------------------------------------------------------------------------------------
 
     def _on_commit(self, changes: list[Change]) -> None:
