@@ -121,7 +121,9 @@ class BatchApi:
         content_type(request)
         ids = _array(read_json(request))
         call = await self._call(request, query, await terms_of(request, self._contexts), True)
-        failures = [(str(id), BadRequestData(f"{id!r:.200} is no entity id: it must be a URI")) for id in ids if not is_uri(id)]
+        failures: list[Failure] = [
+            (str(id), BadRequestData(f"{id!r:.200} is no entity id: it must be a URI")) for id in ids if not is_uri(id)
+        ]
         valid = [id for id in ids if is_uri(id)]
         return _outcome(valid, await self._operations.batch_delete(call, valid), failures)
 

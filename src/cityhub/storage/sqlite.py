@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -32,13 +33,12 @@ from cityhub.storage.sqlite_schema import connect, migrate
 from cityhub.storage.sqlite_search import (
     BLOCK,
     Search,
-    block_after,
     delete_expired,
     drop_tenant_rows,
     index_block,
     journal_rows,
+    numbers_after,
     rows_of,
-    stream_rows,
 )
 from cityhub.storage.sqlite_writer import Writer
 
@@ -184,13 +184,20 @@ class SqliteStore:
     def _fetch(self, connection: apsw.Connection, tenant: str, number: int, source: Source) -> Iterator[Kept]:
         if source.size < PROBE:
             numbers = sorted({int(row[0]) for row in connection.execute(source.select, source.bindings)})
-            blocks: Iterator[list[Any]] = (rows_of(connection, number, numbers[at : at + BLOCK]) for at in range(0, len(numbers), BLOCK))
-        else:
-            blocks = stream_rows(connection, number, source)
-        for block in blocks:
-            for entity_number, id, document in block:
-                kept = self._memory.get((ENTITIES, tenant, id))
-                yield kept if kept is not None and kept.encoded == document else decode(entity_number, document)
+            for at in range(0, len(numbers), BLOCK):
+                yield from self._decoded(tenant, rows_of(connection, number, numbers[at : at + BLOCK]))
+            return
+        after = 0
+        while numbers := numbers_after(connection, source, after):
+            yield from self._decoded(tenant, rows_of(connection, number, numbers))
+            after = numbers[-1]
+
+    def _decoded(self, tenant: str, rows: list[tuple[int, str, bytes]]) -> list[Kept]:
+        found = []
+        for number, id, document in rows:
+            kept = self._memory.get((ENTITIES, tenant, id))
+            found.append(kept if kept is not None and kept.encoded == document else decode(number, document))
+        return found
 
     async def scan(self, tenant: str, condition: Condition) -> AsyncIterator[list[Entity]]:
         """See `cityhub.model.ports.Store.scan`."""
@@ -199,11 +206,22 @@ class SqliteStore:
             return
         after = 0
         while True:
-            block = await self._in_thread(lambda connection, after=after: block_after(connection, number, after))
+            built = self._built_paths(number)
+            block = await self._in_thread(partial(self._block_after, tenant, number, condition, built, after))
             if not block:
                 return
             after = block[-1].number
-            yield [entity for entity in block if satisfies(condition, entity)]
+            now = to_text(self._clock.now())
+            alive = (entity if entity.expires is None else without_expired(entity, now) for entity in block)
+            yield [entity for entity in alive if entity is not None and satisfies(condition, entity)]
+
+    def _block_after(
+        self, tenant: str, number: int, condition: Condition, built: dict[tuple[str, tuple[str, ...]], int], after: int,
+        connection: apsw.Connection,
+    ) -> list[Kept]:  # fmt: skip
+        planner = Planner(connection, number, built)
+        numbers = numbers_after(connection, planner.source(condition) or planner.everything(), after)
+        return self._decoded(tenant, rows_of(connection, number, numbers))
 
     async def records(self, tenant: str | None, collection: str) -> list[tuple[str, Document]]:
         """See `cityhub.model.ports.Store.records`."""
@@ -258,7 +276,7 @@ class SqliteStore:
         gone = 0
         for tenant in {row[0] for row in rows}:
             writes = [Write(id, delete_expired) for name, id in rows if name == tenant]
-            gone += sum(await self.write(tenant, writes))
+            gone += sum(1 for result in await self.write(tenant, writes) if result is True)
         return gone
 
     # -- Value indexes come by use -------------------------------------------------------------------------------
@@ -301,9 +319,7 @@ class SqliteStore:
         index = next(number for number, known in self._writer.paths[tenant][attribute] if known == path)
         after: int | None = 0
         while after is not None:
-            after = await self._writer.submit_job(
-                lambda connection, after=after: index_block(connection, tenant, index, attribute, path, after)
-            )
+            after = await self._writer.submit_job(partial(index_block, tenant, index, attribute, path, after))
         await self._writer.submit_job(lambda connection: connection.execute("UPDATE value_path SET built = 1 WHERE number = ?", (index,)))
         self._built.clear()
 
