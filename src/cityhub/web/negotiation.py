@@ -14,7 +14,7 @@ import orjson
 
 from cityhub.model.errors import BadRequestData, InvalidRequest, NoSuchTenant, NotAcceptable, UnsupportedMediaType
 from cityhub.model.jsonld import CORE, CORE_URL, TermMap
-from cityhub.web.http import Request, Response
+from cityhub.web.http import Request, Response, parse_query
 
 JSON: Final = "application/json"
 LD_JSON: Final = "application/ld+json"
@@ -277,12 +277,13 @@ def page_headers(request: Request, media: str, found: int, total: int | None, li
     headers = [] if total is None else [("ngsild-results-count", str(total))]
     more = found == limit if total is None else total > offset + limit
     if offset and limit:
-        headers.append(("link", _page_link(request, media, max(0, offset - limit), limit, "prev")))
+        headers.append(("link", _page_link(request.path, request.query_string, media, max(0, offset - limit), limit, "prev")))
     if more and limit:
-        headers.append(("link", _page_link(request, media, offset + limit, limit, "next")))
+        headers.append(("link", _page_link(request.path, request.query_string, media, offset + limit, limit, "next")))
     return headers
 
 
-def _page_link(request: Request, media: str, offset: int, limit: int, relation: str) -> str:
-    query = sorted({**request.query, "limit": str(limit), "offset": str(offset)}.items())
-    return f'<{request.path.rstrip("/")}?{urlencode(query, quote_via=quote, safe=":,*/")}>; rel="{relation}"; type="{media}"'
+@lru_cache(maxsize=256)
+def _page_link(path: str, query_string: str, media: str, offset: int, limit: int, relation: str) -> str:
+    query = sorted({**parse_query(query_string), "limit": str(limit), "offset": str(offset)}.items())
+    return f'<{path.rstrip("/")}?{urlencode(query, quote_via=quote, safe=":,*/")}>; rel="{relation}"; type="{media}"'
