@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from cityhub.model.ports import ENTITIES
+
 Key = tuple[str, str, str]
 """collection, tenant, id."""
 
@@ -29,6 +31,20 @@ class Kept(dict[str, Any]):
 def decode(number: int, encoded: bytes) -> Kept:
     """A kept document from its stored bytes."""
     return Kept(orjson.loads(encoded), number, encoded)
+
+
+def is_expired(key: Key, document: dict[str, Any], now: str) -> bool:
+    """Whether an entity's time has passed; records care for theirs themselves."""
+    return "expiresAt" in document and key[0] == ENTITIES and document["expiresAt"] <= now
+
+
+def is_text(key: Key) -> bool:
+    """Whether an item with such a key can exist: text with lone surrogates cannot be kept."""
+    try:
+        "".join(key).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Memory:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -21,9 +23,8 @@ from cityhub.model.entity import Entity
 from cityhub.model.errors import CityHubError
 from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
-from cityhub.storage.kept import Kept, Key
+from cityhub.storage.kept import Kept, Key, is_expired, is_text
 from cityhub.storage.kept import decode as decode_document
-from cityhub.storage.postgres_batch import is_expired
 from cityhub.storage.postgres_find import Search, exactly
 from cityhub.storage.postgres_follow import DROPPED, JOURNAL_COLUMNS, NAMES, Follower, change_of
 from cityhub.storage.postgres_link import Connection, Link, decode, encode, unavailable
@@ -113,7 +114,7 @@ class PostgresStore:
         kept = memory.get(key) if self._follower.is_current else None
         if kept is None:
             published = memory.published
-            kept = _kept(await self._link.rows(*_single_row(key)) if _is_text(key) else [])
+            kept = _kept(await self._link.rows(*_single_row(key)) if is_text(key) else [])
             if kept is not None:
                 memory.add(key, kept, published)
         return self._alive(key, kept)
@@ -303,22 +304,26 @@ class PostgresStore:
 
 
 class _SingleReads:
-    """Single items, read on a connection that blocks. After a failure it is not tried again for a second."""
+    """Single items, read on a connection that blocks, in any thread. After a failure it is not tried for a second."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._lock = threading.Lock()
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._not_before = 0.0
 
     def read(self, key: Key) -> Kept | None:
         """The item as last committed. Raises StoreUnavailable when the server is away."""
-        if not _is_text(key):
+        if not is_text(key):
             return None
-        loop = asyncio.get_running_loop()
+        with self._lock:
+            return self._read(key)
+
+    def _read(self, key: Key) -> Kept | None:
         for attempt in (1, 2):
             try:
                 if self._connection is None:
-                    if loop.time() < self._not_before:
+                    if time.monotonic() < self._not_before:
                         raise psycopg.OperationalError("the connection was lost less than a second ago")
                     self._connection = self._link.connect_blocking()
                 query, parameters = _single_row(key)
@@ -327,7 +332,7 @@ class _SingleReads:
                 fresh = self._connection is None
                 self.close()
                 if fresh or attempt == 2:
-                    self._not_before = max(self._not_before, loop.time() + _RETRY_S)
+                    self._not_before = max(self._not_before, time.monotonic() + _RETRY_S)
                     raise unavailable(error) from error
         raise AssertionError("unreachable")
 
@@ -351,15 +356,6 @@ def _single_row(key: Key) -> tuple[str, tuple[str, ...]]:
 
 def _kept(rows: list[tuple[Any, ...]]) -> Kept | None:
     return decode_document(*rows[0]) if rows else None
-
-
-def _is_text(key: Key) -> bool:
-    """Whether an item with such a key can exist: text with lone surrogates cannot be kept."""
-    try:
-        "".join(key).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _delete_expired(current: Document | None, now: str) -> tuple[Document | None, bool]:

@@ -11,7 +11,7 @@ import orjson
 from cityhub.model.change import AttributeChange, Change, attribute_changes
 from cityhub.model.errors import BadRequestData, CityHubError
 from cityhub.model.ports import ENTITIES, Document, Write
-from cityhub.storage.kept import Kept, Key
+from cityhub.storage.kept import Kept, Key, is_expired
 
 MAX_ID = 2_000
 """Longest id in bytes of UTF-8: what one entry of an index can hold."""
@@ -94,11 +94,6 @@ class Batch:
             kept = Kept(after, before.number if before is not None else born, orjson.dumps(after))
         entries.append(_entry(key, before, kept, trace))
         return kept
-
-
-def is_expired(key: Key, document: Document, now: str) -> bool:
-    """Whether an entity's time has passed; records care for theirs themselves."""
-    return "expiresAt" in document and key[0] == ENTITIES and document["expiresAt"] <= now
 
 
 def check_id(id: str) -> None:

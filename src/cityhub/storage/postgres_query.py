@@ -25,13 +25,14 @@ from cityhub.model.condition import (
     TypeIs,
     ValueIn,
 )
+from cityhub.model.indexing import after_prefix
 from cityhub.storage.postgres_link import encode
 from cityhub.storage.postgres_rows import area_of, array_text, index_text, near
 
 Paths = Mapping[tuple[str, tuple[str, ...]], int]
 """Ids of the indexed paths by attribute and path."""
 
-MAX_LEAVES = 300
+MAX_LEAVES = 64
 """Parts of a condition that are turned into SQL; a wider one is left to the exact predicate."""
 
 
@@ -138,7 +139,7 @@ class _Rows:
                 known = [one for one in map(self._row, parts) if one is not None]
                 return Sql.joined(" AND ", known) if known else None
             case AnyOf(conditions=parts):
-                return self._any([self._set(part) for part in parts])
+                return self._any([self._set(part) for part in _merged(parts)])
         found = self._set(condition)
         return found and Sql(f"e.seq IN ({found.text})", found.parameters)
 
@@ -204,8 +205,15 @@ class _Rows:
         if not prefix:
             return None
         low = encode(prefix)
-        high = _after_prefix(low)
+        high = after_prefix(low)
         return Sql("e.id >= %s", (low,)) if high is None else Sql("e.id >= %s AND e.id < %s", (low, high))
+
+
+def _merged(parts: tuple[Condition, ...]) -> list[Condition]:
+    """The same alternatives with those on ids as one."""
+    ids = [id for part in parts if isinstance(part, IdIn) for id in part.ids]
+    others = [part for part in parts if not isinstance(part, IdIn)]
+    return [IdIn(tuple(dict.fromkeys(ids))), *others] if ids else others
 
 
 def _number(end: float) -> float:
@@ -213,15 +221,6 @@ def _number(end: float) -> float:
         return float(end)
     except OverflowError:  # an integer beyond all floats
         return math.inf if end > 0 else -math.inf
-
-
-def _after_prefix(prefix: str) -> str | None:
-    """The first text behind all that begin with the prefix; None when there is none."""
-    head = prefix.rstrip("\U0010ffff")
-    if not head:
-        return None
-    following = ord(head[-1]) + 1
-    return head[:-1] + chr(0xE000 if 0xD800 <= following <= 0xDFFF else following)
 
 
 def _encodable(ids: tuple[str, ...]) -> list[str]:

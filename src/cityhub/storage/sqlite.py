@@ -25,7 +25,7 @@ from cityhub.model.errors import CityHubError
 from cityhub.model.indexing import satisfies
 from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
-from cityhub.storage.kept import Kept, Memory, decode
+from cityhub.storage.kept import Kept, Memory, decode, is_text
 from cityhub.storage.sqlite_query import PROBE, Planner, Source
 from cityhub.storage.sqlite_schema import connect, migrate
 from cityhub.storage.sqlite_search import (
@@ -83,7 +83,9 @@ class SqliteStore:
         self._writer.start()
 
     async def close(self) -> None:
-        """Writes what is queued, moves the log into the file and closes it."""
+        """Writes what is queued, moves the log into the file and closes it; closing again does nothing."""
+        if not self._writer.is_alive():
+            return
         await asyncio.to_thread(self._writer.stop)
         self._threads.shutdown()
         self._reading.close()
@@ -115,7 +117,7 @@ class SqliteStore:
     def _read(self, key: tuple[str, str, str]) -> Kept | None:
         collection, tenant, id = key
         number = self._writer.tenants.get(tenant)
-        if number is None:
+        if number is None or not is_text(key):
             return None
         reading = self._reading if threading.get_ident() == self._thread else self._own_connection()
         if collection == ENTITIES:
@@ -203,7 +205,8 @@ class SqliteStore:
             if not block:
                 return
             after = block[-1].number
-            yield [entity for entity in block if satisfies(condition, entity)]
+            now = to_text(self._clock.now())
+            yield [entity for entity in block if entity.get("expiresAt", "~") > now and satisfies(condition, entity)]
 
     async def records(self, tenant: str | None, collection: str) -> list[tuple[str, Document]]:
         """See `cityhub.model.ports.Store.records`."""
@@ -257,7 +260,7 @@ class SqliteStore:
         gone = 0
         for tenant in {row[0] for row in rows}:
             writes = [Write(id, delete_expired) for name, id in rows if name == tenant]
-            gone += sum(await self.write(tenant, writes))
+            gone += sum(await self._writer.submit(tenant, writes, "", sees_expired=True))
         return gone
 
     # -- Value indexes come by use -------------------------------------------------------------------------------

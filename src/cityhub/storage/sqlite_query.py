@@ -24,6 +24,7 @@ from cityhub.model.condition import (
     TypeIs,
     ValueIn,
 )
+from cityhub.model.indexing import after_prefix
 from cityhub.storage.sqlite_rows import PRESENT
 
 PROBE = 2_000
@@ -77,10 +78,9 @@ class Planner:
                 marks = ",".join("?" * len(ids))
                 return self._sized(f"SELECT number FROM entity WHERE tenant = ? AND id IN ({marks})", (self._tenant, *ids))
             case IdPrefix(prefix=prefix) if prefix:
-                return self._sized(
-                    "SELECT number FROM entity WHERE tenant = ? AND id >= ? AND id < ?",
-                    (self._tenant, prefix, prefix + "\U0010ffff"),
-                )
+                end = after_prefix(prefix)
+                bounds, ends = ("id >= ?", (prefix,)) if end is None else ("id >= ? AND id < ?", (prefix, end))
+                return self._sized(f"SELECT number FROM entity WHERE tenant = ? AND {bounds}", (self._tenant, *ends))
             case ScopeUnder(scope=scope):
                 below = scope.rstrip("/")
                 return self._sized(

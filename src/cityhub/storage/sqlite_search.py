@@ -74,6 +74,7 @@ class Search:
                 yield entity
 
         first = heapq.nsmallest(self._offset + self._limit, counted(), key=self._order)
+        total += sum(1 for _ in hits)  # of no smallest ones nothing was taken
         return Page(first[self._offset :], total if self._count else None)
 
 

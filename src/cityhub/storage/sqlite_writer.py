@@ -21,7 +21,7 @@ from cityhub.model.change import Change, attribute_changes
 from cityhub.model.errors import CityHubError, StoreUnavailable
 from cityhub.model.ports import ENTITIES, Write
 from cityhub.model.time import Clock, to_text
-from cityhub.storage.kept import Kept, Key, Memory, decode
+from cityhub.storage.kept import Kept, Key, Memory, decode, is_expired
 from cityhub.storage.sqlite_rows import RowChanges, entity_rows
 
 GROUP = 20_000
@@ -43,6 +43,7 @@ class _Call(msgspec.Struct):
     job: Job | None
     future: asyncio.Future[Any]
     outcome: Any = None
+    sees_expired: bool = False
 
 
 class Names:
@@ -98,10 +99,10 @@ class Writer(threading.Thread):
         last_journal = read("SELECT max(position) FROM journal").get or 0
         self.last = max(last_journal, read("SELECT max(position) FROM reader").get or 0)
 
-    def submit(self, tenant: str, writes: Sequence[Write], trace: str) -> asyncio.Future[list[Any]]:
+    def submit(self, tenant: str, writes: Sequence[Write], trace: str, sees_expired: bool = False) -> asyncio.Future[list[Any]]:
         """Queues writes; the future holds one result per write once they are durable. Called in the event loop."""
         future: asyncio.Future[list[Any]] = self._loop.create_future()
-        self._calls.put(_Call(tenant, writes, trace, None, future))
+        self._calls.put(_Call(tenant, writes, trace, None, future, sees_expired=sees_expired))
         return future
 
     def submit_job(self, job: Job) -> asyncio.Future[Any]:
@@ -145,7 +146,7 @@ class Writer(threading.Thread):
             transaction.prefetch(group)
             for call in group:
                 if call.job is None:
-                    call.outcome = [transaction.apply(call.tenant, write, call.trace) for write in call.writes]
+                    call.outcome = [transaction.apply(call.tenant, write, call.trace, call.sees_expired) for write in call.writes]
             transaction.lay_down()
             for call in group:
                 if call.job is not None:
@@ -241,16 +242,24 @@ class Transaction:
         for row_number, id, document in self._connection.execute(select, bindings):
             self._read_ahead[(collection, tenant, id)] = decode(row_number, document)
 
-    def apply(self, tenant: str, write: Write, trace: str) -> Any:
-        """Runs one transition and stages what it gives; returns its result or the error that it raised."""
+    def apply(self, tenant: str, write: Write, trace: str, sees_expired: bool = False) -> Any:
+        """Runs one transition and stages what it gives; returns its result or the error that it raised.
+
+        An entity whose time has passed is not there any more for a transition; writing it again deletes the old one
+        and creates a new one. With `sees_expired` the transition gets it as it is.
+        """
         key = (write.collection, tenant, write.id)
-        current = self._current(key)
+        kept_now = self._current(key)
+        is_hidden = kept_now is not None and not sees_expired and is_expired(key, kept_now, self._now)
+        current = None if is_hidden else kept_now
         try:
             after, result = write.transition(current, self._now)
         except CityHubError as error:
             return error
         if after is current:
             return result
+        if is_hidden:
+            self._record(key, kept_now, None, trace)
         encoded = orjson.dumps(after) if after is not None else b""
         number = current.number if current is not None else self._new_number(write.collection)
         kept = Kept(after, number, encoded) if after is not None else None
