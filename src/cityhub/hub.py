@@ -15,9 +15,12 @@ from cityhub.access.loopback import LoopbackAccess
 from cityhub.context.batch_api import BatchApi
 from cityhub.context.context_api import context_routes
 from cityhub.context.contexts import Contexts
+from cityhub.context.discovery_api import DiscoveryApi
 from cityhub.context.entities import EntityOperations
 from cityhub.context.entity_api import EntityApi
+from cityhub.context.identity_api import IdentityApi, read_alias
 from cityhub.context.live import live_selection
+from cityhub.context.purge_api import PurgeApi
 from cityhub.context.query_api import QueryApi
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
@@ -27,15 +30,14 @@ from cityhub.model.time import Clock, SystemClock
 from cityhub.settings import Settings
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.addresses import AddressPolicy
-from cityhub.web.application import Application, Observer
+from cityhub.web.application import Application
 from cityhub.web.http import Request, Response, Route, json_response
-from cityhub.web.inspection import Inspection
-from cityhub.web.metrics import Metrics
+from cityhub.web.inspection import Flow
+from cityhub.web.observation import Observation
 from cityhub.web.outbound import HttpOutbound
 from cityhub.web.pages import page_routes, read_assets
 from cityhub.web.status import About, ChangeRate, StatusSources, status_routes
 from cityhub.web.stream import LiveStream, stream_routes
-from cityhub.web.tracing import open_tracer
 
 if TYPE_CHECKING:
     from cityhub.storage.postgres import PostgresStore
@@ -55,14 +57,18 @@ class Hub:
         settings: What it was built from.
         url: Where it is reached from this machine.
         store: Store and journal.
+        alias: The name by which loops between brokers are found.
         application: The ASGI application.
     """
 
-    def __init__(self, settings: Settings, url: str, store: SqliteStore | PostgresStore, clock: Clock, district: District | None) -> None:
+    def __init__(
+        self, settings: Settings, url: str, store: SqliteStore | PostgresStore, alias: str, clock: Clock, district: District | None
+    ) -> None:
         self.settings = settings
         self.url = url
         self.store = store
         self.journal = store
+        self.alias = alias
         self.clock = clock
         self.district = district
         self._started = clock.now()
@@ -72,13 +78,11 @@ class Hub:
         self.contexts = Contexts(store, self.outbound, clock, settings.context_preload, own, lambda: url)
         self.operations = EntityOperations(store)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms))
-        self.metrics = Metrics()
+        self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
         self._rate = ChangeRate(store.last, time.monotonic)
-        self._tracer = open_tracer(settings.otlp_endpoint, __version__)
         self._feeds: Feeds | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        observers: list[Observer] = [self.metrics, *([self._tracer] if self._tracer else [])]
-        self.application = Application(self._routes(), LoopbackAccess(), settings.max_body_bytes, observers)
+        self.application = Application(self._routes(), LoopbackAccess(), settings.max_body_bytes, self.observation.observers)
 
     def _routes(self) -> list[Route]:
         store: Store = self.store
@@ -86,14 +90,15 @@ class Hub:
             *EntityApi(self.operations, self.contexts, store).routes(),
             *BatchApi(self.operations, self.contexts, store).routes(),
             *QueryApi(self.operations, self.contexts, store).routes(),
+            *PurgeApi(self.operations, self.contexts, store).routes(),
+            *IdentityApi(self.alias, self.clock).routes(),
+            *DiscoveryApi(self.operations, self.contexts, store).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),
             *status_routes(self._status_sources()),
-            *Inspection(self.journal, store).routes(),
-            *self.metrics.routes(),
+            *self.observation.routes(),
             *page_routes(read_assets()),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
-            Route("GET", "/ready", self._ready, "public", "Readiness", tag="hub"),
         ]
 
     def _status_sources(self) -> StatusSources:
@@ -108,6 +113,11 @@ class Hub:
             self.clock, self._started,
         )  # fmt: skip
 
+    async def _flows(self) -> list[Flow]:
+        feeds = self.district.feeds if self.district else []
+        lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
+        return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
+
     async def _count(self) -> int:
         return await self.store.entity_count()
 
@@ -120,13 +130,6 @@ class Hub:
     async def _health(self, request: Request) -> Response:
         uptime_s = int(time.monotonic() - self._began)
         return json_response({"status": "up", "version": __version__, "journal": self.journal.last(), "uptime_s": uptime_s})
-
-    async def _ready(self, request: Request) -> Response:
-        try:
-            await asyncio.wait_for(self.store.entity_count(), 2.0)
-        except Exception as error:
-            return json_response({"status": "not ready", "reason": f"the store does not answer: {error}"[:300]}, 503)
-        return json_response({"status": "ready"})
 
     async def start(self) -> None:
         """Starts the background work."""
@@ -147,8 +150,7 @@ class Hub:
         await self.live.close()
         await self.outbound.close()
         await self.store.close()
-        if self._tracer is not None:
-            self._tracer.close()
+        await self.observation.close()
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[Any]]) -> None:
@@ -188,9 +190,12 @@ async def build(settings: Settings, url: str = "", clock: Clock | None = None) -
     """
     clock = clock or SystemClock()
     district = find_district(settings.district) if settings.feeds else None
+    store: SqliteStore | PostgresStore
     if settings.store.startswith("postgres"):
         # Imported here, as the driver is an extra that the embedded hub does without.
         from cityhub.storage.postgres import open_postgres
 
-        return Hub(settings, url, await open_postgres(settings.store, clock), clock, district)
-    return Hub(settings, url, await open_sqlite(Path(settings.data), clock), clock, district)
+        store = await open_postgres(settings.store, clock)
+    else:
+        store = await open_sqlite(Path(settings.data), clock)
+    return Hub(settings, url, store, await read_alias(store), clock, district)

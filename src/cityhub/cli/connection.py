@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 
 from cityhub.cli.presence import Taken, claim, find
 from cityhub.model.errors import CityHubError
@@ -49,7 +50,7 @@ async def connect(
         return
     async with _built_here(settings) as application:
         transport = httpx.ASGITransport(application, client=("127.0.0.1", 1), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://hub.invalid", headers=headers) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
             yield client
 
 
@@ -58,7 +59,8 @@ async def _built_here(settings: Settings) -> AsyncIterator[Any]:
     from cityhub.hub import build
 
     with claim(Path(settings.data)):
-        hub = await build(settings)
+        # No feed may play in a process that is gone in a moment.
+        hub = await build(msgspec.structs.replace(settings, feeds=False))
         try:
             yield hub.application
         finally:

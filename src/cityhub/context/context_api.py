@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+from cityhub.context.context_sources import PATH
 from cityhub.context.context_store import KINDS
-from cityhub.context.contexts import PATH, Contexts
+from cityhub.context.contexts import Contexts
 from cityhub.model.errors import BadRequestData, InvalidRequest
 from cityhub.web.http import Request, Response, Route, json_response
 from cityhub.web.negotiation import PLAIN, check_parameters, content_type, flag, read_json, tenant_of
@@ -19,11 +20,12 @@ def context_routes(contexts: Contexts) -> list[Route]:
     """The routes of `/ngsi-ld/v1/jsonldContexts`."""
     doors = _Doors(contexts)
     collection, item, tag = PATH.rstrip("/"), PATH + "{contextId}", "JSON-LD contexts"
+    read, write = "jsonld-context.read", "jsonld-context.write"
     return [
-        Route("GET", collection, doors.list, "jsonld-context.read", "List @contexts", "GS CIM 009 6.29.3.2", tag),
-        Route("POST", collection, doors.add, "jsonld-context.write", "Add @context", "GS CIM 009 6.29.3.1", tag),
-        Route("GET", item, doors.serve, "jsonld-context.read", "Serve @context", "GS CIM 009 6.30.3.1", tag),
-        Route("DELETE", item, doors.delete, "jsonld-context.write", "Delete and Reload @context", "GS CIM 009 6.30.3.2", tag),
+        Route("GET", collection, doors.list, read, "List @contexts", "GS CIM 009 6.29.3.2", tag, _LIST),
+        Route("POST", collection, doors.add, write, "Add @context", "GS CIM 009 6.29.3.1", tag, _ADD),
+        Route("GET", item, doors.serve, read, "Serve @context", "GS CIM 009 6.30.3.1", tag, _SERVE),
+        Route("DELETE", item, doors.delete, write, "Delete and Reload @context", "GS CIM 009 6.30.3.2", tag, _DELETE),
     ]
 
 
@@ -60,3 +62,58 @@ class _Doors:
         else:
             await self._contexts.delete(id, tenant, request.trace)
         return Response(204)
+
+
+# -- What the OpenAPI document says of them --------------------------------------------------------------------------
+
+
+def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+_BOOLEAN: Final = {"type": "boolean", "default": False}
+_DETAILS: Final = _parameter("details", "Whether metadata are wanted instead of URLs or content.", _BOOLEAN)
+_METADATA: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["URL", "localId", "kind", "createdAt"],
+    "properties": {
+        "URL": {"type": "string"},
+        "localId": {"type": "string"},
+        "kind": {"enum": list(KINDS)},
+        "createdAt": {"type": "string", "format": "date-time"},
+        "expiresAt": {"type": "string", "format": "date-time"},
+        "lastUsage": {"type": "string", "format": "date-time"},
+        "numberOfHits": {"type": "integer", "minimum": 0},
+        "extraInfo": {"type": "string"},
+    },
+}
+_DOCUMENT: Final[dict[str, Any]] = {"type": "object", "required": ["@context"], "properties": {"@context": {}}}
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+_LIST: Final[dict[str, Any]] = {
+    "parameters": [_DETAILS, _parameter("kind", "Only @contexts of this kind.", {"enum": list(KINDS)})],
+    "responses": {
+        "200": {
+            "description": "URLs, or metadata with details=true",
+            "content": _json({"type": "array", "items": {"anyOf": [{"type": "string"}, _METADATA]}}),
+        }
+    },
+}
+_ADD: Final[dict[str, Any]] = {
+    "requestBody": {"required": True, "content": _json(_DOCUMENT) | {"application/ld+json": {"schema": _DOCUMENT}}},
+    "responses": {"201": {"description": "Stored", "headers": {"Location": {"description": "Its path", "schema": {"type": "string"}}}}},
+}
+_SERVE: Final[dict[str, Any]] = {
+    "parameters": [_DETAILS],
+    "responses": {
+        "200": {"description": "The @context, or its metadata with details=true", "content": _json({"anyOf": [_DOCUMENT, _METADATA]})}
+    },
+}
+_DELETE: Final[dict[str, Any]] = {
+    "parameters": [_parameter("reload", "Whether a Cached @context is downloaded again instead of removed.", _BOOLEAN)],
+    "responses": {"204": {"description": "Removed or replaced"}},
+}

@@ -9,44 +9,24 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
-import msgspec
-
-from cityhub.context.context_cache import CachedMap, MapCache, Usage, cache_key
-from cityhub.context.context_fetch import fetch_context
+from cityhub.context.context_cache import CachedMap, MapCache, cache_key
 from cityhub.context.context_preload import Preloaded
+from cityhub.context.context_sources import PATH, ContextSources
 from cityhub.context.context_store import CACHED, HOSTED, IMPLICIT, ContextStore
 from cityhub.context.single_flight import SingleFlight
-from cityhub.model.errors import BadRequestData, CityHubError, ContextUnavailable, NotFound, OperationNotSupported
-from cityhub.model.jsonld import CORE, CORE_URL, TermMap, check_form, core_document, is_core_url, remote_urls, term_map
-from cityhub.model.jsonld.sources import MAX_DOCUMENTS
+from cityhub.model.errors import BadRequestData, ContextUnavailable, NotFound, OperationNotSupported
+from cityhub.model.jsonld import CORE, CORE_URL, TermMap, check_form, core_document, is_core_url, term_map
 from cityhub.model.ports import Document, Outbound, Store
 from cityhub.model.time import Clock, to_text
-
-PATH: Final = "/ngsi-ld/v1/jsonldContexts/"
-RETRY_S: Final = 60.0
-"""How long an outdated copy is used before its download is tried again."""
-FAILED_S: Final = 5.0
-"""How long a URL that could not be downloaded is not asked again."""
-MAX_FAILED: Final = 1_000
 
 _BIG: Final = 1_000
 """From this many definitions on a term map is made in a thread, so that other requests go on."""
 
 log = logging.getLogger(__name__)
-
-
-class _Source(msgspec.Struct, frozen=True):
-    """One document that an @context draws on."""
-
-    context: Any
-    usage: Usage
-    expires: float = math.inf
-    private: bool = False
 
 
 class Contexts:
@@ -75,15 +55,12 @@ class Contexts:
             ValueError: When the preload folder is not as it should be.
         """
         self._records = ContextStore(store)
-        self._outbound = outbound
         self._clock = clock
         self._preloaded = Preloaded(preload, own)
+        self._sources = ContextSources(self._records, outbound, clock, self._preloaded, base_url)
         self._base_url = base_url
         self._started = to_text(clock.now())
         self._maps = MapCache()
-        self._usage: dict[tuple[str, str], Usage] = {}
-        self._failed: dict[str, tuple[float, str]] = {}
-        self._downloads = SingleFlight()
         self._resolutions = SingleFlight()
 
     # -- Term maps ---------------------------------------------------------------------------------------------------
@@ -126,7 +103,7 @@ class Contexts:
 
     async def _make(self, context: Any, tenant: str) -> CachedMap:
         check_form(context)
-        sources = await self._sources(context, tenant)
+        sources = await self._sources.collect(context, tenant)
         documents = {url: {"@context": source.context} for url, source in sources.items()}
         if _definitions(context) + sum(_definitions(source.context) for source in sources.values()) > _BIG:
             terms = await asyncio.to_thread(term_map, context, documents)
@@ -137,79 +114,6 @@ class Contexts:
         private = any(source.private for source in sources.values())
         self._maps.put(cache_key(context, tenant if private else None), entry)
         return entry
-
-    async def _sources(self, context: Any, tenant: str) -> dict[str, _Source]:
-        """Every document that an @context draws on, directly or not, by URL."""
-        sources: dict[str, _Source] = {}
-        wanted = remote_urls(context)
-        while wanted:
-            if len(sources) + len(wanted) > MAX_DOCUMENTS:
-                raise BadRequestData(f"The @context draws on more than {MAX_DOCUMENTS} documents")
-            found = await asyncio.gather(*(self._source(url, tenant) for url in wanted))
-            sources.update(zip(wanted, found, strict=True))
-            named = [url for url, source in zip(wanted, found, strict=True) for url in remote_urls(source.context, url)]
-            wanted = [url for url in dict.fromkeys(named) if url not in sources]
-        return sources
-
-    async def _source(self, url: str, tenant: str) -> _Source:
-        own = self._own_id(url)
-        if own is not None:
-            record = self._records.get(own, tenant)
-            if record is not None and record["kind"] != CACHED:
-                return _Source(record["context"], self._usage_of(record, tenant), private=True)
-            if self._is_ours(url):
-                raise ContextUnavailable(f"This hub has no @context {url}")
-        if url in self._preloaded:
-            return _Source(self._preloaded.context(url), self._usage.setdefault(("", url), Usage()))
-        return await self._remote(url)
-
-    async def _remote(self, url: str) -> _Source:
-        now = self._clock.now().timestamp()
-        record = self._records.copy_of(url)
-        if record is not None and _seconds(record["expiresAt"]) > now:
-            return self._of_copy(record, _seconds(record["expiresAt"]))
-        until, reason = self._failed.get(url, (0.0, ""))
-        if until <= now:
-            try:
-                record = await self._downloads.run(url, lambda: self._download(url))
-                return self._of_copy(record, max(_seconds(record["expiresAt"]), now + 1))
-            except ContextUnavailable as error:
-                reason = error.detail
-                self._note_failure(url, now, reason)
-        if record is None:
-            raise ContextUnavailable(reason)
-        log.warning("An outdated copy of %s is used: %s", url, reason)
-        return self._of_copy(record, now + RETRY_S)
-
-    def _of_copy(self, record: Document, expires: float) -> _Source:
-        return _Source(record["context"], self._usage_of(record, ""), expires)
-
-    async def _download(self, url: str) -> Document:
-        now = self._clock.now()
-        record = await self._records.keep_copy(url, await fetch_context(self._outbound, url, now), now)
-        self._failed.pop(url, None)
-        return record
-
-    def _note_failure(self, url: str, now: float, reason: str) -> None:
-        if len(self._failed) >= MAX_FAILED:
-            self._failed.clear()
-        self._failed[url] = (now + FAILED_S, reason)
-
-    def _own_id(self, url: str) -> str | None:
-        """The local id in a URL that has the form of ours, under whatever name of this host a client knows us."""
-        path = urlsplit(url).path
-        return unquote(path[len(PATH) :]) if path.startswith(PATH) else None
-
-    def _is_ours(self, url: str) -> bool:
-        base = self._base_url()
-        return bool(base) and url.startswith(base + PATH)
-
-    def _usage_of(self, record: Document, tenant: str) -> Usage:
-        place = ("" if record["kind"] == CACHED else tenant, record["id"])
-        usage = self._usage.get(place)
-        if usage is None:
-            usage = self._usage[place] = Usage(record.get("numberOfHits", 0))
-        return usage
 
     # -- Storing and serving -----------------------------------------------------------------------------------------
 
@@ -254,7 +158,7 @@ class Contexts:
             return self._describe_fixed(id)
         record = self._find(id, tenant)
         details = self._describe(record, tenant)
-        self._usage_of(record, tenant).count(self._clock.now())
+        self._sources.usage_of(record, tenant).count(self._clock.now())
         return details
 
     def content(self, id: str, tenant: str) -> dict[str, Any]:
@@ -267,7 +171,7 @@ class Contexts:
         record = None if self._is_fixed(id) else self._find(id, tenant)
         if record is None or record["kind"] == CACHED:
             raise OperationNotSupported(f"The @context '{id}' is of kind Cached and not served; download it from its own URL")
-        self._usage_of(record, tenant).count(self._clock.now())
+        self._sources.usage_of(record, tenant).count(self._clock.now())
         return {"@context": record["context"]}
 
     async def delete(self, id: str, tenant: str, trace: str = "") -> None:
@@ -276,9 +180,8 @@ class Contexts:
             raise BadRequestData(f"The @context '{id}' belongs to the hub and cannot be deleted")
         record = self._find(id, tenant)
         await self._records.remove(record, tenant, trace)
-        self._maps.forget(self._usage_of(record, tenant))
-        self._usage.pop(("" if record["kind"] == CACHED else tenant, record["id"]), None)
-        self._failed.pop(record.get("url", ""), None)
+        self._maps.forget(self._sources.usage_of(record, tenant))
+        self._sources.forget(record, tenant)
 
     async def reload(self, id: str, tenant: str) -> None:
         """Downloads a Cached @context again and replaces it; after a failure the old one stays.
@@ -297,21 +200,15 @@ class Contexts:
         record = self._find(id, tenant)
         if record["kind"] != CACHED:
             raise BadRequestData(f"The @context '{id}' is of kind {record['kind']}; only @contexts of kind Cached can be reloaded")
-        await self._downloads.run(record["url"], lambda: self._download(record["url"]))
-        self._maps.forget(self._usage_of(record, tenant))
+        await self._sources.refresh(record["url"])
+        self._maps.forget(self._sources.usage_of(record, tenant))
 
     async def save_usage(self) -> None:
-        """Stores the counters that changed since the last time. To be called now and then, and at the end."""
-        for (tenant, id), usage in list(self._usage.items()):
-            if usage.hits != usage.saved and id not in self._preloaded:
-                usage.saved = usage.hits
-                try:
-                    await self._records.count(id, tenant, usage.hits, usage.last)
-                except CityHubError as error:
-                    log.warning("The usage of the @context %s was not stored: %s", id, error.detail)
+        """Stores the counters of uses that changed. To be called now and then, and at the end."""
+        await self._sources.save_usage()
 
     def _find(self, id: str, tenant: str) -> Document:
-        own = self._own_id(id) if "://" in id else None
+        own = self._sources.own_id(id) if "://" in id else None
         record = self._records.get(own or id, tenant)
         if record is None and "://" in id:
             record = self._records.copy_of(id)
@@ -333,7 +230,7 @@ class Contexts:
         }
 
     def _describe(self, record: Document, tenant: str) -> dict[str, Any]:
-        usage = self._usage_of(record, tenant)
+        usage = self._sources.usage_of(record, tenant)
         details = {
             "URL": record.get("url") or self.url_of(record["id"]),
             "localId": record["id"],
@@ -351,7 +248,3 @@ def _definitions(context: Any) -> int:
     if isinstance(context, list):
         return sum(_definitions(item) for item in context)
     return len(context) if isinstance(context, dict) else 1
-
-
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()

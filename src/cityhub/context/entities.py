@@ -22,7 +22,7 @@ from cityhub.model.ngsild.parse import Fragment
 from cityhub.model.ngsild.patch import merge_entity
 from cityhub.model.ngsild.selector import parse_type_selection
 from cityhub.model.ngsild.view import View
-from cityhub.model.ports import Document, Page, Store, Write
+from cityhub.model.ports import Document, Page, Shape, Store, Write
 
 UpsertMode = Literal["replace", "update"]
 
@@ -185,6 +185,30 @@ class EntityOperations:
         store, tenant = self.store, call.tenant
         matches = None if is_exact(wanted) else wanted.with_links(lambda id: store.get(tenant, id))
         return await store.find(tenant, wanted.condition, matches, offset, limit, count, order)
+
+    async def shapes(self, call: Call) -> list[Shape]:
+        """Which types and attributes there are (5.7.5 to 5.7.10)."""
+        return await self.store.shapes(call.tenant)
+
+    async def purge(self, call: Call, wanted: EntityQuery, keep: frozenset[str] | None, drop: frozenset[str] | None) -> int:
+        """Purge Entities (5.6.21): deletes what matches, or its attributes but those to keep, or those to drop; how many entities."""
+        store, tenant = self.store, call.tenant
+        matches = wanted.with_links(lambda id: store.get(tenant, id))
+
+        def transition(current: Document | None, now: str) -> tuple[Document | None, None]:
+            # Looked at again inside the transaction: the entity may have changed since it was found.
+            if current is None or not matches(current):
+                return current, None
+            if keep is None and drop is None:
+                return None, None
+            return merge.without_attributes(current, keep, drop, now), None
+
+        purged = 0
+        async for block in store.scan(tenant, wanted.condition):
+            found = [entity["id"] for entity in block if matches(entity)]
+            await store.write(tenant, [Write(id, transition) for id in found], call.trace)
+            purged += len(found)
+        return purged
 
 
 def is_exact(wanted: EntityQuery) -> bool:

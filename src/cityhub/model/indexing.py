@@ -94,9 +94,9 @@ def canonical_time(text: str) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return to_text(moment) if moment.tzinfo else moment.isoformat(timespec="microseconds") + "Z"
+    except (ValueError, OverflowError):  # no time, or one that UTC puts outside the years 1 to 9999
         return None
-    return to_text(moment) if moment.tzinfo else moment.isoformat(timespec="microseconds") + "Z"
 
 
 def boxes(instances: Iterable[Instance]) -> Iterator[Box]:

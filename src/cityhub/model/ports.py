@@ -79,7 +79,7 @@ class Store(Protocol):
         `order` is a sort key; without it the order is that of creation. `limit` 0 only counts.
         """
 
-    async def scan(self, tenant: str, condition: Condition) -> AsyncIterator[list[Entity]]:
+    def scan(self, tenant: str, condition: Condition) -> AsyncIterator[list[Entity]]:
         """All entities under a condition, in blocks of bounded size, in the order of creation."""
 
     async def records(self, tenant: str | None, collection: str) -> list[tuple[str, Document]]:

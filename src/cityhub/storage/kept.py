@@ -7,35 +7,36 @@ from typing import Any
 
 import orjson
 
-from cityhub.model.ports import ENTITIES
+from cityhub.model.expiry import earliest_expiry, without_expired
 
 Key = tuple[str, str, str]
 """collection, tenant, id."""
 
 
 class Kept(dict[str, Any]):
-    """A document with its row number, its stored bytes and a place for renderings of it.
+    """A document with its row number, its stored bytes, when something of it expires, and a place for renderings of it.
 
     It is replaced as a whole when the item changes, so whatever is kept with it can never be stale.
     """
 
-    __slots__ = ("encoded", "number", "rendered")
+    __slots__ = ("encoded", "expires", "number", "rendered")
 
-    def __init__(self, document: dict[str, Any], number: int, encoded: bytes) -> None:
+    def __init__(self, document: dict[str, Any], number: int, encoded: bytes, is_entity: bool = True) -> None:
         super().__init__(document)
         self.number = number
         self.encoded = encoded
+        self.expires = earliest_expiry(document) if is_entity else None  # records care for their own
         self.rendered: dict[Any, bytes] = {}
 
 
-def decode(number: int, encoded: bytes) -> Kept:
+def decode(number: int, encoded: bytes, is_entity: bool = True) -> Kept:
     """A kept document from its stored bytes."""
-    return Kept(orjson.loads(encoded), number, encoded)
+    return Kept(orjson.loads(encoded), number, encoded, is_entity)
 
 
-def is_expired(key: Key, document: dict[str, Any], now: str) -> bool:
-    """Whether an entity's time has passed; records care for theirs themselves."""
-    return "expiresAt" in document and key[0] == ENTITIES and document["expiresAt"] <= now
+def alive(kept: Kept, now: str) -> dict[str, Any] | None:
+    """What is left of a document at a time: the very document when nothing of it has expired."""
+    return kept if kept.expires is None or kept.expires > now else without_expired(kept, now)
 
 
 def is_text(key: Key) -> bool:

@@ -54,13 +54,15 @@ class Compiled(msgspec.Struct, frozen=True):
     Attributes:
         shape: What a shape `s` must satisfy; None: nothing.
         row: What a row `e` must satisfy beside its shape; None: nothing.
-        exact: Whether the two together are the condition itself.
+        exact: Whether the two together are the condition itself, as long as no attribute has expired.
+        names_attributes: Whether attributes that have expired make a difference.
         wanted: Attribute and path of the values that an index would have answered.
     """
 
     shape: Sql | None
     row: Sql | None
     exact: bool
+    names_attributes: bool
     wanted: tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -68,14 +70,20 @@ def compile_condition(tenant: str, condition: Condition, paths: Paths) -> Compil
     """The condition in SQL for one tenant."""
     leaves = list(_leaves(condition))
     if len(leaves) > MAX_LEAVES:
-        return Compiled(None, None, exact=False, wanted=())
+        return Compiled(None, None, exact=False, names_attributes=True, wanted=())
     wanted = tuple(
         dict.fromkeys(
             (leaf.attribute, leaf.path) for leaf in leaves if isinstance(leaf, ValueIn) and (leaf.attribute, leaf.path) not in paths
         )
     )
     row = _Rows(tenant, paths).beside_shape(condition)
-    return Compiled(_on_shape(condition), row, all(_is_exact(leaf) for leaf in leaves), wanted)
+    return Compiled(
+        shape=_on_shape(condition),
+        row=row,
+        exact=all(_is_exact(leaf) for leaf in leaves),
+        names_attributes=any(isinstance(leaf, HasAttribute) for leaf in leaves),
+        wanted=wanted,
+    )
 
 
 def _leaves(condition: Condition) -> list[Condition]:

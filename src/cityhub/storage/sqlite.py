@@ -25,7 +25,7 @@ from cityhub.model.errors import CityHubError
 from cityhub.model.indexing import satisfies
 from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
-from cityhub.storage.kept import Kept, Memory, decode, is_text
+from cityhub.storage.kept import Kept, Memory, alive, decode, is_text
 from cityhub.storage.sqlite_query import PROBE, Planner, Source
 from cityhub.storage.sqlite_schema import connect, migrate
 from cityhub.storage.sqlite_search import (
@@ -110,9 +110,7 @@ class SqliteStore:
             if kept is None:
                 return None
             self._memory.add(key, kept, published)
-        if "expiresAt" in kept and collection == ENTITIES and kept["expiresAt"] <= to_text(self._clock.now()):
-            return None
-        return kept
+        return kept if kept.expires is None else alive(kept, to_text(self._clock.now()))
 
     def _read(self, key: tuple[str, str, str]) -> Kept | None:
         collection, tenant, id = key
@@ -127,7 +125,7 @@ class SqliteStore:
                 "SELECT number, document FROM record WHERE collection = ? AND tenant = ? AND id = ?", (collection, number, id)
             )
         row = found.fetchone()
-        return decode(row[0], row[1]) if row else None
+        return decode(row[0], row[1], collection == ENTITIES) if row else None
 
     async def find(
         self,
@@ -143,12 +141,17 @@ class SqliteStore:
         number = self._writer.tenants.get(tenant)
         if number is None:
             return Page([], 0 if count else None)
-        if matches is None and order is None and isinstance(condition, TypeIs | Anything):
+        if matches is None and order is None and isinstance(condition, TypeIs | Anything) and not self._has_expired():
             return self._list(tenant, number, condition, offset, limit, count)
         exact = matches or (lambda entity: satisfies(condition, entity))
         await self._ensure_indexes(number, condition)
         search = Search(self._clock, exact, offset, limit, count, order)
         return await self._in_thread(lambda connection: search.run(self._candidates(connection, tenant, number, condition)))
+
+    def _has_expired(self) -> bool:
+        """Whether there is something that the next sweep will take away."""
+        now = to_text(self._clock.now())
+        return self._reading.execute("SELECT 1 FROM entity WHERE expires <= ? LIMIT 1", (now,)).fetchone() is not None
 
     def _list(self, tenant: str, number: int, condition: Condition, offset: int, limit: int, count: bool) -> Page:
         if isinstance(condition, TypeIs):
@@ -157,12 +160,10 @@ class SqliteStore:
             by = "t.entity"
         else:
             rows, bindings, by = "entity e WHERE e.tenant = ?", (number,), "e.number"
-        now = to_text(self._clock.now())
-        alive = " AND (e.expires IS NULL OR e.expires > ?)"
         found: list[Entity] = []
         published = self._memory.published
         for entity_number, id in self._reading.execute(
-            f"SELECT e.number, e.id FROM {rows}{alive} ORDER BY {by} LIMIT ? OFFSET ?", (*bindings, now, limit, offset)
+            f"SELECT e.number, e.id FROM {rows} ORDER BY {by} LIMIT ? OFFSET ?", (*bindings, limit, offset)
         ):
             key = (ENTITIES, tenant, id)
             kept = self._memory.get(key)
@@ -175,7 +176,7 @@ class SqliteStore:
             found.append(kept)
         total = None
         if count:
-            total = self._reading.execute(f"SELECT count(*) FROM {rows}{alive}", (*bindings, now)).get
+            total = self._reading.execute(f"SELECT count(*) FROM {rows}", bindings).get
         return Page(found, total)
 
     def _candidates(self, connection: apsw.Connection, tenant: str, number: int, condition: Condition) -> Iterator[Kept]:
@@ -206,7 +207,7 @@ class SqliteStore:
                 return
             after = block[-1].number
             now = to_text(self._clock.now())
-            yield [entity for entity in block if entity.get("expiresAt", "~") > now and satisfies(condition, entity)]
+            yield [entity for kept in block if (entity := alive(kept, now)) is not None and satisfies(condition, entity)]
 
     async def records(self, tenant: str | None, collection: str) -> list[tuple[str, Document]]:
         """See `cityhub.model.ports.Store.records`."""
@@ -250,7 +251,7 @@ class SqliteStore:
             self._memory.clear()
 
     async def expire(self) -> int:
-        """Deletes the entities whose expiresAt has passed, journalled like any deletion; returns how many."""
+        """Deletes the entities and attributes whose expiresAt has passed, journalled like any deletion; how many entities it met."""
         now = to_text(self._clock.now())
         rows = list(
             self._reading.execute(
@@ -302,6 +303,11 @@ class SqliteStore:
                 lambda connection, after=after: index_block(connection, tenant, index, attribute, path, after)
             )
         await self._writer.submit_job(lambda connection: connection.execute("UPDATE value_path SET built = 1 WHERE number = ?", (index,)))
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for the writer."""
+        return self._writer.waiting()
 
     # -- Journal -------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from cityhub.model.condition import (
     ValueIn,
 )
 from cityhub.model.indexing import after_prefix
-from cityhub.storage.sqlite_rows import PRESENT
+from cityhub.storage.sqlite_rows import PRESENT, storable
 
 PROBE = 2_000
 """Sets are counted up to this size when the smallest is looked for."""
@@ -122,7 +122,7 @@ class Planner:
         if index is None:
             self.wanted.append(Wanted(wanted.attribute, wanted.path))
             return None
-        low, high = wanted.low, wanted.high
+        low, high = (None if end is None else storable(end) for end in (wanted.low, wanted.high))
         if isinstance(low, str) or isinstance(high, str):
             low, high = "" if low is None else low, None if high is None else str(high)[:1000]
             bounds = "value >= ? AND value <= ?" if high is not None else "value >= ? AND value < ?"

@@ -11,9 +11,10 @@ import orjson
 
 from cityhub.model.change import Change
 from cityhub.model.entity import Entity
+from cityhub.model.expiry import without_expired
 from cityhub.model.ports import Document, Page
 from cityhub.model.time import Clock, to_text
-from cityhub.storage.kept import Kept, decode
+from cityhub.storage.kept import Kept, alive, decode
 from cityhub.storage.sqlite_query import Source
 from cityhub.storage.sqlite_rows import value_rows
 
@@ -44,12 +45,9 @@ class Search:
 
     def run(self, candidates: Iterator[Kept]) -> Page:
         """The page of those candidates that match and have not expired."""
-        hits = (entity for entity in candidates if self._alive(entity) and self._matches(entity))
+        living = (alive(kept, self._now) for kept in candidates)
+        hits = (entity for entity in living if entity is not None and self._matches(entity))
         return self._in_order(hits) if self._order else self._as_they_come(hits)
-
-    def _alive(self, entity: Entity) -> bool:
-        expires = entity.get("expiresAt")
-        return expires is None or expires > self._now
 
     def _as_they_come(self, hits: Iterator[Entity]) -> Page:
         found: list[Entity] = []
@@ -151,10 +149,11 @@ def _json(encoded: bytes | None) -> dict[str, Any] | None:
 
 
 def delete_expired(current: Document | None, now: str) -> tuple[Document | None, bool]:
-    """Transition of the sweep: deletes what has expired meanwhile, leaves what was given a later end."""
-    if current is None or current.get("expiresAt", "~") > now:
-        return current, False
-    return None, True
+    """Transition of the sweep: takes away what has expired, leaves what was given a later end meanwhile."""
+    if current is None:
+        return None, False
+    left = without_expired(current, now)
+    return left, left is not current
 
 
 def drop_tenant_rows(connection: apsw.Connection, tenant: int) -> None:

@@ -21,7 +21,7 @@ from cityhub.model.change import Change, attribute_changes
 from cityhub.model.errors import CityHubError, StoreUnavailable
 from cityhub.model.ports import ENTITIES, Write
 from cityhub.model.time import Clock, to_text
-from cityhub.storage.kept import Kept, Key, Memory, decode, is_expired
+from cityhub.storage.kept import Kept, Key, Memory, alive, decode
 from cityhub.storage.sqlite_rows import RowChanges, entity_rows
 
 GROUP = 20_000
@@ -240,29 +240,29 @@ class Transaction:
             select = f"SELECT number, id, document FROM record WHERE collection = ? AND tenant = ? AND id IN ({marks})"
             bindings = (collection, number, *padded)  # type: ignore[assignment]
         for row_number, id, document in self._connection.execute(select, bindings):
-            self._read_ahead[(collection, tenant, id)] = decode(row_number, document)
+            self._read_ahead[(collection, tenant, id)] = decode(row_number, document, collection == ENTITIES)
 
     def apply(self, tenant: str, write: Write, trace: str, sees_expired: bool = False) -> Any:
         """Runs one transition and stages what it gives; returns its result or the error that it raised.
 
-        An entity whose time has passed is not there any more for a transition; writing it again deletes the old one
-        and creates a new one. With `sees_expired` the transition gets it as it is.
+        What has expired is not there any more for a transition: writing an entity whose time has passed deletes the
+        old one and creates a new one. With `sees_expired` the transition gets everything as it is.
         """
         key = (write.collection, tenant, write.id)
-        kept_now = self._current(key)
-        is_hidden = kept_now is not None and not sees_expired and is_expired(key, kept_now, self._now)
-        current = None if is_hidden else kept_now
+        current = self._current(key)
+        seen = current if sees_expired or current is None else alive(current, self._now)
         try:
-            after, result = write.transition(current, self._now)
+            after, result = write.transition(seen, self._now)
         except CityHubError as error:
             return error
-        if after is current:
+        if after is seen:
             return result
-        if is_hidden:
-            self._record(key, kept_now, None, trace)
+        if seen is None and current is not None:
+            self._record(key, current, None, trace)
+            current = None
         encoded = orjson.dumps(after) if after is not None else b""
         number = current.number if current is not None else self._new_number(write.collection)
-        kept = Kept(after, number, encoded) if after is not None else None
+        kept = Kept(after, number, encoded, write.collection == ENTITIES) if after is not None else None
         self.staged[key] = kept
         self._record(key, current, kept, trace)
         return result
@@ -317,7 +317,7 @@ class Transaction:
             if after is None:
                 continue
             if is_entity:
-                entities_new.append((after.number, number_of_tenant, id, after.encoded, after.get("expiresAt")))
+                entities_new.append((after.number, number_of_tenant, id, after.encoded, after.expires))
             else:
                 records_new.append((after.number, collection, number_of_tenant, id, after.encoded))
         self._many("DELETE FROM entity WHERE number = ?", entities_gone)

@@ -42,11 +42,11 @@ class _GuardedResolver(AbstractResolver):
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._threads, _look_up, host, port, family)
-        everywhere = self._policy.permits_host(host)
+        everywhere = self._policy.permits_host(host, port)
         permitted = [
             ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
             for kind, address in found
-            if everywhere or self._policy.permits(address)
+            if everywhere or self._policy.permits(address, port)
         ]
         if not permitted:
             raise _RefusedError(f"the address of {host} is not public and not on the list of allowed hosts")
@@ -115,7 +115,8 @@ class HttpOutbound:
         if target.scheme not in ("http", "https") or not host:
             return f"'{url[:200]}' is not an absolute http or https URL"
         is_literal = ":" in host or host.replace(".", "").isdecimal()
-        if is_literal and not self._policy.permits_host(host) and not self._policy.permits(host):
+        port = target.port or 0
+        if is_literal and not self._policy.permits(host, port):
             return f"the address {host} is not public and not on the list of allowed hosts"
         return ""
 

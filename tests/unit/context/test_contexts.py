@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cityhub.context.context_sources import PATH
 from cityhub.context.context_store import cached_id
-from cityhub.context.contexts import PATH, Contexts
+from cityhub.context.contexts import Contexts
 from cityhub.model.errors import BadRequestData, ContextUnavailable, NotFound, OperationNotSupported
 from cityhub.model.jsonld import CORE, CORE_URL
 from cityhub.storage.sqlite import open_sqlite

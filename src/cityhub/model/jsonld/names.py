@@ -1,5 +1,9 @@
 """Which texts may name a type or an attribute.
 
+The standard allows a letter followed by letters, numbers and '_', and says that anything else *should* be refused.
+Published Smart Data Models also use '-' and '.' inside a name and '_' before it ("P-TOT", "_value"); these are
+accepted, everything else is refused.
+
 Source: ETSI GS CIM 009 V1.9.1, clause 4.6.2.
 """
 
@@ -22,23 +26,29 @@ def is_absolute(text: str) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Whether a text is a letter followed by letters, numbers and '_', with or without such a prefix, or an absolute IRI.
+    """Whether a text is a letter or '_' followed by letters, numbers and '_-.', with or without a prefix, or an absolute IRI.
 
     >>> is_name("水位_1"), is_name("ex:level"), is_name("https://example.org/level"), is_name("wasser stand")
     (True, True, True, False)
     """
     prefix, colon, name = text.partition(":")
-    if _is_simple(prefix) and (not colon or _is_simple(name)):
-        return len(text) <= MAX_NAME_LENGTH
-    return len(text) <= MAX_NAME_LENGTH and _IRI.fullmatch(text) is not None
+    if len(text) > MAX_NAME_LENGTH:
+        return False
+    if colon:
+        return (prefix[:1].isalpha() and _is_simple(prefix) and _is_simple(name)) or _IRI.fullmatch(text) is not None
+    return _is_simple(prefix)
 
 
 def check_name(term: str) -> None:
     """Raises BadRequestData unless the term may name a type or an attribute. Source: GS CIM 009 clause 4.6.2."""
     if not isinstance(term, str) or not is_name(term):
         shown = str(term)[:80]
-        raise BadRequestData(f"'{shown}' is not a valid name: use letters, numbers and '_', beginning with a letter, or a full IRI")
+        right = "use letters, numbers, '_', '-' and '.', beginning with a letter or '_', or a full IRI"
+        raise BadRequestData(f"'{shown}' is not a valid name: {right}")
 
 
 def _is_simple(text: str) -> bool:
-    return text[:1].isalpha() and text.replace("_", "a").isalnum()
+    if text.isalnum():
+        return text[0].isalpha()
+    start = text.lstrip("_")
+    return start[:1].isalpha() and start.replace("_", "a").replace("-", "a").replace(".", "a").isalnum()

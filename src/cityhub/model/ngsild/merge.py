@@ -193,6 +193,19 @@ def delete_attribute(current: Entity, iri: str, dataset_id: str | None, delete_a
     return with_attribute(current, iri, without(instances, dataset), now)
 
 
+def without_attributes(current: Entity, keep: frozenset[str] | None, drop: frozenset[str] | None, now: str) -> Entity:
+    """The entity without all attributes (IRIs) but those to keep, or without those to drop; itself if nothing goes.
+
+    Source: GS CIM 009 clause 5.6.21.
+    """
+    attrs = {
+        name: instances
+        for name, instances in current["attrs"].items()
+        if (keep is None or name in keep) and (drop is None or name not in drop)
+    }
+    return current if len(attrs) == len(current["attrs"]) else {**current, "attrs": attrs, "modifiedAt": now}
+
+
 def _existing(current: Entity, iri: str, name: str) -> list[Instance]:
     instances: list[Instance] | None = current["attrs"].get(iri)
     if instances is None:

@@ -102,15 +102,33 @@ def parse_order(
     if language is not None and type(language) is not str:
         raise BadRequestData("'collation' must be a language tag such as 'und' or 'de-u-co-phonebk'")
     text_key = collation("und" if language is None else language)
-    if geometry is not None or order_from is not None:
-        reference = read_reference("Point" if geometry is None else geometry, [] if order_from is None else order_from, "orderFrom")
-    else:
-        reference = None
+    reference = None
+    if order_from is not None:
+        reference = read_reference("Point" if geometry is None else geometry, order_from, "orderFrom")
     pairs = [_read_term(word, terms) for word in words]
     return Ordering(
         tuple(path.names[0] for path, _ in pairs),
         tuple(_term_key(path, direction, text_key, reference) for path, direction in pairs),
         by_distance=any(direction.startswith("dist") for _, direction in pairs),
+    )
+
+
+def read_ordering(document: Any, terms: Terms) -> Ordering:
+    """The order of an OrderingParams document (orderBy, collation, coordinates, geometry).
+
+    Raises BadRequestData. Source: GS CIM 009 V1.9.1 clause 5.2.43.
+    """
+    if type(document) is not dict or type(document.get("orderBy")) is not list:
+        raise BadRequestData("'ordering' must be an object with a list 'orderBy'")
+    coordinates, geometry = document.get("coordinates"), document.get("geometry")
+    if coordinates is not None and type(coordinates) is not list:
+        raise BadRequestData("'ordering.coordinates' must be a JSON array such as [8.5,40.1]")
+    if geometry is not None and type(geometry) is not str:
+        raise BadRequestData("'ordering.geometry' must be the name of a type of geometry")
+    if coordinates is None:
+        geometry = None
+    return parse_order(
+        document["orderBy"], terms, language=document.get("collation"), order_from=coordinates, geometry=geometry
     )
 
 

@@ -50,9 +50,10 @@ _OPERATOR: Final = re.compile(r"!~=|~=|==|!=|>=|<=|>|<")
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?=\.\.|[;|,)\s]|$)", re.ASCII)
 _BARE: Final = re.compile(r"""(?:(?!\.\.)[^\s;|,()"<>=!~{}\[\]\\^`]|=(?![=]))+""")
+_DECIMAL_COMMA: Final = re.compile(r"(?:\d{4}-\d\d-\d\dT)?\d\d:\d\d:\d\d,\d{1,9}(?:Z|[+\-]\d\d:?\d\d)", re.ASCII)
 _WORD: Final = re.compile(r"[\w.+\-@%$*&']+")
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
-_NAMES_OF_TYPES: Final = frozenset({"type", "objectType", "valueType"})
+_TYPED: Final = frozenset({"objectType", "valueType"})  # members of an instance whose values are IRIs
 
 
 class Reader:
@@ -223,7 +224,7 @@ class Reader:
         number = _NUMBER.match(self.text, self.at)
         if number is not None:
             return self._number(number[0])
-        found = _BARE.match(self.text, self.at)
+        found = _DECIMAL_COMMA.match(self.text, self.at) or _BARE.match(self.text, self.at)
         text = found[0] if found else ""
         value = _bare_value(text)
         if value is None:
@@ -257,7 +258,7 @@ class Reader:
             return value
         forms: tuple[str, ...] = (value.text if value.kind == "moment" else value.value,)
         if value.kind in ("text", "bare") and value.value:
-            if path.words[0] in self.expand_values or path.names[-1] in _NAMES_OF_TYPES:
+            if path.words[0] in self.expand_values or path.names[-1] in _TYPED or path.names == ("type",):
                 forms = (self.terms.expand(value.value),)
             elif path.members and path.members[-1] in ("type", "@type"):
                 forms = (value.value, self.terms.expand(value.value))

@@ -33,9 +33,13 @@ def renewed_attributes(old: Attributes, new: Attributes, parent_created: str, no
     out: Attributes = {}
     for iri, instances in new.items():
         before = old.get(iri)
-        out[iri] = [
-            new_instance(instance, parent_created, now) if was is None else renewed_instance(was, instance, parent_created, now)
-            for instance in instances
-            for was in (dataset_of(before, instance.get("datasetId")) if before else None,)
-        ]
+        if before is None:
+            out[iri] = instances if parent_created == now else [{**instance, "createdAt": now} for instance in instances]
+        else:
+            out[iri] = [_renewed(before, instance, parent_created, now) for instance in instances]
     return out
+
+
+def _renewed(before: list[Instance], instance: Instance, parent_created: str, now: str) -> Instance:
+    was = dataset_of(before, instance.get("datasetId"))
+    return new_instance(instance, parent_created, now) if was is None else renewed_instance(was, instance, parent_created, now)

@@ -38,7 +38,12 @@ def test_number_of_terms_of_each_version():
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_version_is_valid_json_ld(version):
-    document = {"@context": {**context(version), "ngsildproof": "ngsi-ld:ngsildproof"}, "id": "urn:x", "type": "T", "observedAt": "2026-01-01T00:00:00Z"}
+    document = {
+        "@context": {**context(version), "ngsildproof": "ngsi-ld:ngsildproof"},
+        "id": "urn:x",
+        "type": "T",
+        "observedAt": "2026-01-01T00:00:00Z",
+    }
     [expanded] = jsonld.expand(document)
     assert expanded["@type"] == ["https://uri.etsi.org/ngsi-ld/default-context/T"]
     assert expanded["https://uri.etsi.org/ngsi-ld/observedAt"][0]["@type"] == "https://uri.etsi.org/ngsi-ld/DateTime"

@@ -14,9 +14,27 @@ from cityhub.model.jsonld.terms import term_map
 
 CORE = {**CORE_TERMS, "@vocab": DEFAULT_VOCAB}
 
-TERMS = st.sampled_from(["a", "b", "Car", "ex", "s", "ex:a", "ex:z", "s:b", "urn", "location", "title", "x/y", "水位", "http://ex.org/a", "no name"])
+TERMS = st.sampled_from(
+    ["a", "b", "Car", "ex", "s", "ex:a", "ex:z", "s:b", "urn", "location", "title", "x/y", "水位", "http://ex.org/a", "no name"]
+)
 IRIS = st.sampled_from(
-    ["http://ex.org/", "http://ex.org/a", "http://s.org/v#", "urn:x:", "urn:x", "ex:a", "s:b", "a", "Car", "b", "ngsi-ld:q", "not iri:", DEFAULT_VOCAB + "q", "_:b", ""]
+    [
+        "http://ex.org/",
+        "http://ex.org/a",
+        "http://s.org/v#",
+        "urn:x:",
+        "urn:x",
+        "ex:a",
+        "s:b",
+        "a",
+        "Car",
+        "b",
+        "ngsi-ld:q",
+        "not iri:",
+        DEFAULT_VOCAB + "q",
+        "_:b",
+        "",
+    ]
 )
 DEFINITIONS = st.one_of(
     IRIS, IRIS, st.none(),
@@ -29,8 +47,28 @@ DEFINITIONS = st.one_of(
 OBJECTS = st.dictionaries(TERMS, DEFINITIONS, max_size=6)
 VOCABS = st.one_of(st.just({}), st.builds(lambda iri: {"@vocab": iri}, st.sampled_from(["http://v.org/", "urn:v:", "ex:v"])))
 CONTEXTS = st.lists(st.builds(lambda objects, vocab: {**vocab, **objects}, OBJECTS, VOCABS), min_size=1, max_size=3)
-PLAIN = st.dictionaries(TERMS, st.one_of(st.sampled_from(["http://ex.org/", "http://ex.org/a", "http://s.org/v#", "urn:x:", "ex:a", "s:b", "Car"])), max_size=6)
-LOOKED_UP = ["a", "b", "Car", "ex:a", "ex:q", "s:b", "urn:x", "location", "zz", "x/y", "http://ex.org/a", "a b:c", "title:x", "水位", "_:n", "ngsi-ld:q", "ex://q"]
+PLAIN = st.dictionaries(
+    TERMS, st.one_of(st.sampled_from(["http://ex.org/", "http://ex.org/a", "http://s.org/v#", "urn:x:", "ex:a", "s:b", "Car"])), max_size=6
+)
+LOOKED_UP = [
+    "a",
+    "b",
+    "Car",
+    "ex:a",
+    "ex:q",
+    "s:b",
+    "urn:x",
+    "location",
+    "zz",
+    "x/y",
+    "http://ex.org/a",
+    "a b:c",
+    "title:x",
+    "水位",
+    "_:n",
+    "ngsi-ld:q",
+    "ex://q",
+]
 
 
 def ours(contexts):
@@ -76,7 +114,9 @@ def test_names_expand_as_with_the_processor(contexts):
         assert terms.expand(terms.compact(expected)) == expected or terms.compact(expected) == expected
 
 
-KEYS = st.sampled_from(["a", "b", "Car", "ex:a", "ex:q", "s:b", "s:q", "location", "zz", "水位", "http://ex.org/zz", "http://s.org/v#k", "urn:x:1"])
+KEYS = st.sampled_from(
+    ["a", "b", "Car", "ex:a", "ex:q", "s:b", "s:q", "location", "zz", "水位", "http://ex.org/zz", "http://s.org/v#k", "urn:x:1"]
+)
 VALUES = st.recursive(st.integers(), lambda inner: st.dictionaries(KEYS, inner, min_size=1, max_size=3), max_leaves=8)
 OBJECT_VALUES = st.dictionaries(KEYS, VALUES, min_size=1, max_size=4)
 

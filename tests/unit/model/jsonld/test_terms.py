@@ -89,7 +89,10 @@ def test_rare_features_go_to_the_processor():
     terms = term_map("https://a.org/import.jsonld", DOCUMENTS)
     assert terms.expand("colour") == "https://ex.org/colour"
     terms = term_map(
-        [{"@protected": True, "ex": {"@id": "https://ex.org/", "@prefix": True}, "label": {"@id": "ex:l", "@nest": "@nest"}}, {"back": {"@reverse": "ex:b"}}]
+        [
+            {"@protected": True, "ex": {"@id": "https://ex.org/", "@prefix": True}, "label": {"@id": "ex:l", "@nest": "@nest"}},
+            {"back": {"@reverse": "ex:b"}},
+        ]
     )
     assert terms.compact("https://ex.org/zz") == "ex:zz" and terms.expand("label") == "https://ex.org/l"
     with pytest.raises(BadRequestData, match="stands for nothing"):
@@ -137,7 +140,10 @@ def test_keys_follow_the_content():
 
 
 def test_remote_urls():
-    assert remote_urls(["b.jsonld", CORE_URL, [{"@import": "c.jsonld"}], "b.jsonld"], "https://a.org/x/") == ["https://a.org/x/b.jsonld", "https://a.org/x/c.jsonld"]
+    assert remote_urls(["b.jsonld", CORE_URL, [{"@import": "c.jsonld"}], "b.jsonld"], "https://a.org/x/") == [
+        "https://a.org/x/b.jsonld",
+        "https://a.org/x/c.jsonld",
+    ]
     assert remote_urls(None) == remote_urls({"a": "https://ex.org/"}) == []
     with pytest.raises(BadRequestData, match="not an absolute"):
         remote_urls("b.jsonld")

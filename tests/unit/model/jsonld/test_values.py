@@ -13,7 +13,14 @@ def test_keys_and_types_are_expanded():
         "type": "https://ex.org/PostalAddress", "https://ex.org/street": "A", "id": "urn:x", "gone": 1, "": 2,
         "https://uri.etsi.org/ngsi-ld/default-context/numbers": [{"https://uri.etsi.org/ngsi-ld/default-context/from": 1}, [2]],
     }  # fmt: skip
-    assert TERMS.compact_value(expanded) == {"type": "PostalAddress", "road": "A", "numbers": [{"from": 1}, [2]], "id": "urn:x", "gone": 1, "": 2}
+    assert TERMS.compact_value(expanded) == {
+        "type": "PostalAddress",
+        "road": "A",
+        "numbers": [{"from": 1}, [2]],
+        "id": "urn:x",
+        "gone": 1,
+        "": 2,
+    }
 
 
 @pytest.mark.parametrize(
@@ -28,7 +35,9 @@ def test_data_that_hold_no_names_are_shared(value):
     assert CORE.compact_value(value) is value
 
 
-@pytest.mark.parametrize("value", [[{"a": 1}], [1, [2]], {"type": ["A", "B"]}, {"type": 5}, {"type": {"a": 1}}, {"value": {"type": "Point"}}, {"@list": [1]}, {}])
+@pytest.mark.parametrize(
+    "value", [[{"a": 1}], [1, [2]], {"type": ["A", "B"]}, {"type": 5}, {"type": {"a": 1}}, {"value": {"type": "Point"}}, {"@list": [1]}, {}]
+)
 def test_round_trip(value):
     assert CORE.compact_value(CORE.expand_value(value)) == value
 

@@ -1,0 +1,56 @@
+"""HTTP of purging: deleting entities, or some of their attributes, by query.
+
+Source: GS CIM 009 V1.9.1, clauses 5.6.21 and 6.4.3.3.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cityhub.context.entities import Call, EntityOperations
+from cityhub.context.entity_api import PREFIX
+from cityhub.context.query_api import FILTERS
+from cityhub.context.views import is_local
+from cityhub.model.errors import BadRequestData
+from cityhub.model.jsonld import TermMap
+from cityhub.model.ngsild.entity_query import query_from_parameters
+from cityhub.model.ports import Store
+from cityhub.web.http import Request, Response, Route
+from cityhub.web.negotiation import ContextSource, check_parameters, check_tenant, no_content, tenant_of, terms_of
+
+ALLOWED: Final = FILTERS | {"keep", "drop", "local"}
+
+
+class PurgeApi:
+    """The door that purges."""
+
+    def __init__(self, operations: EntityOperations, contexts: ContextSource, store: Store) -> None:
+        self._operations = operations
+        self._contexts = contexts
+        self._store = store
+
+    def routes(self) -> list[Route]:
+        """All doors, for the hub."""
+        return [Route("DELETE", f"{PREFIX}/entities", self.purge, "entity.write", "Purge Entities", "GS CIM 009 6.4.3.3", "entities")]
+
+    async def purge(self, request: Request) -> Response:
+        """DELETE /entities."""
+        query = check_parameters(request, ALLOWED)
+        terms = await terms_of(request, self._contexts)
+        wanted = query_from_parameters(query, terms)
+        local = is_local(query)
+        wanted.require_narrow(local=local)
+        if "keep" in query and "drop" in query:
+            raise BadRequestData("Give 'keep' or 'drop', not both: the attributes that stay, or those that go")
+        tenant = tenant_of(request)
+        check_tenant(self._store.tenants(), tenant)
+        call = Call(tenant, terms, request.trace, local, request.headers.get("via", ""))
+        await self._operations.purge(call, wanted, _attributes(query, "keep", terms), _attributes(query, "drop", terms))
+        return no_content()
+
+
+def _attributes(query: dict[str, str], name: str, terms: TermMap) -> frozenset[str] | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    return frozenset(terms.expand_name(part.strip()) for part in text.split(","))
