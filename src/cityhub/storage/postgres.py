@@ -155,6 +155,10 @@ class PostgresStore:
         """Whether there is something that the next sweep will take away."""
         return bool(await self._link.rows("SELECT 1 FROM entity WHERE ends_at <= %s LIMIT 1", (self._now(),)))
 
+    async def settled(self) -> None:
+        """Returns when this hub is building no index."""
+        await self._values.settled()
+
     async def scan(self, tenant: str, condition: Condition) -> AsyncIterator[list[Entity]]:
         """See `cityhub.model.ports.Store.scan`."""
         compiled = compile_condition(tenant, condition, self._follower.paths)
@@ -333,18 +337,24 @@ class _SingleReads:
         for attempt in (1, 2):
             try:
                 if self._connection is None:
-                    if time.monotonic() < self._not_before:
-                        raise psycopg.OperationalError("the connection was lost less than a second ago")
-                    self._connection = self._link.connect_blocking()
+                    self._connection = self._connect()
                 query, parameters = _single_row(key)
                 return _kept(key, self._connection.execute(query, parameters, prepare=True, binary=True).fetchall())
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                fresh = self._connection is None
+                was_connected = self._connection is not None
                 self.close()
-                if fresh or attempt == 2:
-                    self._not_before = max(self._not_before, time.monotonic() + _RETRY_S)
+                if attempt == 2 or not was_connected:
                     raise unavailable(error) from error
         raise AssertionError("unreachable")
+
+    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        if time.monotonic() < self._not_before:
+            raise psycopg.OperationalError("it could not be reached less than a second ago")
+        try:
+            return self._link.connect_blocking()
+        except psycopg.Error:
+            self._not_before = time.monotonic() + _RETRY_S
+            raise
 
     def close(self) -> None:
         """Closes the connection; the next read opens another."""
