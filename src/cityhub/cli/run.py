@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import asyncio
 import logging
 import os
 import socket
@@ -12,6 +12,7 @@ from pathlib import Path
 import orjson
 
 from cityhub import __version__
+from cityhub.cli.collector import tame
 from cityhub.cli.presence import Claim, Taken, claim
 from cityhub.model.errors import CityHubError
 from cityhub.settings import Settings, SettingsRead, shown
@@ -56,10 +57,9 @@ async def _run(settings: Settings, listener: socket.socket, claimed: Claim) -> i
     hub = await build(settings, url)
     try:
         await hub.start()
-        # What start-up made stays for ever: the collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
+        collector = asyncio.create_task(tame(), name="collector")
         await serve(hub.application, listener, settings, lambda: _ready(settings, claimed, url), hub.application.end_streams)
+        collector.cancel()
         log.info("stopping")
     finally:
         await hub.stop()

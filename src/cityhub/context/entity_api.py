@@ -5,6 +5,7 @@ Source: GS CIM 009 V1.9.1, clauses 6.4 to 6.7.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -291,7 +292,15 @@ def rendered(entity: Any, terms: TermMap) -> bytes:
     body = kept.get(terms.key)
     if body is None:
         body = kept[terms.key] = orjson.dumps(render_entity(entity, terms))
-    return bytes(body)
+    known: bytes = body
+    return known
+
+
+def rendered_all(entities: Iterable[Any], terms: TermMap) -> list[bytes]:
+    """The normalized JSON of each entity."""
+    key = terms.key
+    kept = ((entity, getattr(entity, "rendered", None)) for entity in entities)
+    return [(known and known.get(key)) or rendered(entity, terms) for entity, known in kept]
 
 
 def plain_response(entity: Any, terms: TermMap) -> Response:
