@@ -5,7 +5,7 @@ Source: GS CIM 009 V1.9.1, clauses 5.3.1, 5.3.2, 5.8.6 and 6.3.8.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -13,16 +13,19 @@ import orjson
 
 from cityhub.context.entity_api import rendered
 from cityhub.context.entity_change import EntityChange, Showing, shown_entity
-from cityhub.context.linked import LinkedEntities, linked_entities
-from cityhub.context.negotiation import GEO_JSON, JSON, LD_JSON, link_header
+from cityhub.context.linked import linked_entities
 from cityhub.context.subscription_endpoint import SIMPLIFIED
+from cityhub.context.views import join_level
+from cityhub.model.entity import Entity
 from cityhub.model.jsonld import CORE, CORE_URL, TermMap
+from cityhub.model.ngsild.flat import render_flat
 from cityhub.model.ngsild.geojson import render_feature
 from cityhub.model.ngsild.language import parse_languages
 from cityhub.model.ngsild.moment import show
 from cityhub.model.ngsild.render import render_entity
 from cityhub.model.ngsild.view import Format, View, parse_projection
 from cityhub.model.ports import Document, Receiver, Store
+from cityhub.web.negotiation import GEO_JSON, JSON, LD_JSON, link_header
 
 NOTIFICATION_ID: Final = "urn:ngsi-ld:Notification:"
 DEFAULT_TIMEOUT_S: Final = 5.0
@@ -77,22 +80,23 @@ class Form:
             data = b"[%b]" % data
         return b'%b%b","notifiedAt":"%b",%b"data":%b}' % (self._head, self._notification_id(number), notified_at, more, data)
 
-    def document(self, entity: Document, linked: LinkedEntities | None = None) -> bytes:
+    def document(self, entity: Document, linked: Mapping[str, Entity] | None = None) -> bytes:
         """The document, or documents with those of flat linked entities, of one entity."""
-        inline = linked.inline if linked else None
         if self._accept == GEO_JSON:
-            return orjson.dumps(render_feature(entity, self._terms, self.view, inline))
-        document = render_entity(entity, self._terms, self.view, inline)
+            return orjson.dumps(render_feature(entity, self._terms, self.view, linked))
+        if linked and self._join.get("join") == "flat":
+            documents = render_flat([entity], self._terms, self.view, linked, join_level(self._join))
+        else:
+            documents = [render_entity(entity, self._terms, self.view, linked)]
         if "deletedAt" in entity:
-            document["deletedAt"] = show(entity["deletedAt"])
-        documents = [document, *(render_entity(one, self._terms, self.view) for one in (linked.flat if linked else ()))]
+            documents[0]["deletedAt"] = show(entity["deletedAt"])
         return b",".join([self.with_context(orjson.dumps(one)) for one in documents])
 
     async def join(self, store: Store, tenant: str, change: EntityChange) -> None:
         """Retrieves the entities linked to a change's entity, so that `body` has them."""
         if self.key not in change.rendered:
             entity = shown_entity(change, self.showing)
-            linked = await linked_entities(store, tenant, [entity], self.view, self._terms, self._join)
+            linked = await linked_entities(store, tenant, [entity], self.view, self._join)
             change.rendered[self.key] = self.document(entity, linked)
 
     def _rendered(self, change: EntityChange) -> bytes:
