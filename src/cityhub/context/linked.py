@@ -38,6 +38,11 @@ async def linked_entities(
     store: Store, tenant: str, entities: Iterable[Entity], view: View, terms: TermMap, query: dict[str, str]
 ) -> LinkedEntities:
     """The entities behind the shown relationships, as far as join, joinLevel and containedBy ask for. Raises TooManyResults."""
+    return linked_here(store, tenant, entities, view, query)
+
+
+def linked_here(store: Store, tenant: str, entities: Iterable[Entity], view: View, query: dict[str, str]) -> LinkedEntities:
+    """Those of the linked entities that are in the hub's own store. Raises TooManyResults."""
     join = query.get("join", "@none")
     if join == "@none":
         return NONE

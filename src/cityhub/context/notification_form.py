@@ -13,8 +13,7 @@ import orjson
 
 from cityhub.context.entity_api import rendered
 from cityhub.context.entity_change import EntityChange, Showing, shown_entity
-from cityhub.context.linked import LinkedEntities, linked_entities
-from cityhub.context.negotiation import GEO_JSON, JSON, LD_JSON, link_header
+from cityhub.context.linked import NONE, linked_here
 from cityhub.context.subscription_endpoint import SIMPLIFIED
 from cityhub.model.jsonld import CORE, CORE_URL, TermMap
 from cityhub.model.ngsild.geojson import render_feature
@@ -23,6 +22,7 @@ from cityhub.model.ngsild.moment import show
 from cityhub.model.ngsild.render import render_entity
 from cityhub.model.ngsild.view import Format, View, parse_projection
 from cityhub.model.ports import Document, Receiver, Store
+from cityhub.web.negotiation import GEO_JSON, JSON, LD_JSON, link_header
 
 NOTIFICATION_ID: Final = "urn:ngsi-ld:Notification:"
 DEFAULT_TIMEOUT_S: Final = 5.0
@@ -36,13 +36,16 @@ class Form:
     Attributes:
         showing: What of a change is shown.
         view: What of an entity is shown, and in which representation.
-        joins: Whether linked entities are retrieved.
         key: Subscriptions with equal keys have equal data.
     """
 
-    __slots__ = ("_accept", "_context", "_head", "_id", "_join", "_plain", "_prefer_json", "_terms", "joins", "key", "showing", "view")
+    __slots__ = (
+        "_accept", "_context", "_head", "_id", "_join", "_plain", "_prefer_json", "_store", "_tenant", "_terms", "key", "showing", "view",
+    )  # fmt: skip
 
-    def __init__(self, record: Document, terms: TermMap, kind: str = "Notification") -> None:
+    def __init__(self, record: Document, terms: TermMap, store: Store, tenant: str, kind: str = "Notification") -> None:
+        self._store = store
+        self._tenant = tenant
         members = record["members"]
         params, endpoint = members["notification"], members["notification"]["endpoint"]
         self._id = record["id"].encode()
@@ -53,8 +56,7 @@ class Form:
         self._prefer_json = prefers_json(endpoint)
         self.showing = _showing(members)
         self.view = _view(members)
-        self._join = {name: str(params[name]) for name in ("join", "joinLevel") if name in params}
-        self.joins = self._join.get("join", "@none") != "@none"
+        self._join = {name: str(params[name]) for name in ("join", "joinLevel") if name in params and params["join"] != "@none"}
         shaping = {name: params[name] for name in _SHAPING if params.get(name) not in (None, False, "normalized", "@none")}
         shaping |= {name: members[name] for name in ("lang", "datasetId", "ngsildConformance") if name in members}
         self._plain = not shaping and self._accept != GEO_JSON
@@ -77,23 +79,17 @@ class Form:
             data = b"[%b]" % data
         return b'%b%b","notifiedAt":"%b",%b"data":%b}' % (self._head, self._notification_id(number), notified_at, more, data)
 
-    def document(self, entity: Document, linked: LinkedEntities | None = None) -> bytes:
-        """The document, or documents with those of flat linked entities, of one entity."""
-        inline = linked.inline if linked else None
+    def document(self, entity: Document) -> bytes:
+        """The document of one entity, and those of its linked entities where they stand beside it."""
+        linked = linked_here(self._store, self._tenant, [entity], self.view, self._join) if self._join else NONE
         if self._accept == GEO_JSON:
-            return orjson.dumps(render_feature(entity, self._terms, self.view, inline))
-        document = render_entity(entity, self._terms, self.view, inline)
+            entities = [entity, *linked.flat]
+            return b",".join([orjson.dumps(render_feature(one, self._terms, self.view, linked.inline)) for one in entities])
+        document = render_entity(entity, self._terms, self.view, linked.inline)
         if "deletedAt" in entity:
             document["deletedAt"] = show(entity["deletedAt"])
-        documents = [document, *(render_entity(one, self._terms, self.view) for one in (linked.flat if linked else ()))]
+        documents = [document, *(render_entity(one, self._terms, self.view) for one in linked.flat)]
         return b",".join([self.with_context(orjson.dumps(one)) for one in documents])
-
-    async def join(self, store: Store, tenant: str, change: EntityChange) -> None:
-        """Retrieves the entities linked to a change's entity, so that `body` has them."""
-        if self.key not in change.rendered:
-            entity = shown_entity(change, self.showing)
-            linked = await linked_entities(store, tenant, [entity], self.view, self._terms, self._join)
-            change.rendered[self.key] = self.document(entity, linked)
 
     def _rendered(self, change: EntityChange) -> bytes:
         entity = shown_entity(change, self.showing)

@@ -177,12 +177,13 @@ async def permitted_addresses(policy: AddressPolicy, host: str, port: int, threa
         OSError: The host is unknown.
     """
     found = await asyncio.get_running_loop().run_in_executor(threads, look_up, host, port)
-    return permitted(policy, host, found)
+    return permitted(policy, host, port, found)
 
 
-def permitted(policy: AddressPolicy, host: str, addresses: list[str]) -> list[str]:
+def permitted(policy: AddressPolicy, host: str, port: int, addresses: list[str]) -> list[str]:
     """Those of a host's addresses that the policy permits. Raises ForbiddenError when there is none."""
-    allowed = addresses if policy.permits_host(host) else [address for address in addresses if policy.permits(address)]
+    everywhere = policy.permits_host(host, port)
+    allowed = [address for address in addresses if everywhere or policy.permits(address, port)]
     if not allowed:
         raise ForbiddenError(f"the address of {host} is not public and not on the list of allowed hosts")
     return allowed

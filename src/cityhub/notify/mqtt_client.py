@@ -45,7 +45,7 @@ class _GuardedClient(paho.Client):
         self.refusal = ""
         host, port = self._host, self._port
         try:
-            addresses = permitted(self.policy, host, look_up(host, port))
+            addresses = permitted(self.policy, host, port, look_up(host, port))
         except ForbiddenError as error:
             self.refusal = str(error)
             raise
