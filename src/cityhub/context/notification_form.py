@@ -13,9 +13,11 @@ import orjson
 
 from cityhub.context.entity_api import rendered
 from cityhub.context.entity_change import EntityChange, Showing, shown_entity
-from cityhub.context.linked import NONE, linked_here
+from cityhub.context.linked import linked_here
 from cityhub.context.subscription_endpoint import SIMPLIFIED
+from cityhub.context.views import join_level
 from cityhub.model.jsonld import CORE, CORE_URL, TermMap
+from cityhub.model.ngsild.flat import flat_views
 from cityhub.model.ngsild.geojson import render_feature
 from cityhub.model.ngsild.language import parse_languages
 from cityhub.model.ngsild.moment import show
@@ -81,15 +83,16 @@ class Form:
 
     def document(self, entity: Document) -> bytes:
         """The document of one entity, and those of its linked entities where they stand beside it."""
-        linked = linked_here(self._store, self._tenant, [entity], self.view, self._join) if self._join else NONE
+        linked = linked_here(self._store, self._tenant, [entity], self.view, self._join) if self._join else {}
+        flat = [(entity, self.view)]
+        if self._join.get("join") == "flat":
+            flat, linked = flat_views([entity], linked, self.view, join_level(self._join)), {}
         if self._accept == GEO_JSON:
-            entities = [entity, *linked.flat]
-            return b",".join([orjson.dumps(render_feature(one, self._terms, self.view, linked.inline)) for one in entities])
-        document = render_entity(entity, self._terms, self.view, linked.inline)
+            return b",".join([orjson.dumps(render_feature(one, self._terms, view, linked)) for one, view in flat])
+        documents = [render_entity(one, self._terms, view, linked) for one, view in flat]
         if "deletedAt" in entity:
-            document["deletedAt"] = show(entity["deletedAt"])
-        documents = [document, *(render_entity(one, self._terms, self.view) for one in linked.flat)]
-        return b",".join([self.with_context(orjson.dumps(one)) for one in documents])
+            documents[0]["deletedAt"] = show(entity["deletedAt"])
+        return b",".join([self.with_context(orjson.dumps(one)) for one in documents if one])
 
     def _rendered(self, change: EntityChange) -> bytes:
         entity = shown_entity(change, self.showing)

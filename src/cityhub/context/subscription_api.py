@@ -10,7 +10,6 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from cityhub.context.entity_api import PREFIX
-from cityhub.context.query_api import page_headers
 from cityhub.context.subscription import (
     COLLECTION,
     REGISTRATIONS,
@@ -24,7 +23,7 @@ from cityhub.context.subscription_state import Tallies
 from cityhub.model.errors import AlreadyExists, BadRequestData, CityHubError, NotFound
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.names import is_uri
-from cityhub.model.ports import Document, Page, Store, Write
+from cityhub.model.ports import Document, Store, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.web.http import Request, Response, Route
 from cityhub.web.negotiation import (
@@ -40,6 +39,7 @@ from cityhub.web.negotiation import (
     flag,
     no_content,
     option_set,
+    page_headers,
     tenant_of,
     terms_of,
     window,
@@ -167,11 +167,10 @@ class SubscriptionApi:
         check_tenant(self._store.tenants(), tenant)
         limit, offset = window(query)
         records = [record for _, record in await self._store.records(tenant, self._collection)]
-        page = Page(records[offset : offset + limit], len(records))
-        headers = page_headers(request, page, limit, offset, True)
+        documents = [self._shown(tenant, record, terms, query) for record in records[offset : offset + limit]]
+        headers = page_headers(request, media, len(documents), len(records), limit, offset)
         if not flag(query, "count"):
             headers = [(name, value) for name, value in headers if name != "ngsild-results-count"]
-        documents = [self._shown(tenant, record, terms, query) for record in page.entities]
         return document_response(documents, terms, media, headers=headers)
 
     def _target(self, request: Request) -> tuple[str, str]:

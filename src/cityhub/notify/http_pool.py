@@ -182,8 +182,7 @@ async def permitted_addresses(policy: AddressPolicy, host: str, port: int, threa
 
 def permitted(policy: AddressPolicy, host: str, port: int, addresses: list[str]) -> list[str]:
     """Those of a host's addresses that the policy permits. Raises ForbiddenError when there is none."""
-    everywhere = policy.permits_host(host, port)
-    allowed = [address for address in addresses if everywhere or policy.permits(address, port)]
+    allowed = addresses if policy.permits_host(host, port) else [address for address in addresses if policy.permits(address, port)]
     if not allowed:
         raise ForbiddenError(f"the address of {host} is not public and not on the list of allowed hosts")
     return allowed

@@ -83,7 +83,7 @@ def rows_of(connection: apsw.Connection, tenant: int, numbers: list[int]) -> lis
     marks = ",".join("?" * len(numbers))
     return list(
         connection.execute(
-            f"SELECT number, id, document FROM entity WHERE number IN ({marks}) AND tenant = ? ORDER BY number", (*numbers, tenant)
+            f"SELECT number, id, document FROM entity WHERE number IN ({marks}) AND +tenant = ? ORDER BY number", (*numbers, tenant)
         )
     )
 
