@@ -17,6 +17,7 @@ from cityhub.context.linked import linked_here
 from cityhub.context.subscription_endpoint import SIMPLIFIED
 from cityhub.context.views import join_level
 from cityhub.model.jsonld import CORE, CORE_URL, TermMap
+from cityhub.model.ngsild.conformance import CURRENT, amended, read_version
 from cityhub.model.ngsild.flat import flat_views
 from cityhub.model.ngsild.geojson import render_feature
 from cityhub.model.ngsild.language import parse_languages
@@ -42,7 +43,8 @@ class Form:
     """
 
     __slots__ = (
-        "_accept", "_context", "_head", "_id", "_join", "_plain", "_prefer_json", "_store", "_tenant", "_terms", "key", "showing", "view",
+        "_accept", "_context", "_head", "_id", "_join", "_plain", "_prefer_json", "_store", "_tenant", "_terms", "_version", "key",
+        "showing", "view",
     )  # fmt: skip
 
     def __init__(self, record: Document, terms: TermMap, store: Store, tenant: str, kind: str = "Notification") -> None:
@@ -55,6 +57,7 @@ class Form:
         self._accept = endpoint.get("accept", JSON)
         url = members.get("jsonldContext") or terms.link or CORE_URL
         self._context = orjson.dumps(url)
+        self._version = read_version(members["ngsildConformance"]) if "ngsildConformance" in members else CURRENT
         self._prefer_json = prefers_json(endpoint)
         self.showing = _showing(members)
         self.view = _view(members)
@@ -88,11 +91,14 @@ class Form:
         if self._join.get("join") == "flat":
             flat, linked = flat_views([entity], linked, self.view, join_level(self._join)), {}
         if self._accept == GEO_JSON:
-            return b",".join([orjson.dumps(render_feature(one, self._terms, view, linked)) for one, view in flat])
-        documents = [render_entity(one, self._terms, view, linked) for one, view in flat]
+            return b",".join([orjson.dumps(self._feature(render_feature(one, self._terms, view, linked))) for one, view in flat])
+        documents = [amended(render_entity(one, self._terms, view, linked), self._version) for one, view in flat]
         if "deletedAt" in entity:
             documents[0]["deletedAt"] = show(entity["deletedAt"])
         return b",".join([self.with_context(orjson.dumps(one)) for one in documents if one])
+
+    def _feature(self, feature: dict[str, Any]) -> dict[str, Any]:
+        return {**feature, "properties": amended(feature["properties"], self._version)}
 
     def _rendered(self, change: EntityChange) -> bytes:
         entity = shown_entity(change, self.showing)

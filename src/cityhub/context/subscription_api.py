@@ -40,6 +40,7 @@ from cityhub.web.negotiation import (
     no_content,
     option_set,
     page_headers,
+    preference_headers,
     tenant_of,
     terms_of,
     window,
@@ -156,7 +157,7 @@ class SubscriptionApi:
         terms = await terms_of(request, self._contexts)
         tenant, id = self._target(request)
         record = self._existing(tenant, id)
-        return document_response(self._shown(tenant, record, terms, query), terms, media)
+        return document_response(self._shown(tenant, record, terms, query), terms, media, headers=preference_headers(request))
 
     async def query(self, request: Request) -> Response:
         """GET of all: Query Subscriptions (5.8.4)."""
@@ -171,7 +172,7 @@ class SubscriptionApi:
         headers = page_headers(request, media, len(documents), len(records), limit, offset)
         if not flag(query, "count"):
             headers = [(name, value) for name, value in headers if name != "ngsild-results-count"]
-        return document_response(documents, terms, media, headers=headers)
+        return document_response(documents, terms, media, headers=[*headers, *preference_headers(request)])
 
     def _target(self, request: Request) -> tuple[str, str]:
         id = request.parameters["id"]
