@@ -20,13 +20,17 @@ from cityhub.context.entities import EntityOperations
 from cityhub.context.entity_api import EntityApi
 from cityhub.context.identity_api import IdentityApi, read_alias
 from cityhub.context.live import live_selection
+from cityhub.context.notifier import Notifier
 from cityhub.context.purge_api import PurgeApi
 from cityhub.context.query_api import QueryApi
+from cityhub.context.subscription_api import SubscriptionApi
+from cityhub.context.subscription_state import Tallies
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
 from cityhub.model.time import Clock, SystemClock
+from cityhub.notify.delivery import MessageDelivery
 from cityhub.settings import Settings
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.addresses import AddressPolicy
@@ -77,6 +81,10 @@ class Hub:
         own = {district.about.context_url: district.folder / district.about.context} if district else {}
         self.contexts = Contexts(store, self.outbound, clock, settings.context_preload, own, lambda: url)
         self.operations = EntityOperations(store)
+        mqtt_policy = AddressPolicy(settings.mqtt_allow, loopback_allowed=settings.dev)
+        self.delivery = MessageDelivery(AddressPolicy(settings.outbound_allow, loopback_allowed=settings.dev), mqtt_policy)
+        self.tallies = Tallies(store, clock)
+        self.notifier = Notifier(store, store, self.delivery, self.contexts, clock, self.tallies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms))
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
         self._rate = ChangeRate(store.last, time.monotonic)
@@ -93,6 +101,7 @@ class Hub:
             *PurgeApi(self.operations, self.contexts, store).routes(),
             *IdentityApi(self.alias, self.clock).routes(),
             *DiscoveryApi(self.operations, self.contexts, store).routes(),
+            *SubscriptionApi(store, self.contexts, self.clock, self.tallies).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),
             *status_routes(self._status_sources()),
@@ -137,6 +146,7 @@ class Hub:
             (SWEEP_S, self.store.expire), (COMPACT_S, self.store.compact), (1.0, self._rate.sample),
         )  # fmt: skip
         self._tasks = [asyncio.create_task(_every(seconds, work)) for seconds, work in jobs]
+        await self.notifier.start()
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(self.url, self.district.folder)
 
@@ -148,6 +158,8 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.live.close()
+        await self.notifier.stop()
+        await self.delivery.close()
         await self.outbound.close()
         await self.store.close()
         await self.observation.close()
