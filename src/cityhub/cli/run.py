@@ -15,7 +15,7 @@ from cityhub import __version__
 from cityhub.cli.collector import tame
 from cityhub.cli.presence import Claim, Taken, claim
 from cityhub.model.errors import CityHubError
-from cityhub.settings import Settings, SettingsRead
+from cityhub.settings import Settings, SettingsRead, shown
 from cityhub.web.logging import configure
 from cityhub.web.server import bind, run_loop, serve
 
@@ -76,7 +76,7 @@ def address(settings: Settings, listener: socket.socket) -> str:
 
 def _ready(settings: Settings, claimed: Claim, url: str) -> None:
     claimed.announce(url)
-    log.info("ready", extra={"url": url, "version": __version__, "store": settings.store, "data_folder": str(settings.data)})
+    log.info("ready", extra={"url": url, "version": __version__, "store": shown(settings.store), "data_folder": str(settings.data)})
     if settings.dev:
         port = int(url.rpartition(":")[2])
         print(orjson.dumps({"port": port, "url": url, "pid": os.getpid()}).decode(), flush=True)
