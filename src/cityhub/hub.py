@@ -20,28 +20,31 @@ from cityhub.context.entities import EntityOperations
 from cityhub.context.entity_api import EntityApi
 from cityhub.context.identity_api import IdentityApi, read_alias
 from cityhub.context.live import live_selection
+from cityhub.context.notifier import Notifier
 from cityhub.context.purge_api import PurgeApi
 from cityhub.context.query_api import QueryApi
 from cityhub.context.registration_api import RegistrationApi
 from cityhub.context.registrations import Registrations
 from cityhub.context.source_state import SourceStates
+from cityhub.context.subscription_api import SubscriptionApi
+from cityhub.context.subscription_state import Tallies
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
 from cityhub.model.time import Clock, SystemClock
+from cityhub.notify.delivery import MessageDelivery
 from cityhub.settings import Settings
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.addresses import AddressPolicy
-from cityhub.web.application import Application, Observer
+from cityhub.web.application import Application
 from cityhub.web.http import Request, Response, Route, json_response
-from cityhub.web.inspection import Inspection
-from cityhub.web.metrics import Metrics
+from cityhub.web.inspection import Flow
+from cityhub.web.observation import Observation
 from cityhub.web.outbound import HttpOutbound
 from cityhub.web.pages import page_routes, read_assets
 from cityhub.web.status import About, ChangeRate, StatusSources, status_routes
 from cityhub.web.stream import LiveStream, stream_routes
-from cityhub.web.tracing import open_tracer
 
 if TYPE_CHECKING:
     from cityhub.storage.postgres import PostgresStore
@@ -84,14 +87,16 @@ class Hub:
         states = SourceStates(clock, time.monotonic)
         self._registration_api = RegistrationApi(self.registrations, states, self.contexts, store, clock, url)
         self.operations = EntityOperations(store)
+        mqtt_policy = AddressPolicy(settings.mqtt_allow, loopback_allowed=settings.dev)
+        self.delivery = MessageDelivery(AddressPolicy(settings.outbound_allow, loopback_allowed=settings.dev), mqtt_policy)
+        self.tallies = Tallies(store, clock)
+        self.notifier = Notifier(store, store, self.delivery, self.contexts, clock, self.tallies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms))
-        self.metrics = Metrics()
+        self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
         self._rate = ChangeRate(store.last, time.monotonic)
-        self._tracer = open_tracer(settings.otlp_endpoint, __version__)
         self._feeds: Feeds | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        observers: list[Observer] = [self.metrics, *([self._tracer] if self._tracer else [])]
-        self.application = Application(self._routes(), LoopbackAccess(), settings.max_body_bytes, observers)
+        self.application = Application(self._routes(), LoopbackAccess(), settings.max_body_bytes, self.observation.observers)
 
     def _routes(self) -> list[Route]:
         store: Store = self.store
@@ -103,14 +108,13 @@ class Hub:
             *IdentityApi(self.alias, self.clock).routes(),
             *DiscoveryApi(self.operations, self.contexts, store).routes(),
             *self._registration_api.routes(),
+            *SubscriptionApi(store, self.contexts, self.clock, self.tallies).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),
             *status_routes(self._status_sources()),
-            *Inspection(self.journal, store).routes(),
-            *self.metrics.routes(),
+            *self.observation.routes(),
             *page_routes(read_assets()),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
-            Route("GET", "/ready", self._ready, "public", "Readiness", tag="hub"),
         ]
 
     def _status_sources(self) -> StatusSources:
@@ -125,6 +129,11 @@ class Hub:
             self.clock, self._started,
         )  # fmt: skip
 
+    async def _flows(self) -> list[Flow]:
+        feeds = self.district.feeds if self.district else []
+        lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
+        return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
+
     async def _count(self) -> int:
         return await self.store.entity_count()
 
@@ -138,13 +147,6 @@ class Hub:
         uptime_s = int(time.monotonic() - self._began)
         return json_response({"status": "up", "version": __version__, "journal": self.journal.last(), "uptime_s": uptime_s})
 
-    async def _ready(self, request: Request) -> Response:
-        try:
-            await asyncio.wait_for(self.store.entity_count(), 2.0)
-        except Exception as error:
-            return json_response({"status": "not ready", "reason": f"the store does not answer: {error}"[:300]}, 503)
-        return json_response({"status": "ready"})
-
     async def start(self) -> None:
         """Starts the background work."""
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
@@ -153,6 +155,7 @@ class Hub:
         )  # fmt: skip
         await self.registrations.load()
         self._tasks = [asyncio.create_task(_every(seconds, work)) for seconds, work in jobs]
+        await self.notifier.start()
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(self.url, self.district.folder)
 
@@ -164,10 +167,11 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.live.close()
+        await self.notifier.stop()
+        await self.delivery.close()
         await self.outbound.close()
         await self.store.close()
-        if self._tracer is not None:
-            self._tracer.close()
+        await self.observation.close()
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[Any]]) -> None:

@@ -1,0 +1,1 @@
+"""Conformance: our own clause-by-clause tests, and the runners of outside suites that are kept elsewhere."""

@@ -49,7 +49,7 @@ async def connect(
         return
     async with _built_here(settings) as application:
         transport = httpx.ASGITransport(application, client=("127.0.0.1", 1), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://hub.invalid", headers=headers) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
             yield client
 
 
@@ -63,6 +63,12 @@ async def _built_here(settings: Settings) -> AsyncIterator[Any]:
             yield hub.application
         finally:
             await hub.stop()
+
+
+async def context_of(client: httpx.AsyncClient) -> str | None:
+    """The @context of the district that the hub serves; None when it serves none."""
+    response = await client.get("/api/status")
+    return (response.json().get("district") or {}).get("context") or None if response.status_code == 200 else None
 
 
 def link(context: str | None) -> dict[str, str]:
@@ -87,7 +93,7 @@ def command(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Runs a command's work; what keeps it from its end is told in one line and becomes exit code 1."""
     try:
         return asyncio.run(work())
-    except (Failed, NoHub, Taken, OSError) as error:
+    except (Failed, NoHub, Taken, OSError, RuntimeError) as error:
         print(f"cityhub: {error}", file=sys.stderr)
     except httpx.HTTPError as error:
         print(f"cityhub: The hub does not answer: {type(error).__name__} {error}".rstrip(), file=sys.stderr)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
 import sys
+import zlib
 from collections.abc import Iterator
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import msgspec
 import orjson
@@ -59,20 +61,17 @@ class ItemFile:
         """Every item in order. After a fault that hides where the next item begins, the rest of the file is not read."""
         try:
             yield from self._items()
-        except (OSError, EOFError, UnicodeDecodeError) as error:
+        except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
             yield Item(0, fault=f"The file cannot be read further: {error}")
 
     def _items(self) -> Iterator[Item]:
-        first = self._stream.readline(MAX_ITEM)
+        number, first = 1, self._stream.readline(MAX_ITEM)
         while first and not first.strip():
-            first = self._stream.readline(MAX_ITEM)
+            number, first = number + 1, self._stream.readline(MAX_ITEM)
         if first.lstrip()[:1] == b"{" and _is_json(first):
-            yield from _lines(first, self._stream)
+            yield from _lines(number, first, self._stream)
         else:
-            # The text layer must not close the stream when it is dropped: this object does.
-            rest = io.TextIOWrapper(self._stream, "utf-8")  # type: ignore[type-var]
-            yield from _values(first.decode("utf-8-sig"), rest)
-            rest.detach()
+            yield from _values(number, first, self._stream)
 
 
 def _is_json(line: bytes) -> bool:
@@ -83,41 +82,46 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _lines(first: bytes, stream: io.BufferedIOBase) -> Iterator[Item]:
+def _lines(number: int, line: bytes, stream: io.BufferedIOBase) -> Iterator[Item]:
     """Items of which each stands on a line of its own."""
-    number, line = 1, first
     while line:
         if line.strip():
             try:
                 yield _item(number, orjson.loads(line))
             except orjson.JSONDecodeError as error:
-                yield Item(number, fault=f"not valid JSON: {error}")
+                yield Item(number, fault=f"not valid JSON at column {error.colno}: {error.msg}")
         number, line = number + 1, stream.readline(MAX_ITEM)
 
 
-def _values(text: str, stream: IO[str]) -> Iterator[Item]:
+def _texts(first: bytes, stream: io.BufferedIOBase) -> Iterator[str]:
+    """The text of a stream, its first line first, in pieces; a piece may be empty."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    yield decoder.decode(first)
+    while chunk := stream.read(CHUNK):
+        yield decoder.decode(chunk)
+    yield decoder.decode(b"", True)
+
+
+def _values(line: int, first: bytes, stream: io.BufferedIOBase) -> Iterator[Item]:
     """Items of one array, or objects one after the other, laid out anyhow."""
     decoder = json.JSONDecoder()
-    line, at = 1, 0
+    texts = _texts(first, stream)
+    text, at = "", 0
     while True:
         start = at
         while at < len(text) and text[at] in " \t\r\n,[]":
             at += 1
         line += text.count("\n", start, at)
-        if at == len(text):
-            text, at = stream.read(CHUNK), 0
-            if not text:
-                return
-            continue
         try:
             value, end = decoder.raw_decode(text, at)
         except json.JSONDecodeError as error:
-            more = stream.read(max(CHUNK, len(text) - at)) if len(text) - at < MAX_ITEM else ""
-            if more:
+            # It may only be that the item is not here as a whole yet.
+            more = next(texts, None) if len(text) - at < MAX_ITEM else None
+            if more is not None:
                 text, at = text[at:] + more, 0
                 continue
-            fault = f"not valid JSON: {error.msg}; the rest of the file was not read"
-            yield Item(line + text.count("\n", at, error.pos), fault=fault)
+            if at < len(text):
+                yield Item(line + text.count("\n", at, error.pos), fault=f"not valid JSON: {error.msg}; the rest of the file was not read")
             return
         yield _item(line, value)
         line += text.count("\n", at, end)

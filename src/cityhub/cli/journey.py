@@ -10,6 +10,7 @@ from urllib.parse import quote
 import orjson
 
 from cityhub.cli.connection import Failed, command, connect, failure
+from cityhub.model.entity import DEFAULT_VOCAB
 from cityhub.settings import SettingsRead
 
 
@@ -60,7 +61,7 @@ def _print_trace(answer: dict[str, Any]) -> None:
     print(f"{answer['id']}: {state}; journal searched from {searched['after'] + 1} to {searched['to']}")
     rows = []
     for change in answer["changes"]:
-        touched = ", ".join(f"{name} {what}" for name, what in change["attributes"].items())
+        touched = ", ".join(f"{name.removeprefix(DEFAULT_VOCAB)} {what}" for name, what in change["attributes"].items())
         waiting = [name for name, passed in change["passed"].items() if not passed]
         state = f"waits for {', '.join(waiting)}" if waiting else "passed all readers" if change["passed"] else "no readers"
         rows.append((str(change["position"]), change["at"], change["id"], change["kind"], touched, state, change["trace"]))

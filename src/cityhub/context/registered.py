@@ -121,7 +121,7 @@ class Registration:
         self.endpoint = record["endpoint"].rstrip("/")
         self.information = tuple(Information(item) for item in record["information"])
         self.expires_at: str = record.get("expiresAt", "~")
-        self.alias: str = record.get("contextSourceAlias", record.get("hostAlias", ""))
+        self.alias: str = record.get("contextSourceAlias") or record.get("hostAlias", "")
         pairs = {item["key"]: item["value"] for item in record.get("contextSourceInfo", ())}
         self.settings = {key: value for key, value in pairs.items() if key in _RESERVED}
         self.headers = {key: value for key, value in pairs.items() if key not in _RESERVED and key.lower() not in _UNSENT}

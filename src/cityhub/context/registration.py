@@ -29,6 +29,7 @@ READ_ONLY: Final = frozenset(("status", "timesSent", "timesFailed", "lastSuccess
 NAME_LISTS: Final = ("propertyNames", "relationshipNames", "attributeNames")
 MAX_ITEMS: Final = 1_000
 """Most items in one list of a registration."""
+_ALIASES: Final = {"@id": "id", "@type": "type"}
 _MEDIA: Final = {
     "accept": ("application/json", "application/ld+json", "application/geo+json"),
     "contentType": ("application/json", "application/ld+json"),
@@ -51,8 +52,10 @@ def patched(record: Record, fragment: Any, terms: Terms, now: str) -> Record:
     Raises BadRequestData when the fragment is about another registration, or when what comes out is no registration.
     Source: GS CIM 009 clauses 5.5.8 and 5.9.3.
     """
-    gone = [name for name, value in fragment.items() if value is None or value == NULL] if type(fragment) is dict else []
-    kept = {name: value for name, value in fragment.items() if name not in gone} if gone else fragment
+    if type(fragment) is not dict:
+        raise BadRequestData("A registration must be a JSON object")
+    gone: list[str] = [name for name, value in fragment.items() if value is None or value == NULL]
+    kept = {name: value for name, value in fragment.items() if name not in gone}
     changes = _members(kept, terms)
     if changes.get("id", record["id"]) != record["id"]:
         raise BadRequestData(f"The fragment is about '{changes['id']}', not about '{record['id']}'")
@@ -91,8 +94,8 @@ def _members(document: Any, terms: Terms) -> Record:
     if type(document) is not dict:
         raise BadRequestData("A registration must be a JSON object")
     record: Record = {}
-    for name, value in document.items():
-        name = {"@id": "id", "@type": "type"}.get(name, name)
+    for key, value in document.items():
+        name: str = _ALIASES.get(key, key)
         if name in READ_ONLY or name == "@context":
             continue
         reader = _READERS.get(name)

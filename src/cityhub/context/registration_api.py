@@ -104,7 +104,7 @@ class RegistrationApi:
             if self._registrations.get(tenant, record["id"]) is None:
                 await check_conflicts(Registration(tenant, record), self._registrations, self._store, self._own_url)
             await self._write(tenant, record["id"], transition, request.trace)
-        return Response(201, headers=[("location", f"{PREFIX}/csourceRegistrations/{quote(record['id'], safe=':')}")])
+        return Response(201, headers=[("Location", f"{PREFIX}/csourceRegistrations/{quote(record['id'], safe=':')}")])
 
     async def update(self, request: Request) -> Response:
         """PATCH /csourceRegistrations/{id}."""

@@ -18,9 +18,10 @@ import orjson
 import psycopg
 
 from cityhub.model.change import AttributeChange, Change
+from cityhub.model.ports import ENTITIES
 from cityhub.storage.kept import Kept, Key, Memory
 from cityhub.storage.kept import decode as decode_document
-from cityhub.storage.postgres_link import Connection, Link, decode
+from cityhub.storage.postgres_link import Connection, Link, cancelled, decode
 
 TAIL = 4_000
 """Newest changes that are kept in memory for the journal's readers."""
@@ -48,8 +49,8 @@ def change_of(row: tuple[Any, ...]) -> Change:
         id=decode(id),
         kind=kind,
         at=at,
-        after=None if after is None else decode_document(0, after),
-        before=None if before is None else decode_document(0, before),
+        after=None if after is None else decode_document(0, after, collection == ENTITIES),
+        before=None if before is None else decode_document(0, before, collection == ENTITIES),
         attributes=cast(dict[str, AttributeChange], orjson.loads(attributes)) if attributes else {},
         trace=decode(trace),
     )
@@ -87,9 +88,7 @@ class Follower:
     async def stop(self) -> None:
         """Ends listening."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await cancelled([self._task])
 
     def recent(self, after: int, limit: int) -> list[Change] | None:
         """The changes after a position, when memory holds them all; None when the journal must be asked."""
@@ -180,16 +179,14 @@ class Follower:
         pause = 0.05
         while True:
             try:
-                async with connection:
-                    await self._listen(connection)
-            except asyncio.CancelledError:
-                raise
+                await self._listen(connection)
             except Exception as error:
                 # Whatever it was, a follower that has ended would let readers wait for ever.
                 log.warning("listening to the journal was interrupted: %s", error)
             finally:
                 self.is_current = False
                 self.forget()
+                await connection.close()
             while not self.is_current:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
@@ -199,10 +196,12 @@ class Follower:
                     pause = 0.05
 
     async def _listen(self, connection: Connection) -> None:
-        async for notice in connection.notifies():
-            if notice.payload == DROPPED:
-                self.forget()
-            if notice.payload in (DROPPED, NAMES):
-                await self.reload()
-            elif notice.payload.isdigit() and int(notice.payload) > self.last:
-                await self.catch_up()
+        # Closed here and not by the collector: an open generator holds the connection's lock, even against `close`.
+        async with contextlib.aclosing(connection.notifies()) as notices:
+            async for notice in notices:
+                if notice.payload == DROPPED:
+                    self.forget()
+                if notice.payload in (DROPPED, NAMES):
+                    await self.reload()
+                elif notice.payload.isdigit() and int(notice.payload) > self.last:
+                    await self.catch_up()

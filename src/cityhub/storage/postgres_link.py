@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import psycopg
@@ -85,6 +86,10 @@ class Link:
 
         Raises StoreUnavailable when the server is away.
         """
+        # Shielded: a caller that is cancelled leaves at once, and the work ends as it would have (see `cancelled`).
+        return await asyncio.shield(asyncio.ensure_future(self._tried(work)))
+
+    async def _tried(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         for attempt in (1, 2):
             try:
                 async with self._pool.connection() as connection:
@@ -105,6 +110,19 @@ class Link:
             return await cursor.fetchall()
 
         return await self.read(work)
+
+
+async def cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels tasks and returns when they have ended.
+
+    Asked more than once: before Python 3.12 `asyncio.wait_for`, in which psycopg waits, loses a cancellation that
+    comes in the moment of an answer.
+    """
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=0.1)
 
 
 def encode(text: str) -> str:

@@ -16,7 +16,7 @@ import psycopg
 
 from cityhub.model.errors import StoreUnavailable
 from cityhub.storage.postgres_follow import NAMES, Follower
-from cityhub.storage.postgres_link import Connection, Link, decode, encode
+from cityhub.storage.postgres_link import Connection, Link, cancelled, decode, encode
 from cityhub.storage.postgres_rows import array_text, index_values
 from cityhub.storage.postgres_statements import GATE, LOCKS
 
@@ -49,9 +49,7 @@ class ValueIndexes:
 
     async def stop(self) -> None:
         """Stops building; `resume` goes on another time."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(self._tasks)
 
     def note(self, wanted: tuple[Path, ...], wasted: int) -> None:
         """Notes that a search read so many entities in vain for want of an index on one of these paths."""

@@ -76,6 +76,11 @@ class Writer:
             await self._task
         await self._disconnect()
 
+    @property
+    def queued(self) -> int:
+        """How many calls wait for the next group."""
+        return len(self._calls)
+
     async def submit(self, tenant: str, writes: Sequence[Write], trace: str, sees_expired: bool = False) -> list[Any | CityHubError]:
         """One result per write, once they are durable."""
         if self._closing:
@@ -175,7 +180,7 @@ class Writer:
                 loaded[ENTITIES, decode_text(tenant), decode_text(id)] = decode(seq, document)
         if "records" in found:
             for collection, tenant, id, seq, document in await found["records"].fetchall():
-                loaded[decode_text(collection), decode_text(tenant), decode_text(id)] = decode(seq, document)
+                loaded[decode_text(collection), decode_text(tenant), decode_text(id)] = decode(seq, document, is_entity=False)
         transaction.id = (await own.fetchall())[0][0]
         indexed = [
             ValuePath(id, decode_text(attribute), tuple(decode_text(name) for name in path))

@@ -72,36 +72,44 @@ def entity_rows(
 def _shape_rows(
     shapes: Counter[Row], tenant: int, old_types: list[str], old: Attributes, new_types: list[str], new: Attributes
 ) -> None:
-    gone, come = _shapes(old_types, old), _shapes(new_types, new)
-    if gone == come:
+    if old_types == new_types and _same_kinds(old, new):
         return
-    for key in come - gone:
-        shapes[(tenant, *key)] += 1
-    for key in gone - come:
-        shapes[(tenant, *key)] -= 1
+    for name, attribute, kind in _shapes(new_types, new):
+        shapes[(tenant, name, attribute, kind)] += 1
+    for name, attribute, kind in _shapes(old_types, old):
+        shapes[(tenant, name, attribute, kind)] -= 1
+
+
+def _same_kinds(old: Attributes, new: Attributes) -> bool:
+    """Whether two versions have the same attributes with single instances of the same kinds, as most updates leave them."""
+    if len(old) != len(new):
+        return False
+    for attribute, now in new.items():
+        was = old.get(attribute)
+        if was is not now and (was is None or len(was) > 1 or len(now) > 1 or was[0]["type"] != now[0]["type"]):
+            return False
+    return True
 
 
 def _shapes(types: list[str], attributes: Attributes) -> set[tuple[str, str, str]]:
     found = {(name, "", "") for name in types}
     for attribute, instances in attributes.items():
         for instance in instances:
+            kind = instance["type"]
             for name in types:
-                found.add((name, attribute, instance["type"]))
+                found.add((name, attribute, kind))
     return found
 
 
 def _box_rows(changes: RowChanges, number: int, old: Attributes, new: Attributes, number_of: Any) -> None:
-    old_geo = {name: items for name, items in old.items() if items[0]["type"] == "GeoProperty"}
-    new_geo = {name: items for name, items in new.items() if items[0]["type"] == "GeoProperty"}
-    if not old_geo and not new_geo:
-        return
-    if old_geo.keys() == new_geo.keys() and all(new_geo[name] is items for name, items in old_geo.items()):
+    old_geo, new_geo = _geo_values(old), _geo_values(new)
+    if old_geo == new_geo:  # identical objects, or written again with the same places
         return
     if old_geo:
-        count = sum(1 for items in old_geo.values() for _ in boxes(items))
+        count = sum(1 for name in old_geo for _ in boxes(old[name]))
         # One row each: an R*Tree finds a slot by its number, but a range of slots only by reading all.
         changes.boxes_gone.extend((number * BOXES + slot,) for slot in range(min(count, BOXES)))
-    found = [(number_of(name), box) for name, items in new_geo.items() for box in boxes(items)]
+    found = [(number_of(name), box) for name in new_geo for box in boxes(new[name])]
     for slot, (attribute, (west, south, east, north)) in enumerate(found[: BOXES - 1]):
         changes.boxes_new.append((number * BOXES + slot, west, east, south, north, number, attribute))
     rest = [box for _, box in found[BOXES - 1 :]]
@@ -110,6 +118,15 @@ def _box_rows(changes: RowChanges, number: int, old: Attributes, new: Attributes
         changes.boxes_new.append(
             (number * BOXES + BOXES - 1, min(wests), max(easts), min(souths), max(norths), number, None)
         )
+
+
+def _geo_values(attributes: Attributes) -> dict[str, list[Any]]:
+    """The instances of each GeoProperty by what its boxes are made from."""
+    return {
+        name: [(instance["type"], instance.get("value")) for instance in instances]
+        for name, instances in attributes.items()
+        if instances[0]["type"] == "GeoProperty"
+    }
 
 
 def _value_rows(

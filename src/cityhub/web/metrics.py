@@ -6,8 +6,9 @@ sizes) is asked for only when somebody reads the metrics (`Metrics.watch`).
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import accumulate
 from typing import Final
 
@@ -19,6 +20,10 @@ from cityhub.web.http import Request, Response, Route
 BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the latency histogram, in seconds."""
 CONTENT_TYPE: Final = exposition.CONTENT_TYPE_LATEST
+
+Values = Callable[[], Awaitable[Mapping[tuple[str, ...], float]]]
+
+log = logging.getLogger(__name__)
 
 
 class OperationTimes:
@@ -36,13 +41,26 @@ class OperationTimes:
         self.total_s += seconds
 
 
+class Gauge:
+    """A value that is asked for when the metrics are read, and what the last asking gave."""
+
+    __slots__ = ("help", "labels", "name", "present", "values")
+
+    def __init__(self, name: str, help: str, labels: tuple[str, ...], values: Values) -> None:
+        self.name = name
+        self.help = help
+        self.labels = labels
+        self.values = values
+        self.present: Mapping[tuple[str, ...], float] = {}
+
+
 class Metrics:
     """The metrics of one hub."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._requests: dict[tuple[str, int], OperationTimes] = {}
-        self._gauges: list[tuple[str, str, tuple[str, ...], Callable[[], Mapping[tuple[str, ...], float]]]] = []
+        self._gauges: list[Gauge] = []
         self.registry.register(self)
         process_collector.ProcessCollector(registry=self.registry)
         platform_collector.PlatformCollector(registry=self.registry)
@@ -54,28 +72,32 @@ class Metrics:
             times = self._requests.setdefault((operation, status), OperationTimes())
         times.add(seconds)
 
-    def watch(
-        self, name: str, help: str, labels: tuple[str, ...], values: Callable[[], Mapping[tuple[str, ...], float]]
-    ) -> None:
+    def watch(self, name: str, help: str, labels: tuple[str, ...], values: Values) -> None:
         """Adds a gauge whose values are asked for at each reading.
 
         Args:
             name: With its unit at the end: 'cityhub_store_bytes'.
             help: One sentence.
             labels: Names of its labels; () for a single value.
-            values: The present values by the labels' values; {(): 5.0} for a single one. Called in the event loop: fast.
+            values: The present values by the labels' values; {(): 5.0} for a single one.
         """
-        self._gauges.append((name, help, labels, values))
+        self._gauges.append(Gauge(name, help, labels, values))
 
-    def exposition(self) -> bytes:
-        """All metrics in Prometheus' text form."""
+    async def exposition(self) -> bytes:
+        """All metrics in Prometheus' text form. A gauge whose values cannot be had is left out and its fault logged."""
+        for gauge in self._gauges:
+            try:
+                gauge.present = await gauge.values()
+            except Exception:
+                gauge.present = {}
+                log.exception("The metric %s cannot be read", gauge.name)
         return exposition.generate_latest(self.registry)
 
     def routes(self) -> list[Route]:
         """The door at which a Prometheus server reads them."""
 
         async def read(request: Request) -> Response:
-            return Response(200, self.exposition(), media_type=CONTENT_TYPE)
+            return Response(200, await self.exposition(), media_type=CONTENT_TYPE)
 
         return [Route("GET", "/metrics", read, "hub.observe", "Read Metrics", tag="hub")]
 
@@ -91,10 +113,10 @@ class Metrics:
             answers.add_metric((operation, str(status)), sum(times.buckets))
         yield answers
         yield latency
-        for name, help, labels, values in self._gauges:
-            gauge = GaugeMetricFamily(name, help, labels=labels)
-            for label_values, value in values().items():
-                gauge.add_metric(label_values, value)
+        for watched in self._gauges:
+            gauge = GaugeMetricFamily(watched.name, watched.help, labels=watched.labels)
+            for labels, value in watched.present.items():
+                gauge.add_metric(labels, value)
             yield gauge
 
     def _by_operation(self) -> dict[str, OperationTimes]:

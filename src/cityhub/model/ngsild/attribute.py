@@ -140,7 +140,10 @@ class AttributeReader(Reading):
         where = f"{name}.{key}"
         if key in NOT_SUB_ATTRIBUTES:
             raise BadRequestData(_bad_name(where, key))
-        iri = self.terms.expand_name(key)
+        try:
+            iri = self.terms.expand_name(key)
+        except BadRequestData as error:
+            raise BadRequestData(f"In '{name}': {error.detail}") from None
         if iri in subs:
             raise BadRequestData(f"'{where}' is there twice, under two names of {iri}")
         # A partial update overwrites sub-attributes as a whole; only a merge goes on into them.

@@ -55,7 +55,7 @@ def _read_language_map(reader: Reading, instance: Instance, value: Any, name: st
         items = text if type(text) is list else (text,)
         if not items or not all(type(item) is str for item in items):
             raise BadRequestData(f"'{name}' must have a text or a list of texts for the language {tag!r}")
-        if NULL in items and not reader.deep:
+        if NULL in items and not (reader.deep and text == NULL):
             raise BadRequestData(f"'{name}' must not have the NGSI-LD Null ('{NULL}') for the language {tag!r} here")
     instance["languageMap"] = value
 

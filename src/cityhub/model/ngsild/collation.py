@@ -27,6 +27,7 @@ _TAG: Final = re.compile(
 )
 _GROUPS: Final = {"Z": "0", "C": "0", "P": "1", "S": "2", "N": "4", "L": "5"}  # by the first letter of the Unicode category
 _CURRENCY: Final = "3"
+_SIGNS: Final = "_-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~"  # of ASCII, in their order
 _AFTER_Z: Final = ("{", "|", "}")
 _GERMAN: Final = {"ä": "ae", "ö": "oe", "ü": "ue"}
 _ROOT: Final[Mapping[str, str]] = {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l"}
@@ -83,7 +84,8 @@ def _keywords(text: str) -> dict[str, str]:
 def _weight(base: str) -> str:
     """A letter behind the group that it belongs to."""
     category = unicodedata.category(base)
-    return (_CURRENCY if category == "Sc" else _GROUPS.get(category[0], "2")) + base
+    group = _CURRENCY if category == "Sc" else _GROUPS.get(category[0], "2")
+    return group + (chr(0x20 + _SIGNS.index(base)) if base in _SIGNS else base)
 
 
 _ASCII_LETTERS: Final = {letter: _weight(chr(letter).lower()) for letter in range(128)}

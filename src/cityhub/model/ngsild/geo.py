@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import numpy as np
 import orjson
 import shapely
 
 from cityhub.model.condition import Condition, HasAttribute, InBox
 from cityhub.model.entity import NGSI_LD, Entity
 from cityhub.model.errors import BadRequestData, TooComplexQuery
-from cityhub.model.ngsild.earth import Array, distance_m, plane_around, widened
+from cityhub.model.ngsild.earth import Array, Box, distance_m, plane_around, widened
 from cityhub.model.ngsild.geometry import GEOMETRIES, read_geometry
 from cityhub.model.ngsild.q_condition import any_of
 from cityhub.model.ngsild.shapes import shape_of
@@ -31,6 +30,7 @@ MAX_TEXT: Final = 1_000_000
 _DEFAULT_PROPERTY: Final = f"{NGSI_LD}location"
 _LONGEST_EDGE: Final = 0.5  # degrees; longer edges are cut before they are projected
 _SLACK: Final = 1e-9  # degrees
+_EARTH: Final[Box] = (-180.0, -90.0, 180.0, 90.0)
 
 Test = Callable[[dict[str, Any]], bool]
 
@@ -66,29 +66,38 @@ class GeoQuery:
         shape = shape_of(reference)
         if shape is None:
             raise BadRequestData("'coordinates' must have a position")
+        if relation == "near" and not shapely.box(*_EARTH).covers(shape):
+            raise BadRequestData("'coordinates' must have longitudes in -180..180 and latitudes in -90..90 for near, in this order")
         self.matches_geometry: Test = self._near(shape) if relation == "near" else _relation(relation, reference, shape)
         self.condition: Condition = self._condition(shape)
 
     def matches(self, entity: Entity) -> bool:
         """Whether one instance of the entity's GeoProperty stands in the relation to the reference."""
         for instance in entity["attrs"].get(self.attribute, ()):
-            if instance["type"] == "GeoProperty" and type(instance["value"]) is dict and self.matches_geometry(instance["value"]):
+            geometry = instance.get("value")
+            if instance["type"] == "GeoProperty" and type(geometry) is dict and self.matches_geometry(geometry):
                 return True
         return False
 
     def _near(self, shape: Any) -> Test:
         at_most = float("inf") if self.at_most_m is None else self.at_most_m
         at_least = -1.0 if self.at_least_m is None else self.at_least_m
-        return _near_point(self.reference, at_most, at_least) if shape.geom_type == "Point" else _near_shape(shape, at_most, at_least)
+        boxes = self._boxes(shape) or [_EARTH]
+        if self.reference["type"] == "Point":
+            return _near_point(self.reference["coordinates"], boxes, at_most, at_least)
+        return _near_shape(shape, boxes, at_most, at_least)
+
+    def _boxes(self, shape: Any) -> list[Box]:
+        """Boxes, one of which the bounding box of every match overlaps; none where matches are everywhere."""
+        if self.relation == "disjoint" or (self.relation == "near" and self.at_most_m is None):
+            return []
+        west, south, east, north = shape.bounds
+        box = (west - _SLACK, south - _SLACK, east + _SLACK, north + _SLACK)
+        return [box] if self.at_most_m is None else widened(box, self.at_most_m)
 
     def _condition(self, shape: Any) -> Condition:
-        if self.relation == "disjoint" or (self.relation == "near" and self.at_most_m is None):
-            return HasAttribute(self.attribute)
-        west, south, east, north = shape.bounds
-        boxes = [(west - _SLACK, south - _SLACK, east + _SLACK, north + _SLACK)]
-        if self.at_most_m is not None:
-            boxes = widened(boxes[0], self.at_most_m)
-        return any_of([InBox(self.attribute, *box) for box in boxes])
+        boxes = self._boxes(shape)
+        return any_of([InBox(self.attribute, *box) for box in boxes]) if boxes else HasAttribute(self.attribute)
 
 
 def parse_geo_query(georel: Any, geometry: Any, coordinates: Any, geoproperty: Any, terms: Terms) -> GeoQuery:
@@ -123,7 +132,7 @@ def read_reference(kind: Any, coordinates: Any, where: str = "coordinates") -> d
 
 
 def read_georel(georel: Any) -> tuple[str, float | None, float | None]:
-    """The relation, and for near the largest and the smallest distance in metres."""
+    """The relation, and for near the largest or the smallest distance in metres."""
     relation, *modifiers = georel.split(";") if type(georel) is str else ("",)
     if relation not in RELATIONS:
         raise BadRequestData(f"'georel' must be one of {', '.join(RELATIONS)}, not {georel!r:.100}")
@@ -131,15 +140,11 @@ def read_georel(georel: Any) -> tuple[str, float | None, float | None]:
         if modifiers:
             raise BadRequestData(f"'georel' must have a distance only with near, not with {relation}")
         return relation, None, None
-    distances: dict[str, float] = {}
-    for modifier in modifiers:
-        name, equal, number = modifier.partition("==")
-        if name not in ("maxDistance", "minDistance") or not equal or name in distances:
-            raise BadRequestData(f"'georel' must be like 'near;maxDistance==1000' or 'near;minDistance==1000', not {georel!r:.100}")
-        distances[name] = _metres(number)
-    if not distances:
-        raise BadRequestData("'georel' must say how near: 'near;maxDistance==1000' or 'near;minDistance==1000'")
-    return relation, distances.get("maxDistance"), distances.get("minDistance")
+    name, equal, number = ";".join(modifiers).partition("==")
+    if name not in ("maxDistance", "minDistance") or not equal or len(modifiers) != 1:
+        raise BadRequestData(f"'georel' must be like 'near;maxDistance==1000' or 'near;minDistance==1000', not {georel!r:.100}")
+    metres = _metres(number)
+    return relation, *((metres, None) if name == "maxDistance" else (None, metres))
 
 
 def _metres(text: str) -> float:
@@ -152,25 +157,24 @@ def _metres(text: str) -> float:
     return float(number)
 
 
-def _near_point(reference: dict[str, Any], at_most: float, at_least: float) -> Test:
+def _near_point(place: list[float], boxes: list[Box], at_most: float, at_least: float) -> Test:
     """Near a point: other points without building shapes, and only those in the box around it in full."""
-    lon, lat = reference["coordinates"][:2]
-    boxes = widened((lon, lat, lon, lat), at_most) if at_most < 1e7 else []
-    (west, south, east, north) = boxes[0] if len(boxes) == 1 else (-181.0, -91.0, 181.0, 91.0)
-    of_shape: list[Test] = []
+    lon, lat = place[:2]
+    west, south, east, north = boxes[0]
+    others = boxes[1:]
+    of_shape = _near_shape(shapely.Point(lon, lat), boxes, at_most, at_least)
 
     def test(geometry: dict[str, Any]) -> bool:
-        if geometry["type"] == "Point":
-            x, y = geometry["coordinates"][:2]
-            return west <= x <= east and south <= y <= north and at_least < distance_m(lon, lat, x, y) <= at_most
-        if not of_shape:
-            of_shape.append(_near_shape(shapely.Point(lon, lat), at_most, at_least))
-        return of_shape[0](geometry)
+        if geometry["type"] != "Point":
+            return of_shape(geometry)
+        x, y = geometry["coordinates"][:2]
+        inside = (west <= x <= east and south <= y <= north) or (others and _overlaps(others, (x, y, x, y)))
+        return bool(inside) and at_least < distance_m(lon, lat, x, y) <= at_most
 
     return test
 
 
-def _near_shape(reference: Any, at_most: float, at_least: float) -> Test:
+def _near_shape(reference: Any, boxes: list[Box], at_most: float, at_least: float) -> Test:
     """Near any geometry, in a plane around its middle."""
     west, south, east, north = reference.bounds
     project = plane_around((west + east) / 2, (south + north) / 2)
@@ -178,16 +182,17 @@ def _near_shape(reference: Any, at_most: float, at_least: float) -> Test:
     shapely.prepare(around)
 
     def test(geometry: dict[str, Any]) -> bool:
-        if geometry["type"] == "Point":
-            target = shapely.Point(project(np.array([geometry["coordinates"][:2]], dtype=float))[0])
-        else:
-            shape = shape_of(geometry)
-            if shape is None:
-                return False
-            target = _projected(shape, project)
-        return bool(at_least < shapely.distance(around, target) <= at_most)
+        shape = shape_of(geometry)
+        if shape is None or not _overlaps(boxes, shape.bounds):
+            return False
+        return bool(at_least < shapely.distance(around, _projected(shape, project)) <= at_most)
 
     return test
+
+
+def _overlaps(boxes: list[Box], bounds: Box) -> bool:
+    west, south, east, north = bounds
+    return any(box[0] <= east and box[2] >= west and box[1] <= north and box[3] >= south for box in boxes)
 
 
 def _projected(shape: Any, project: Callable[[Array], Array]) -> Any:

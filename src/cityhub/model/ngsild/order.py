@@ -21,7 +21,8 @@ from cityhub.model.errors import BadRequestData
 from cityhub.model.ngsild.collation import SortKey, collation
 from cityhub.model.ngsild.earth import haversine_m, plane_around
 from cityhub.model.ngsild.geo import read_reference
-from cityhub.model.ngsild.q_parser import Reader
+from cityhub.model.ngsild.q_cursor import Cursor
+from cityhub.model.ngsild.q_paths import read_path
 from cityhub.model.ngsild.q_targets import ABSENT, finder
 from cityhub.model.ngsild.q_tree import Path
 from cityhub.model.ngsild.q_values import date_of, moment_of, time_of
@@ -102,15 +103,33 @@ def parse_order(
     if language is not None and type(language) is not str:
         raise BadRequestData("'collation' must be a language tag such as 'und' or 'de-u-co-phonebk'")
     text_key = collation("und" if language is None else language)
-    if geometry is not None or order_from is not None:
-        reference = read_reference("Point" if geometry is None else geometry, [] if order_from is None else order_from, "orderFrom")
-    else:
-        reference = None
+    reference = None
+    if order_from is not None:
+        reference = read_reference("Point" if geometry is None else geometry, order_from, "orderFrom")
     pairs = [_read_term(word, terms) for word in words]
     return Ordering(
         tuple(path.names[0] for path, _ in pairs),
         tuple(_term_key(path, direction, text_key, reference) for path, direction in pairs),
         by_distance=any(direction.startswith("dist") for _, direction in pairs),
+    )
+
+
+def read_ordering(document: Any, terms: Terms) -> Ordering:
+    """The order of an OrderingParams document (orderBy, collation, coordinates, geometry).
+
+    Raises BadRequestData. Source: GS CIM 009 V1.9.1 clause 5.2.43.
+    """
+    if type(document) is not dict or type(document.get("orderBy")) is not list:
+        raise BadRequestData("'ordering' must be an object with a list 'orderBy'")
+    coordinates, geometry = document.get("coordinates"), document.get("geometry")
+    if coordinates is not None and type(coordinates) is not list:
+        raise BadRequestData("'ordering.coordinates' must be a JSON array such as [8.5,40.1]")
+    if geometry is not None and type(geometry) is not str:
+        raise BadRequestData("'ordering.geometry' must be the name of a type of geometry")
+    if coordinates is None:
+        geometry = None
+    return parse_order(
+        document["orderBy"], terms, language=document.get("collation"), order_from=coordinates, geometry=geometry
     )
 
 
@@ -131,7 +150,9 @@ def _read_term(word: str, terms: Terms) -> tuple[Path, str]:
     direction = direction or ("asc" if not word.endswith(";") else "")
     if direction not in DIRECTIONS:
         raise BadRequestData(f"'orderBy' has {word!r:.100}; a direction is one of {', '.join(DIRECTIONS)}")
-    path = Reader(name, terms, frozenset(), frozenset(), "orderBy").read_path()
+    cursor = Cursor(name, "orderBy")
+    path = read_path(cursor, terms)
+    cursor.finish("the end of a name or path")
     if path.hops:
         raise BadRequestData(f"'orderBy' has {word!r:.100}; attributes of linked entities cannot order")
     return path, direction
@@ -201,7 +222,7 @@ def _distance_key(path: Path, text_key: SortKey, distance: Distance, *, descendi
 
     def key(entity: Entity) -> Any:
         instances = () if path.own else entity["attrs"].get(name, ())
-        found = [distance(one["value"]) for one in instances if one["type"] == "GeoProperty" and type(one["value"]) is dict]
+        found = [distance(one["value"]) for one in instances if one["type"] == "GeoProperty" and type(one.get("value")) is dict]
         if not found:
             return (1, by_value(entity))
         return (0, -min(found) if descending else min(found))

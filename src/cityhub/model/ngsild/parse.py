@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from cityhub.model.entity import NULL, Attributes, Entity, Instance
-from cityhub.model.errors import BadRequestData
+from cityhub.model.errors import BadRequestData, InvalidRequest
 from cityhub.model.ngsild import moment
 from cityhub.model.ngsild.attribute import AttributeReader
 from cityhub.model.ngsild.attribute_member import VALUE_KEYS
@@ -52,10 +52,10 @@ def parse_entity(document: Any, terms: Terms, *, require_type: bool = True, simp
 
     Normalized and concise documents are told apart by their shape; `simplified` says that all values are bare.
     An entity without a type (allowed by `require_type=False`) has an empty "type".
-    Raises BadRequestData naming the member that breaks the model.
+    Raises InvalidRequest for anything but an object, and BadRequestData naming the member that breaks the model.
     """
     if type(document) is not dict:
-        raise BadRequestData("An entity must be a JSON object")
+        raise InvalidRequest("An entity must be a JSON object")
     document = unaliased(document, terms)
     id = document.get("id") or document.get("@id")
     if not is_uri(id):
@@ -86,10 +86,10 @@ def parse_fragment(
 ) -> Fragment:
     """A fragment of an entity for Append (no nulls), Update (`nulls`) or Merge (`nulls` and `partial`).
 
-    Raises BadRequestData naming the member that breaks the model.
+    Raises InvalidRequest for anything but an object, and BadRequestData naming the member that breaks the model.
     """
     if type(document) is not dict:
-        raise BadRequestData("An entity fragment must be a JSON object")
+        raise InvalidRequest("An entity fragment must be a JSON object")
     document = unaliased(document, terms)
     id = document.get("id") or document.get("@id") or ""
     if id and not is_uri(id):

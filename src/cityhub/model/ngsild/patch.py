@@ -12,8 +12,8 @@ from cityhub.model.errors import BadRequestData
 from cityhub.model.ngsild.attribute import GEO_PROPERTIES
 from cityhub.model.ngsild.attribute_member import check_members
 from cityhub.model.ngsild.attribute_value import read_value
-from cityhub.model.ngsild.geometry import looks_like_geometry
 from cityhub.model.ngsild.content import changed, is_removal
+from cityhub.model.ngsild.geometry import looks_like_geometry
 from cityhub.model.ngsild.parse import Fragment
 from cityhub.model.ngsild.stamp import new_instance
 from cityhub.model.ngsild.terms import Terms

@@ -36,6 +36,8 @@ def check_value(value: Any, where: str, *, nulls: bool = False, raw: bool = Fals
     elif kind is dict or kind is list:
         if depth >= MAX_DEPTH:
             raise BadRequestData(f"'{where}' is nested more than {MAX_DEPTH} levels deep")
+        # A merge does not go on into lists, so nothing in them can be removed.
+        nulls = nulls and kind is dict
         for item in value.values() if kind is dict else value:
             if type(item) is not bool:
                 check_value(item, where, nulls=nulls, raw=raw, depth=depth + 1)

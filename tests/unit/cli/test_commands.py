@@ -1,0 +1,231 @@
+"""The command line against a real hub: start, ready line, load, query, check, trace, flow, stop."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import cityhub
+from cityhub.cli import main
+
+DEV = ("--dev", "--port", "0", "--no-feeds")
+
+
+@contextlib.contextmanager
+def hub(data: Path, *options: str) -> Iterator[str]:
+    """The address of a hub on a data folder; it is stopped in order at the end."""
+    command = [sys.executable, "-m", "cityhub", "run", *(options or DEV), "--data", str(data)]
+    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line, process.stderr.read() if process.stderr else ""
+            ready = json.loads(line)
+            assert set(ready) == {"port", "url", "pid"}
+            assert ready["pid"] == process.pid
+            assert ready["url"].endswith(f":{ready['port']}")
+            yield ready["url"]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            rest, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    assert rest == ""
+    assert "s3cret" not in errors
+    for line in errors.splitlines():
+        assert json.loads(line)["level"] == "info", line
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("hub")
+
+
+@pytest.fixture(scope="module")
+def running(data: Path) -> Iterator[str]:
+    with hub(data) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def devices(data: Path) -> Path:
+    path = data.parent / "devices.ndjson.gz"
+    entities = [{"id": f"urn:ngsi-ld:Device:{n}", "type": "Device", "level": {"type": "Property", "value": n}} for n in range(2500)]
+    lines = [json.dumps(entity) for entity in entities]
+    lines[1200] = '{"id": "urn:ngsi-ld:Device:bad"}'
+    lines[1800] = "{nonsense"
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    return path
+
+
+def call(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    out, err = capfd.readouterr()
+    return code, out, err
+
+
+def test_load_reports_bad_items_and_loads_the_rest(running: str, data: Path, devices: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capfd, "load", "--data", str(data), str(devices))
+    assert code == 1
+    assert f"{devices}:1801: not valid JSON at column 2" in err
+    assert f"{devices}:1201: urn:ngsi-ld:Device:bad: " in err
+    assert "2,498 entities, 2 refused" in err
+    code, out, _ = call(capfd, "query", "--url", running, "--type", "Device", "--count")
+    assert (code, out) == (0, "2498\n")
+
+
+def test_query_forms_and_pages(running: str, data: Path, devices: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    main(["load", "--data", str(data), str(devices)])
+    capfd.readouterr()
+    code, out, _ = call(capfd, "query", "--data", str(data), "--q", "level>2497", "--form", "simplified")
+    assert code == 0
+    assert [entity["level"] for entity in json.loads(out)] == [2498, 2499]
+    code, out, _ = call(capfd, "query", "--data", str(data), "--type", "Device", "--limit", "0", "--lines")
+    assert len({json.loads(line)["id"] for line in out.splitlines()}) == 2498
+    code, out, _ = call(capfd, "query", "--data", str(data), "--type", "Device", "--limit", "3", "--lines")
+    assert len(out.splitlines()) == 3
+    code, out, _ = call(capfd, "query", "--data", str(data), "--type", "Nothing")
+    assert (code, json.loads(out)) == (0, [])
+    code, _, err = call(capfd, "query", "--data", str(data), "--q", "level>>")
+    assert code == 1
+    assert err.startswith("cityhub: 400 ")
+
+
+def test_trace_flow_and_check(running: str, data: Path, devices: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    main(["load", "--data", str(data), str(devices)])
+    capfd.readouterr()
+    code, out, _ = call(capfd, "trace", "--data", str(data), "--json", "urn:ngsi-ld:Device:7")
+    found = json.loads(out)
+    assert (code, found["exists"]) == (0, True)
+    first = found["changes"][0]
+    assert (first["id"], first["kind"], first["collection"]) == ("urn:ngsi-ld:Device:7", "created", "entity")
+    code, out, _ = call(capfd, "trace", "--data", str(data), first["trace"])
+    assert code == 0
+    assert "urn:ngsi-ld:Device:7 " in out
+    code, out, _ = call(capfd, "trace", "--data", str(data), "urn:ngsi-ld:Device:none")
+    assert code == 1
+    assert "does not exist" in out
+    code, out, _ = call(capfd, "flow", "--data", str(data))
+    assert code == 0
+    assert out.startswith("from")
+    code, out, _ = call(capfd, "check", "--data", str(data))
+    assert code == 0, out
+    assert f"at {running}" in out
+    assert "All is well." in out
+
+
+def test_metrics_and_readiness(running: str) -> None:
+    with urllib.request.urlopen(f"{running}/ready") as answer:
+        assert json.load(answer)["status"] == "ready"
+    with urllib.request.urlopen(f"{running}/metrics") as answer:
+        text = answer.read().decode()
+    for name in ("cityhub_requests_total", "cityhub_request_seconds_bucket", "cityhub_journal_position", "cityhub_store_bytes"):
+        assert f"\n{name}" in text
+
+
+def test_a_second_hub_on_the_same_folder_is_refused(running: str, data: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capfd, "run", *DEV, "--data", str(data))
+    assert code == 1
+    assert "in use by process" in err
+    assert running in err
+
+
+def test_without_a_running_hub_the_store_is_used_and_keeps_everything(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    items = tmp_path / "items.json"
+    items.write_text('[{"id": "urn:ngsi-ld:A:1", "type": "A"}, {"id": "urn:ngsi-ld:A:2", "type": "A"}]')
+    folder = tmp_path / "data"
+    code, out, _ = call(capfd, "check", "--data", str(folder))
+    assert code == 0
+    assert "the first start makes it" in out
+    assert not folder.exists()
+    assert call(capfd, "load", "--data", str(folder), str(items))[0] == 0
+    code, out, _ = call(capfd, "query", "--data", str(folder), "--count")
+    assert (code, out) == (0, "2\n")
+    with hub(folder) as url:
+        with urllib.request.urlopen(f"{url}/ngsi-ld/v1/entities/urn:ngsi-ld:A:1") as answer:
+            assert json.load(answer)["type"] == "A"
+    assert call(capfd, "check", "--data", str(folder))[0] == 0
+
+
+def test_killed_hub_starts_again(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cityhub", "run", *DEV, "--data", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.kill()
+    with hub(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1"])
+def test_dev_refuses_other_addresses(tmp_path: Path, host: str, capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capfd, "run", "--dev", "--host", host, "--data", str(tmp_path / "x"))
+    assert (code, out) == (2, "")
+    assert f"'host' is '{host}' (from --host)" in err
+    assert "loopback only" in err
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_address_that_is_taken(running: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capfd, "run", "--port", running.rpartition(":")[2], "--data", str(tmp_path))
+    assert code == 1
+    assert "in use" in err
+
+
+def test_ordinary_run_prints_the_address_for_people(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cityhub", "run", "--port", "0", "--no-feeds", "--data", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.terminate()
+    assert line.startswith(f"CityHub {cityhub.__version__} answers at http://127.0.0.1:")
+    assert process.returncode == 0
+
+
+def test_version(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capfd.readouterr().out == f"cityhub {cityhub.__version__}\n"
+
+
+def test_no_hub_at_the_address(capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capfd, "query", "--url", "http://127.0.0.1:9", "--type", "A")
+    assert code == 1
+    assert err.startswith("cityhub: The hub does not answer: ")
+
+
+def test_an_open_stream_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    with hub(tmp_path) as url:
+        stream = urllib.request.urlopen(f"{url}/api/stream?type=A", timeout=10)
+        assert stream.status == 200
+        began = time.monotonic()
+    assert time.monotonic() - began < 3
+    stream.close()
+
+
+@pytest.mark.postgres
+def test_a_hub_on_postgres_keeps_its_entities_and_its_password(
+    postgres_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store = postgres_url.replace("postgres@", "postgres:s3cret@")
+    items = tmp_path / "items.json"
+    items.write_text('[{"id": "urn:ngsi-ld:A:1", "type": "A"}]')
+    for _ in range(2):
+        with hub(tmp_path, *DEV, "--store", store) as url:
+            assert call(capfd, "load", "--url", url, str(items))[0] == 0
+            assert call(capfd, "query", "--url", url, "--type", "A", "--count")[1] == "1\n"
+    code, out, err = call(capfd, "check", "--data", str(tmp_path), "--store", store)
+    assert code == 0, out + err
+    assert "s3cret" not in out + err
