@@ -190,7 +190,7 @@ def read(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> Settin
             try:
                 values[name] = convert(FIELDS[name], found[name])
             except ValueError as error:
-                faults.append(f"'{name}' is {shown(found[name])} (from {sources[name]}): right would be {error}")
+                faults.append(f"'{name}' is '{shown(found[name])}' (from {sources[name]}): right would be {error}")
     if not faults:
         settings = Settings(**values)
         faults = _faults_together(settings, sources)
@@ -226,7 +226,7 @@ def shown(value: Any) -> str:
     """A value for people to read: without passwords, bounded in length."""
     text = str(value)
     text = re.sub(r"(?i)(password=)[^&\s]*", r"\1***", re.sub(r"(://[^:/@\s]*:).*@", r"\1***@", text))
-    return f"'{text[:200]}'"
+    return text[:200]
 
 
 def is_loopback(host: str) -> bool:

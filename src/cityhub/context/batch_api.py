@@ -21,11 +21,13 @@ from cityhub.model.ports import Store
 from cityhub.web.http import Request, Response, Route
 from cityhub.web.negotiation import (
     JSON,
+    LD_JSON,
     ContextSource,
     body_terms,
     check_parameters,
     check_tenant,
     content_type,
+    linked_context,
     no_content,
     option_set,
     read_json,
@@ -139,6 +141,8 @@ class BatchApi:
         """The items of the body that are valid, and a failure for each other one."""
         media = content_type(request)
         items = _array(read_json(request))
+        if media == LD_JSON and linked_context(request.headers.get("link", "")) is not None:
+            raise BadRequestData("With application/ld+json each item has its '@context'; there must be no Link header")
         shared = await terms_of(request, self._contexts) if media == JSON else None
         parsed: list[T] = []
         failures: list[Failure] = []
@@ -160,6 +164,8 @@ class BatchApi:
 def _array(document: Any) -> list[Any]:
     if not isinstance(document, list) or not document:
         raise BadRequestData("The body must be a JSON array with at least one item")
+    if None in document:
+        raise BadRequestData("An item of the batch is null; each must be a JSON object, or for a deletion a URI")
     if len(document) > MAX_BATCH:
         raise BadRequestData(f"A batch may have at most {MAX_BATCH} items")
     return document

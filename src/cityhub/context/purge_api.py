@@ -40,6 +40,7 @@ class PurgeApi:
         wanted = query_from_parameters(query, terms)
         local = is_local(query)
         wanted.require_narrow(local=local)
+        wanted.require_links(0)
         if "keep" in query and "drop" in query:
             raise BadRequestData("Give 'keep' or 'drop', not both: the attributes that stay, or those that go")
         tenant = tenant_of(request)

@@ -11,7 +11,7 @@ from cityhub.model.errors import BadRequestData, InvalidRequest
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.language import parse_languages
 from cityhub.model.ngsild.names import is_uri
-from cityhub.model.ngsild.view import NORMALIZED, Format, View, parse_projection
+from cityhub.model.ngsild.view import NORMALIZED, Format, View, check_projections, parse_projection
 from cityhub.web.negotiation import GEO_JSON, flag, option_set
 
 PARAMETERS: Final = frozenset((
@@ -32,16 +32,19 @@ def view_of(query: dict[str, str], terms: TermMap, media: str) -> View:
     pick = parse_projection(query["pick"], terms, "pick") if "pick" in query else None
     omit = parse_projection(query["omit"], terms, "omit") if "omit" in query else None
     geometry = query.get("geometryProperty")
+    attributes = attributes_of(query, terms)
+    levels = join_level(query)
+    check_projections(pick, omit, attributes, levels)
     return View(
         format=_format(query, options),
         sys_attrs="sysAttrs" in options,
         languages=parse_languages(query["lang"]) if "lang" in query else (),
         pick=pick,
         omit=omit,
-        attrs=attributes_of(query, terms),
+        attrs=attributes,
         dataset_ids=_datasets(query),
         geometry_property=terms.expand(geometry) if geometry else NORMALIZED.geometry_property,
-        join_level=_join_level(query),
+        join_level=levels if query.get("join") == "inline" else 0,
     )
 
 
@@ -80,7 +83,8 @@ def _datasets(query: dict[str, str]) -> frozenset[str] | None:
     return ids
 
 
-def _join_level(query: dict[str, str]) -> int:
+def join_level(query: dict[str, str]) -> int:
+    """How many levels of linked entities are retrieved; 0 without join. Raises BadRequestData."""
     join = query.get("join")
     if join not in (None, "flat", "inline", "@none"):
         raise BadRequestData(f"'join' must be flat, inline or @none, not '{str(join)[:50]}'")
@@ -92,9 +96,7 @@ def _join_level(query: dict[str, str]) -> int:
             raise BadRequestData(f"'joinLevel' must be a number from 1, not '{text[:50]}'")
         if int(text[:9]) > MAX_JOIN_LEVEL:
             raise BadRequestData(f"'joinLevel' may be at most {MAX_JOIN_LEVEL}")
-    if join == "inline":
-        return int(text or 1)
-    return 0
+    return int(text or 1) if join in ("flat", "inline") else 0
 
 
 def is_local(query: dict[str, str]) -> bool:

@@ -247,6 +247,61 @@ class Outbound(Protocol):
         """Sends one request. Never raises for network faults; an address that policy forbids gives status 0 and a reason."""
 
 
+class Receiver(msgspec.Struct, frozen=True):
+    """Who is told, and how.
+
+    Attributes:
+        uri: http, https, mqtt or mqtts URI.
+        headers: What goes with every message: HTTP headers, or the "metadata" of an MQTT message.
+        options: How to set up the channel ("MQTT-QoS", "MQTT-Version").
+        timeout_s: How long an answer may take.
+        cooldown_s: After a failure nothing is sent for so long, and what comes meanwhile is dropped. None: a message that
+            failed for a passing reason is sent again, later and later, and what comes meanwhile waits behind it.
+    """
+
+    uri: str
+    headers: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    timeout_s: float = 5.0
+    cooldown_s: float | None = None
+
+
+class Telling(Protocol):
+    """What the sender of messages hears of them. Called in the event loop; must be quick and must not raise."""
+
+    def attempted(self, token: Any, first: bool) -> None:
+        """A message is being sent, for the first time or again."""
+
+    def answered(self, token: Any, reason: str, first: bool) -> None:
+        """An attempt ended: `reason` "" is success, anything else says why not; `first` as in `attempted`."""
+
+    def finished(self, token: Any) -> None:
+        """Nothing more will be done about a message: it was sent, dropped, or failed for good."""
+
+    def ready(self) -> None:
+        """There is room again after `Lane.put` had refused a message."""
+
+
+class Lane(Protocol):
+    """The messages to one receiver, delivered one after the other in their order."""
+
+    def put(self, body: bytes, token: Any) -> bool:
+        """Takes a message, or returns False when too many are waiting; `Telling.ready` follows then."""
+
+    def waiting(self) -> int:
+        """How many messages are not finished yet."""
+
+    def close(self) -> None:
+        """Forgets what waits; nothing is told any more."""
+
+
+class Delivery(Protocol):
+    """Sends messages to other systems. Receivers that are slow or dead delay nobody else."""
+
+    def open(self, receiver: Receiver, telling: Telling) -> Lane:
+        """A lane to a receiver. Raises BadRequestData when no sender knows the scheme of its URI."""
+
+
 class Principal(msgspec.Struct, frozen=True):
     """Who is calling. `id` "" is nobody."""
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from cityhub.model.expiry import earliest_expiry
+from cityhub.model.expiry import earliest_expiry, without_expired
+from cityhub.model.ports import ENTITIES
 
 Key = tuple[str, str, str]
 """collection, tenant, id."""
@@ -21,17 +22,31 @@ class Kept(dict[str, Any]):
 
     __slots__ = ("encoded", "expires", "number", "rendered")
 
-    def __init__(self, document: dict[str, Any], number: int, encoded: bytes) -> None:
+    def __init__(self, document: dict[str, Any], number: int, encoded: bytes, is_entity: bool = True) -> None:
         super().__init__(document)
         self.number = number
         self.encoded = encoded
-        self.expires = earliest_expiry(document) if "attrs" in document else None
+        self.expires = earliest_expiry(document) if is_entity else None  # records care for their own
         self.rendered: dict[Any, bytes] = {}
 
 
-def decode(number: int, encoded: bytes) -> Kept:
+def decode(number: int, encoded: bytes, is_entity: bool = True) -> Kept:
     """A kept document from its stored bytes."""
-    return Kept(orjson.loads(encoded), number, encoded)
+    return Kept(orjson.loads(encoded), number, encoded, is_entity)
+
+
+def alive(kept: Kept, now: str) -> dict[str, Any] | None:
+    """What is left of a document at a time: the very document when nothing of it has expired."""
+    return kept if kept.expires is None or kept.expires > now else without_expired(kept, now)
+
+
+def is_text(key: Key) -> bool:
+    """Whether an item with such a key can exist: text with lone surrogates cannot be kept."""
+    try:
+        "".join(key).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Memory:
@@ -43,6 +58,7 @@ class Memory:
 
     def __init__(self, bound: int = 20_000, bound_bytes: int = 48_000_000) -> None:
         self._items: dict[Key, Kept] = {}
+        self._entities: dict[int, Kept] = {}
         self._bound = bound
         self._bound_bytes = bound_bytes
         self._bytes = 0
@@ -52,6 +68,10 @@ class Memory:
     def get(self, key: Key) -> Kept | None:
         """The document, or None when it is not in memory (it may exist all the same)."""
         return self._items.get(key)
+
+    def entity(self, number: int) -> Kept | None:
+        """The entity of a row number, or None when it is not in memory."""
+        return self._entities.get(number)
 
     def publish(self, items: dict[Key, Kept | None]) -> None:
         """Makes committed versions visible; None is a deletion."""
@@ -71,15 +91,18 @@ class Memory:
         with self._lock:
             self.published += 1
             self._items.clear()
+            self._entities.clear()
             self._bytes = 0
 
     def _put(self, key: Key, item: Kept | None) -> None:
         old = self._items.pop(key, None)
         if old is not None:
-            self._bytes -= len(old.encoded)
+            self._dropped(key, old)
         if item is None:
             return
         self._items[key] = item
+        if key[0] == ENTITIES:
+            self._entities[item.number] = item
         self._bytes += len(item.encoded)
         if len(self._items) > self._bound or self._bytes > self._bound_bytes:
             self._forget_oldest()
@@ -87,4 +110,9 @@ class Memory:
     def _forget_oldest(self) -> None:
         # Dropping an eighth at a time keeps the common path free of bookkeeping per access.
         for key in list(self._items)[: max(1, len(self._items) // 8)]:
-            self._bytes -= len(self._items.pop(key).encoded)
+            self._dropped(key, self._items.pop(key))
+
+    def _dropped(self, key: Key, old: Kept) -> None:
+        self._bytes -= len(old.encoded)
+        if key[0] == ENTITIES:
+            self._entities.pop(old.number, None)

@@ -18,6 +18,7 @@ import orjson
 import psycopg
 
 from cityhub.model.change import AttributeChange, Change
+from cityhub.model.ports import ENTITIES
 from cityhub.storage.kept import Kept, Key, Memory
 from cityhub.storage.kept import decode as decode_document
 from cityhub.storage.postgres_link import Connection, Link, cancelled, decode
@@ -48,8 +49,8 @@ def change_of(row: tuple[Any, ...]) -> Change:
         id=decode(id),
         kind=kind,
         at=at,
-        after=None if after is None else decode_document(0, after),
-        before=None if before is None else decode_document(0, before),
+        after=None if after is None else decode_document(0, after, collection == ENTITIES),
+        before=None if before is None else decode_document(0, before, collection == ENTITIES),
         attributes=cast(dict[str, AttributeChange], orjson.loads(attributes)) if attributes else {},
         trace=decode(trace),
     )

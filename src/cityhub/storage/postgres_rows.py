@@ -59,6 +59,7 @@ class EntityRow(NamedTuple):
     shape: Shape
     scopes: str | None
     expires_at: str | None
+    ends_at: str | None
     document: bytes
 
 
@@ -143,7 +144,7 @@ def _entity_rows(rows: Rows, key: Key, before: Kept | None, after: Kept | None, 
 def entity_row(key: Key, entity: Kept) -> EntityRow:
     """The entity's own row."""
     _, tenant, id = key
-    return EntityRow(entity.number, tenant, id, shape_of(entity), _scopes(entity), entity.expires, entity.encoded)
+    return EntityRow(entity.number, tenant, id, shape_of(entity), _scopes(entity), entity.get("expiresAt"), entity.expires, entity.encoded)
 
 
 def shape_of(entity: Entity) -> Shape:

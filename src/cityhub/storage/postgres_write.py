@@ -180,7 +180,7 @@ class Writer:
                 loaded[ENTITIES, decode_text(tenant), decode_text(id)] = decode(seq, document)
         if "records" in found:
             for collection, tenant, id, seq, document in await found["records"].fetchall():
-                loaded[decode_text(collection), decode_text(tenant), decode_text(id)] = decode(seq, document)
+                loaded[decode_text(collection), decode_text(tenant), decode_text(id)] = decode(seq, document, is_entity=False)
         transaction.id = (await own.fetchall())[0][0]
         indexed = [
             ValuePath(id, decode_text(attribute), tuple(decode_text(name) for name in path))

@@ -23,11 +23,10 @@ from cityhub.model.change import Change
 from cityhub.model.condition import Anything, Condition, TypeIs
 from cityhub.model.entity import Entity
 from cityhub.model.errors import CityHubError
-from cityhub.model.expiry import without_expired
 from cityhub.model.indexing import satisfies
 from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
-from cityhub.storage.kept import Kept, Memory, decode
+from cityhub.storage.kept import Kept, Memory, alive, decode, is_text
 from cityhub.storage.sqlite_query import PROBE, Planner, Source
 from cityhub.storage.sqlite_schema import connect, migrate
 from cityhub.storage.sqlite_search import (
@@ -44,6 +43,10 @@ from cityhub.storage.sqlite_writer import Writer
 
 TAIL = 4_000
 """Newest changes that are kept in memory for the journal's readers."""
+AT_ONCE = 50
+"""A search among so few candidates runs in the event loop: handing it to a thread would take longer."""
+WORTH_AN_INDEX = 200
+"""A value index is built when a query would have to look at so many entities without it."""
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +82,15 @@ class SqliteStore:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="cityhub-reader")
         self._writer = Writer(connection, self._memory, clock, self._on_commit)
         self._last = self._writer.last
+        self._built: dict[int, dict[tuple[str, tuple[str, ...]], int]] = {}
         self._building: dict[tuple[int, str, tuple[str, ...]], asyncio.Future[None]] = {}
         self._connection = connection
         self._writer.start()
 
     async def close(self) -> None:
-        """Writes what is queued, moves the log into the file and closes it."""
+        """Writes what is queued, moves the log into the file and closes it; closing again does nothing."""
+        if not self._writer.is_alive():
+            return
         await asyncio.to_thread(self._writer.stop)
         self._threads.shutdown()
         self._reading.close()
@@ -109,14 +115,12 @@ class SqliteStore:
             if kept is None:
                 return None
             self._memory.add(key, kept, published)
-        if kept.expires is not None and kept.expires <= (now := to_text(self._clock.now())):
-            return without_expired(kept, now)
-        return kept
+        return kept if kept.expires is None else alive(kept, to_text(self._clock.now()))
 
     def _read(self, key: tuple[str, str, str]) -> Kept | None:
         collection, tenant, id = key
         number = self._writer.tenants.get(tenant)
-        if number is None:
+        if number is None or not is_text(key):
             return None
         reading = self._reading if threading.get_ident() == self._thread else self._own_connection()
         if collection == ENTITIES:
@@ -126,7 +130,7 @@ class SqliteStore:
                 "SELECT number, document FROM record WHERE collection = ? AND tenant = ? AND id = ?", (collection, number, id)
             )
         row = found.fetchone()
-        return decode(row[0], row[1]) if row else None
+        return decode(row[0], row[1], collection == ENTITIES) if row else None
 
     async def find(
         self,
@@ -142,46 +146,42 @@ class SqliteStore:
         number = self._writer.tenants.get(tenant)
         if number is None:
             return Page([], 0 if count else None)
-        if matches is None and order is None and isinstance(condition, TypeIs | Anything):
+        if matches is None and order is None and isinstance(condition, TypeIs | Anything) and not self._has_expired():
             return self._list(tenant, number, condition, offset, limit, count)
         exact = matches or (lambda entity: satisfies(condition, entity))
-        await self._ensure_indexes(number, condition)
+        source = await self._source(number, condition)
         search = Search(self._clock, exact, offset, limit, count, order)
-        return await self._in_thread(lambda connection: search.run(self._candidates(connection, tenant, number, condition)))
+        if source.size <= AT_ONCE:
+            return search.run(self._fetch(self._reading, tenant, number, source))
+        return await self._in_thread(lambda connection: search.run(self._fetch(connection, tenant, number, source)))
+
+    def _has_expired(self) -> bool:
+        """Whether there is something that the next sweep will take away."""
+        now = to_text(self._clock.now())
+        return self._reading.execute("SELECT 1 FROM entity WHERE expires <= ? LIMIT 1", (now,)).fetchone() is not None
 
     def _list(self, tenant: str, number: int, condition: Condition, offset: int, limit: int, count: bool) -> Page:
         if isinstance(condition, TypeIs):
-            rows = "entity_type t JOIN entity e ON e.number = t.entity WHERE t.tenant = ? AND t.type = ?"
+            column, rows = "t.entity", "entity_type t WHERE t.tenant = ? AND t.type = ?"
             bindings: tuple[Any, ...] = (number, self._writer.names.find(condition.type))
-            by = "t.entity"
         else:
-            rows, bindings, by = "entity e WHERE e.tenant = ?", (number,), "e.number"
-        now = to_text(self._clock.now())
-        found: list[Entity] = []
+            column, rows, bindings = "e.number", "entity e WHERE e.tenant = ?", (number,)
         published = self._memory.published
-        for entity_number, id in self._reading.execute(
-            f"SELECT e.number, e.id FROM {rows} ORDER BY {by} LIMIT ? OFFSET ?", (*bindings, limit, offset)
-        ):
-            key = (ENTITIES, tenant, id)
-            kept = self._memory.get(key)
-            if kept is None:
-                row = self._reading.execute("SELECT document FROM entity WHERE number = ?", (entity_number,)).fetchone()
-                if row is None:
-                    continue
-                kept = decode(entity_number, row[0])
-                self._memory.add(key, kept, published)
-            alive = kept if kept.expires is None or kept.expires > now else without_expired(kept, now)
-            if alive is not None:
-                found.append(alive)
-        total = None
-        if count:
-            total = self._reading.execute(f"SELECT count(*) FROM {rows}", bindings).get
+        found: list[Entity] = []
+        for (row,) in self._reading.execute(f"SELECT {column} FROM {rows} ORDER BY 1 LIMIT ? OFFSET ?", (*bindings, limit, offset)):
+            kept = self._memory.entity(row) or self._read_number(tenant, row, published)
+            if kept is not None:
+                found.append(kept)
+        total = self._reading.execute(f"SELECT count(*) FROM {rows}", bindings).get if count else None
         return Page(found, total)
 
-    def _candidates(self, connection: apsw.Connection, tenant: str, number: int, condition: Condition) -> Iterator[Kept]:
-        planner = Planner(connection, number, self._built_paths(number, connection))
-        source = planner.source(condition) or planner.everything()
-        yield from self._fetch(connection, tenant, number, source)
+    def _read_number(self, tenant: str, number: int, published: int) -> Kept | None:
+        row = self._reading.execute("SELECT id, document FROM entity WHERE number = ?", (number,)).fetchone()
+        if row is None:
+            return None
+        kept = decode(number, row[1])
+        self._memory.add((ENTITIES, tenant, row[0]), kept, published)
+        return kept
 
     def _fetch(self, connection: apsw.Connection, tenant: str, number: int, source: Source) -> Iterator[Kept]:
         if source.size < PROBE:
@@ -208,16 +208,19 @@ class SqliteStore:
             return
         after = 0
         while True:
-            block = await self._in_thread(partial(self._block_after, tenant, number, condition, after))
+            built = self._built_paths(number)
+            block = await self._in_thread(partial(self._block_after, tenant, number, condition, built, after))
             if not block:
                 return
             after = block[-1].number
             now = to_text(self._clock.now())
-            alive = (entity if entity.expires is None else without_expired(entity, now) for entity in block)
-            yield [entity for entity in alive if entity is not None and satisfies(condition, entity)]
+            yield [entity for kept in block if (entity := alive(kept, now)) is not None and satisfies(condition, entity)]
 
-    def _block_after(self, tenant: str, number: int, condition: Condition, after: int, connection: apsw.Connection) -> list[Kept]:
-        planner = Planner(connection, number, self._built_paths(number, connection))
+    def _block_after(
+        self, tenant: str, number: int, condition: Condition, built: dict[tuple[str, tuple[str, ...]], int], after: int,
+        connection: apsw.Connection,
+    ) -> list[Kept]:  # fmt: skip
+        planner = Planner(connection, number, built)
         numbers = numbers_after(connection, planner.source(condition) or planner.everything(), after)
         return self._decoded(tenant, rows_of(connection, number, numbers))
 
@@ -261,6 +264,7 @@ class SqliteStore:
             await self._writer.submit_job(lambda connection: drop_tenant_rows(connection, number))
             await self._writer.submit_job(lambda connection: self._writer._reload())
             self._memory.clear()
+            self._built.clear()
 
     async def expire(self) -> int:
         """Deletes the entities and attributes whose expiresAt has passed, journalled like any deletion; how many entities it met."""
@@ -273,23 +277,28 @@ class SqliteStore:
         gone = 0
         for tenant in {row[0] for row in rows}:
             writes = [Write(id, delete_expired) for name, id in rows if name == tenant]
-            gone += sum(1 for result in await self.write(tenant, writes) if result is True)
+            gone += sum(await self._writer.submit(tenant, writes, "", sees_expired=True))
         return gone
 
     # -- Value indexes come by use -------------------------------------------------------------------------------
 
-    def _built_paths(self, tenant: int, connection: apsw.Connection) -> dict[tuple[str, tuple[str, ...]], int]:
-        rows = connection.execute("SELECT attribute, path, number FROM value_path WHERE tenant = ? AND built", (tenant,))
-        return {(attribute, tuple(orjson.loads(path))): number for attribute, path, number in rows}
+    def _built_paths(self, tenant: int) -> dict[tuple[str, tuple[str, ...]], int]:
+        built = self._built.get(tenant)
+        if built is None:
+            rows = self._reading.execute("SELECT attribute, path, number FROM value_path WHERE tenant = ? AND built", (tenant,))
+            built = self._built[tenant] = {(attribute, tuple(orjson.loads(path))): number for attribute, path, number in rows}
+        return built
 
-    async def _ensure_indexes(self, tenant: int, condition: Condition) -> None:
-        """Builds the value indexes that the condition could use when it would otherwise look at many entities."""
-        planner = Planner(self._reading, tenant, self._built_paths(tenant, self._reading))
+    async def _source(self, tenant: int, condition: Condition) -> Source:
+        """The candidates for a condition; builds the value indexes that it could use instead of looking at many entities."""
+        planner = Planner(self._reading, tenant, self._built_paths(tenant))
         source = planner.source(condition) or planner.everything()
-        if source.size < PROBE or not planner.wanted:
-            return
+        if source.size < WORTH_AN_INDEX or not planner.wanted:
+            return source
         for wanted in planner.wanted[:4]:
             await self._build_index(tenant, wanted.attribute, wanted.path)
+        planner = Planner(self._reading, tenant, self._built_paths(tenant))
+        return planner.source(condition) or planner.everything()
 
     async def _build_index(self, tenant: int, attribute: str, path: tuple[str, ...]) -> None:
         key = (tenant, attribute, path)
@@ -313,6 +322,7 @@ class SqliteStore:
         while after is not None:
             after = await self._writer.submit_job(partial(index_block, tenant, index, attribute, path, after))
         await self._writer.submit_job(lambda connection: connection.execute("UPDATE value_path SET built = 1 WHERE number = ?", (index,)))
+        self._built.clear()
 
     @property
     def waiting(self) -> int:

@@ -219,7 +219,7 @@ def _distance_key(path: Path, text_key: SortKey, distance: Distance, *, descendi
 
     def key(entity: Entity) -> Any:
         instances = () if path.own else entity["attrs"].get(name, ())
-        found = [distance(one["value"]) for one in instances if one["type"] == "GeoProperty" and type(one["value"]) is dict]
+        found = [distance(one["value"]) for one in instances if one["type"] == "GeoProperty" and type(one.get("value")) is dict]
         if not found:
             return (1, by_value(entity))
         return (0, -min(found) if descending else min(found))

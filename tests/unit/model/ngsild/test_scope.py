@@ -40,6 +40,10 @@ NORTH, SOUTH, CENTRE = "/Madrid/Gardens/North", "/Madrid/Gardens/South", "/Madri
         ("(/Madrid/Districts;/CompanyA)", ["/Madrid/Districts"], False),
         ("(/Madrid/Districts;/CompanyA)|/CompanyB", ["/CompanyB"], True),
         ("(/Madrid/#;/Madrid/Gardens)", ["/Madrid/Gardens"], True),
+        ("/Madrid/Districts;/CompanyA", ["/Madrid/Districts", "/CompanyA"], True),
+        ("/Madrid/Districts;/CompanyA", ["/CompanyA"], False),
+        ("/CompanyB|/Madrid/Districts;/CompanyA", ["/CompanyB"], True),
+        ("(/Madrid/Districts;/CompanyA);/CompanyB", ["/Madrid/Districts", "/CompanyA"], False),
         ("(/Madrid)", ["/Madrid"], True),
         ("/黔江/城西", ["/黔江/城西"], True),
     ],
@@ -63,7 +67,7 @@ def test_conditions_are_the_levels_before_a_wildcard() -> None:
     assert parse_scope_q("/a,/#").condition == Anything()
 
 
-@pytest.mark.parametrize("text", ["", "/", "//a", "/a/", "((/Madrid", "/Madrid)|/C", "(/a;/b", "/a;/b", "/a,,/b", "/a,", "()", "(/a;)",
+@pytest.mark.parametrize("text", ["", "/", "//a", "/a/", "((/Madrid", "/Madrid)|/C", "(/a;/b", "/a;;/b", "/a)", "(/a))", "/a;", "/a,,/b", "/a,", "()", "(/a;)",
                                   "/a/#/b", "#", "/a#", "/1", "/a b", "(/a|/b)", "/a(/b)"])  # fmt: skip
 def test_refuses_what_is_no_scope_query(text: str) -> None:
     with pytest.raises(BadRequestData, match="'scopeQ'"):
