@@ -22,6 +22,11 @@ from cityhub.context.identity_api import IdentityApi, read_alias
 from cityhub.context.live import live_selection
 from cityhub.context.purge_api import PurgeApi
 from cityhub.context.query_api import QueryApi
+from cityhub.history.evolutions import Consumption
+from cityhub.history.recorder import Recorder
+from cityhub.history.sqlite_history import open_history
+from cityhub.history.temporal_api import TemporalApi
+from cityhub.history.temporal_query_api import TemporalQueryApi
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
 from cityhub.model.jsonld import CORE, TermMap
@@ -46,6 +51,8 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 1.0
 """How often expired entities are deleted."""
+DEV_TEMPORAL_PAGE = 30
+"""`temporal_page` of a hub for tools and tests, small so that they meet answers in pages."""
 COMPACT_S = 60.0
 """How often journal entries that all readers have passed are removed."""
 
@@ -77,6 +84,8 @@ class Hub:
         own = {district.about.context_url: district.folder / district.about.context} if district else {}
         self.contexts = Contexts(store, self.outbound, clock, settings.context_preload, own, lambda: url)
         self.operations = EntityOperations(store)
+        self.history = open_history(Path(settings.data), clock)
+        self.recorder = Recorder(store, self.history)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms))
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
         self._rate = ChangeRate(store.last, time.monotonic)
@@ -93,6 +102,8 @@ class Hub:
             *PurgeApi(self.operations, self.contexts, store).routes(),
             *IdentityApi(self.alias, self.clock).routes(),
             *DiscoveryApi(self.operations, self.contexts, store).routes(),
+            *TemporalApi(self.history, self.recorder, self.contexts, store, self.clock).routes(),
+            *TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),
             *status_routes(self._status_sources()),
@@ -100,6 +111,9 @@ class Hub:
             *page_routes(read_assets()),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
+
+    def _consumption(self) -> Consumption:
+        return Consumption(self.history, DEV_TEMPORAL_PAGE if self.settings.dev else self.settings.temporal_page)
 
     def _status_sources(self) -> StatusSources:
         about = self.district.about if self.district else None
@@ -134,8 +148,9 @@ class Hub:
     async def start(self) -> None:
         """Starts the background work."""
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
-            (SWEEP_S, self.store.expire), (COMPACT_S, self.store.compact), (1.0, self._rate.sample),
+            (SWEEP_S, self.store.expire), (SWEEP_S, self.history.expire), (COMPACT_S, self.store.compact), (1.0, self._rate.sample),
         )  # fmt: skip
+        await self.recorder.start()
         self._tasks = [asyncio.create_task(_every(seconds, work)) for seconds, work in jobs]
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(self.url, self.district.folder)
@@ -149,6 +164,8 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.live.close()
         await self.outbound.close()
+        await self.recorder.stop()
+        await self.history.close()
         await self.store.close()
         await self.observation.close()
 

@@ -13,7 +13,6 @@ import orjson
 
 from cityhub.context.entities import AttributesResult, Call, EntityOperations
 from cityhub.context.linked import linked_entities
-from cityhub.context.views import PARAMETERS, is_local, join_level, view_of
 from cityhub.model.errors import BadRequestData, NotFound
 from cityhub.model.jsonld import CORE_URL, TermMap
 from cityhub.model.ngsild import moment
@@ -47,6 +46,7 @@ from cityhub.web.negotiation import (
     tenant_of,
     terms_of,
 )
+from cityhub.web.views import PARAMETERS, is_local, join_level, view_of
 
 PREFIX = "/ngsi-ld/v1"
 _LOCAL = frozenset(("local",))

@@ -5,14 +5,13 @@ Source: GS CIM 009 V1.9.1, clauses 4.5.6, 4.5.7, 4.8 and 4.18.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from cityhub.model.change import Change
 from cityhub.model.entity import NULL, VALUE_KEY, Instance
+from cityhub.model.ngsild.temporal_document import SCOPE
 from cityhub.model.ports import ENTITIES, Happening
 
-SCOPE: Final = "scope"
-"""The name under which the history keeps the scope, as a Property."""
 Added = list[tuple[str, Instance]]
 
 
