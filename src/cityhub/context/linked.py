@@ -22,6 +22,11 @@ async def linked_entities(store: Store, tenant: str, entities: Iterable[Entity],
 
     Raises TooManyResults for more than MAX_LINKED.
     """
+    return linked_here(store, tenant, entities, view, query)
+
+
+def linked_here(store: Store, tenant: str, entities: Iterable[Entity], view: View, query: dict[str, str]) -> dict[str, Entity]:
+    """Those of the linked entities that are in the hub's own store. Raises TooManyResults."""
     levels = join_level(query)
     above = set(query.get("containedBy", "").split(","))
     found: dict[str, Entity] = {}

@@ -5,7 +5,7 @@ Source: GS CIM 009 V1.9.1, clauses 5.3.1, 5.3.2, 5.8.6 and 6.3.8.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -13,11 +13,11 @@ import orjson
 
 from cityhub.context.entity_api import rendered
 from cityhub.context.entity_change import EntityChange, Showing, shown_entity
-from cityhub.context.linked import linked_entities
+from cityhub.context.linked import linked_here
 from cityhub.context.subscription_endpoint import SIMPLIFIED
-from cityhub.model.entity import Entity
 from cityhub.model.jsonld import CORE, CORE_URL, TermMap
-from cityhub.model.ngsild.flat import render_flat
+from cityhub.model.ngsild.conformance import CURRENT, amended, read_version
+from cityhub.model.ngsild.flat import flat_views
 from cityhub.model.ngsild.geojson import render_feature
 from cityhub.model.ngsild.language import parse_languages
 from cityhub.model.ngsild.moment import show
@@ -39,13 +39,17 @@ class Form:
     Attributes:
         showing: What of a change is shown.
         view: What of an entity is shown, and in which representation.
-        joins: Whether linked entities are retrieved.
         key: Subscriptions with equal keys have equal data.
     """
 
-    __slots__ = ("_accept", "_context", "_head", "_id", "_join", "_plain", "_prefer_json", "_terms", "joins", "key", "showing", "view")
+    __slots__ = (
+        "_accept", "_context", "_head", "_id", "_join", "_plain", "_prefer_json", "_store", "_tenant", "_terms", "_version", "key",
+        "showing", "view",
+    )  # fmt: skip
 
-    def __init__(self, record: Document, terms: TermMap, kind: str = "Notification") -> None:
+    def __init__(self, record: Document, terms: TermMap, store: Store, tenant: str, kind: str = "Notification") -> None:
+        self._store = store
+        self._tenant = tenant
         members = record["members"]
         params, endpoint = members["notification"], members["notification"]["endpoint"]
         self._id = record["id"].encode()
@@ -53,11 +57,11 @@ class Form:
         self._accept = endpoint.get("accept", JSON)
         url = members.get("jsonldContext") or terms.link or CORE_URL
         self._context = orjson.dumps(url)
+        self._version = read_version(members["ngsildConformance"]) if "ngsildConformance" in members else CURRENT
         self._prefer_json = prefers_json(endpoint)
         self.showing = _showing(members)
         self.view = _view(members)
-        self._join = {name: str(params[name]) for name in ("join", "joinLevel") if name in params}
-        self.joins = self._join.get("join", "@none") != "@none"
+        self._join = {name: str(params[name]) for name in ("join", "joinLevel") if name in params and params["join"] != "@none"}
         shaping = {name: params[name] for name in _SHAPING if params.get(name) not in (None, False, "normalized", "@none")}
         shaping |= {name: members[name] for name in ("lang", "datasetId", "ngsildConformance") if name in members}
         self._plain = not shaping and self._accept != GEO_JSON
@@ -80,24 +84,21 @@ class Form:
             data = b"[%b]" % data
         return b'%b%b","notifiedAt":"%b",%b"data":%b}' % (self._head, self._notification_id(number), notified_at, more, data)
 
-    def document(self, entity: Document, linked: Mapping[str, Entity] | None = None) -> bytes:
-        """The document, or documents with those of flat linked entities, of one entity."""
+    def document(self, entity: Document) -> bytes:
+        """The document of one entity, and those of its linked entities where they stand beside it."""
+        linked = linked_here(self._store, self._tenant, [entity], self.view, self._join) if self._join else {}
+        flat = [(entity, self.view)]
+        if self._join.get("join") == "flat":
+            flat, linked = flat_views([entity], linked, self.view, join_level(self._join)), {}
         if self._accept == GEO_JSON:
-            return orjson.dumps(render_feature(entity, self._terms, self.view, linked))
-        if linked and self._join.get("join") == "flat":
-            documents = render_flat([entity], self._terms, self.view, linked, join_level(self._join))
-        else:
-            documents = [render_entity(entity, self._terms, self.view, linked)]
+            return b",".join([orjson.dumps(self._feature(render_feature(one, self._terms, view, linked))) for one, view in flat])
+        documents = [amended(render_entity(one, self._terms, view, linked), self._version) for one, view in flat]
         if "deletedAt" in entity:
             documents[0]["deletedAt"] = show(entity["deletedAt"])
-        return b",".join([self.with_context(orjson.dumps(one)) for one in documents])
+        return b",".join([self.with_context(orjson.dumps(one)) for one in documents if one])
 
-    async def join(self, store: Store, tenant: str, change: EntityChange) -> None:
-        """Retrieves the entities linked to a change's entity, so that `body` has them."""
-        if self.key not in change.rendered:
-            entity = shown_entity(change, self.showing)
-            linked = await linked_entities(store, tenant, [entity], self.view, self._join)
-            change.rendered[self.key] = self.document(entity, linked)
+    def _feature(self, feature: dict[str, Any]) -> dict[str, Any]:
+        return {**feature, "properties": amended(feature["properties"], self._version)}
 
     def _rendered(self, change: EntityChange) -> bytes:
         entity = shown_entity(change, self.showing)

@@ -23,7 +23,7 @@ from cityhub.model.entity import Entity
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.entity_query import EntityQuery
 from cityhub.model.ngsild.moment import show
-from cityhub.model.ports import Delivery, Document, Lane, Receiver
+from cityhub.model.ports import Delivery, Document, Lane, Receiver, Store
 from cityhub.model.time import Clock, to_text
 
 MAX_HELD: Final = 1_000
@@ -44,18 +44,20 @@ class Subscriber:
         watched: The attributes (IRIs) that it watches; None: all.
         interval_s: Time between periodic notifications; None: it is notified of changes.
         lag: None, or the position in the journal from which on it is to be served again.
+        progress_at: When (in the event loop's time) a notification was last finished, or began to wait.
     """
 
     def __init__(
-        self, key: Key, record: Document, terms: TermMap, tally: Tally, delivery: Delivery, clock: Clock,
-        linked: Callable[[str], Entity | None], wake: Callable[[], None],
+        self, key: Key, record: Document, terms: TermMap, tally: Tally, store: Store, delivery: Delivery, clock: Clock,
+        wake: Callable[[], None],
     ) -> None:  # fmt: skip
         self.key = key
         self.tally = tally
         self.lag: int | None = None
+        self.progress_at = 0.0
         self._delivery = delivery
         self._clock = clock
-        self._linked = linked
+        self._store = store
         self._wake = wake
         self._loop = asyncio.get_running_loop()
         self._lane: Lane | None = None
@@ -71,7 +73,7 @@ class Subscriber:
         members = record["members"]
         self.record = record
         self.query: EntityQuery = query_of(record)
-        self.form = Form(record, terms)
+        self.form = Form(record, terms, self._store, self.key[1])
         self.watched = frozenset(members["watchedAttributes"]) if "watchedAttributes" in members else None
         self.interval_s: float | None = members.get("timeInterval")
         self._throttling_s: float = members.get("throttling", 0.0)
@@ -90,6 +92,9 @@ class Subscriber:
         if receiver != self._receiver:
             self._change_receiver(receiver)
 
+    def _linked(self, id: str) -> Entity | None:
+        return self._store.get(self.key[1], id)
+
     def _change_receiver(self, receiver: Receiver) -> None:
         if self._lane is not None:
             self.lag = self.hold()
@@ -102,7 +107,9 @@ class Subscriber:
     def revise(self, record: Document, terms: TermMap, position: int) -> None:
         """Goes on with a new version of its record, written at a position of the journal."""
         self._compile(record, terms)
-        if self.hold() is None:
+        if not self.active:
+            self.give_up(position)  # a paused subscription hears nothing, not even later
+        elif self.hold() is None:
             self.tally.served(position)
 
     def close(self) -> None:
@@ -156,25 +163,24 @@ class Subscriber:
                 return False
             held = self._held.get(id)
             self._held[id] = change if held is None else joined(held, change)
-        self._release()
-        return self.lag is None
+        return self._release(now)
 
-    def _release(self) -> None:
-        """Sends what is held, at once or when the throttling period is over."""
+    def _release(self, now: str) -> bool:
+        """Sends what is held, at once or when the throttling period is over. False: there is no room, it lags."""
         pause_s = self._quiet_until - self._loop.time()
         if pause_s > 0:
             if self._timer is None:
                 self._timer = self._loop.call_later(pause_s, self._released)
-            return
+            return True
         changes = sorted(self._held.values(), key=lambda change: change.position)
         self._held.clear()
-        if changes:
-            self._send(changes, to_text(self._clock.now()))
+        return not changes or self._send(changes, now)
 
     def _released(self) -> None:
         self._timer = None
-        if self.is_active(to_text(self._clock.now())):
-            self._release()
+        now = to_text(self._clock.now())
+        if self.is_active(now):
+            self._release(now)
         if self.lag is not None:
             self._wake()
 
@@ -194,10 +200,17 @@ class Subscriber:
         if not self._lane.put(body, (first, last)):
             self.lag = first - 1
             return False
+        if not self._on_the_way:
+            self.progress_at = self._loop.time()
         self._on_the_way.append((first, last))
         if self._throttling_s:
             self._quiet_until = self._loop.time() + self._throttling_s
         return True
+
+    def tell(self, body: bytes) -> None:
+        """Gives a notification that is not about changes in the journal to the lane; what does not fit is left out."""
+        if self._lane is not None:
+            self._lane.put(body, None)
 
     def is_active(self, now: str) -> bool:
         """Whether notifications may be sent."""
@@ -205,7 +218,7 @@ class Subscriber:
 
     def busy(self) -> bool:
         """Whether notifications are on their way."""
-        return bool(self._on_the_way)
+        return self._lane is not None and self._lane.waiting() > 0
 
     def hold(self) -> int | None:
         """The position up to which the journal is not needed for it any more; None when nothing is open."""
@@ -246,6 +259,7 @@ class Subscriber:
         """See `cityhub.model.ports.Telling`."""
         if self._on_the_way and self._on_the_way[0] == token:
             self._on_the_way.popleft()
+            self.progress_at = self._loop.time()
             self.tally.served(token[1])
 
     def ready(self) -> None:

@@ -29,17 +29,21 @@ class Tally:
     """The state of one subscription.
 
     Attributes:
+        of: When the subscription was created; another one of the same id has another state.
         position: Everything up to here in the journal has been served, or did not concern the subscription.
         failed: Whether the last attempt failed.
         changed: Whether it differs from what is stored.
     """
 
     __slots__ = (
-        "_clock", "changed", "failed", "last_failure", "last_notification", "last_success", "position", "times_failed", "times_sent",
+        "_clock", "changed", "failed", "last_failure", "last_notification", "last_success", "of", "position", "times_failed",
+        "times_sent",
     )  # fmt: skip
 
-    def __init__(self, clock: Clock, stored: Document | None = None) -> None:
-        stored = stored or {}
+    def __init__(self, clock: Clock, record: Document, stored: Document | None = None) -> None:
+        """Begins anew, or with what was stored of the very subscription that the record is of."""
+        self.of = record["createdAt"]
+        stored = stored if stored and stored.get("of") == self.of else {}
         self._clock = clock
         self.times_sent: int = stored.get("timesSent", 0)
         self.times_failed: int = stored.get("timesFailed", 0)
@@ -92,7 +96,8 @@ class Tally:
     def stored(self, id: str) -> Document:
         """The record of the state."""
         out: Document = {
-            "id": id, "timesSent": self.times_sent, "timesFailed": self.times_failed, "failed": self.failed, "position": self.position,
+            "id": id, "of": self.of, "timesSent": self.times_sent, "timesFailed": self.times_failed, "failed": self.failed,
+            "position": self.position,
         }  # fmt: skip
         return out | {name: to_text(at) for name, at in self._times() if at is not None}
 
@@ -116,21 +121,27 @@ class Tallies:
         self._clock = clock
         self._tallies: dict[Key, Tally] = {}
 
-    def open(self, key: Key, stored: Document | None = None) -> Tally:
-        """A new state for a subscription, begun anew or with what was stored of it."""
-        tally = self._tallies[key] = Tally(self._clock, stored)
+    def open(self, key: Key, record: Document, stored: Document | None = None) -> Tally:
+        """The state of a subscription that is being served from now on."""
+        tally = self._tallies[key] = Tally(self._clock, record, stored)
         return tally
 
     def forget(self, key: Key) -> None:
         """The subscription is gone."""
         self._tallies.pop(key, None)
 
-    def shown(self, key: Key) -> dict[str, Any]:
+    async def remove(self, key: Key) -> None:
+        """The subscription is gone, and its stored state with it."""
+        collection, tenant, id = key
+        self.forget(key)
+        await self._store.write(tenant, [Write(id, lambda current, now: (None, None), collection + SUFFIX)])
+
+    def shown(self, key: Key, record: Document) -> dict[str, Any]:
         """The read-only members of a subscription's "notification", as they are now."""
         tally = self._tallies.get(key)
-        if tally is None:
+        if tally is None or tally.of != record["createdAt"]:
             collection, tenant, id = key
-            tally = Tally(self._clock, self._store.get(tenant, id, collection + SUFFIX))
+            tally = Tally(self._clock, record, self._store.get(tenant, id, collection + SUFFIX))
         return tally.shown()
 
     async def save(self, *, everything: bool = False) -> None:
@@ -158,7 +169,3 @@ class Tallies:
 def _put(document: Document) -> Any:
     return lambda current, now: (document, None)
 
-
-def state_writes(collection: str, id: str, *, fresh: bool) -> Write:
-    """The write that begins a subscription's state anew, or removes it; to go with the write of its record."""
-    return Write(id, lambda current, now: ({"id": id} if fresh else None, None), collection + SUFFIX)

@@ -229,6 +229,16 @@ class History(Protocol):
         """Removes instances whose own expiresAt has passed; returns how many."""
 
 
+class Past(Protocol):
+    """What the context asks the history about entities that have no current state."""
+
+    async def delete_attribute(self, tenant: str, id: str, attribute: str, dataset_id: str | None, delete_all: bool) -> bool:
+        """Marks an attribute as deleted now in the history of an entity that was never in the context.
+
+        Returns False, and does nothing, when there is no such attribute in it.
+        """
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What a remote party answered. `status` 0 means that it could not be reached; `reason` then says why."""
 

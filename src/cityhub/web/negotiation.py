@@ -256,6 +256,25 @@ def document_response(
     return Response(status, orjson.dumps(document), headers, media)
 
 
+_PREFERENCE = re.compile(r'\s*ngsi-ld\s*=\s*"?(\d{1,3}\.\d{1,3})"?\s*', re.IGNORECASE)
+
+
+@lru_cache(maxsize=256)
+def preferred_version(prefer: str) -> str | None:
+    """The version of the standard that a Prefer header asks for ("1.6"), or None. Source: clauses 4.3.6.8 and 6.3.6; RFC 7240."""
+    for preference in prefer.split(","):
+        found = _PREFERENCE.fullmatch(preference.partition(";")[0])
+        if found:
+            return found[1]
+    return None
+
+
+def preference_headers(request: Request) -> list[tuple[str, str]]:
+    """What says which version of the standard an answer follows, if the request prefers one."""
+    version = preferred_version(request.headers.get("prefer", ""))
+    return [("preference-applied", f"ngsi-ld={version}")] if version else []
+
+
 def no_content(headers: list[tuple[str, str]] | None = None) -> Response:
     """204."""
     return Response(204, b"", headers)
