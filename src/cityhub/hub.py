@@ -18,6 +18,8 @@ from cityhub.context.contexts import Contexts
 from cityhub.context.discovery_api import DiscoveryApi
 from cityhub.context.entities import EntityOperations
 from cityhub.context.entity_api import EntityApi
+from cityhub.context.entity_map_api import EntityMapApi
+from cityhub.context.entity_maps import EntityMaps
 from cityhub.context.identity_api import IdentityApi, read_alias
 from cityhub.context.live import live_selection
 from cityhub.context.notifier import Notifier
@@ -61,6 +63,8 @@ SWEEP_S = 1.0
 """How often expired entities are deleted."""
 DEV_TEMPORAL_PAGE = 30
 """`temporal_page` of a hub for tools and tests, small so that they meet answers in pages."""
+USAGE_S = 60.0
+"""How often it is stored how much each @context was used."""
 COMPACT_S = 60.0
 """How often journal entries that all readers have passed are removed."""
 
@@ -95,6 +99,7 @@ class Hub:
         states = SourceStates(clock, time.monotonic)
         self._registration_api = RegistrationApi(self.registrations, states, self.contexts, store, clock, url)
         self.operations = EntityOperations(store)
+        self.maps = EntityMaps(store, clock)
         mqtt_policy = AddressPolicy(settings.mqtt_allow, loopback_allowed=settings.dev)
         self.delivery = MessageDelivery(AddressPolicy(settings.outbound_allow, loopback_allowed=settings.dev), mqtt_policy)
         self.tallies = Tallies(store, clock)
@@ -110,17 +115,19 @@ class Hub:
 
     def _routes(self) -> list[Route]:
         store: Store = self.store
+        temporal = TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store)
         return [
-            *EntityApi(self.operations, self.contexts, store, Past(self.history, self.recorder, self.clock)).routes(),
+            *EntityApi(self.operations, self.contexts, store, self.maps, Past(self.history, self.recorder, self.clock)).routes(),
             *BatchApi(self.operations, self.contexts, store).routes(),
-            *QueryApi(self.operations, self.contexts, store).routes(),
-            *PurgeApi(self.operations, self.contexts, store).routes(),
+            *QueryApi(self.operations, self.contexts, store, self.maps).routes(),
+            *PurgeApi(self.operations, self.contexts, store, self.maps).routes(),
             *IdentityApi(self.alias, self.clock).routes(),
             *DiscoveryApi(self.operations, self.contexts, store).routes(),
             *self._registration_api.routes(),
             *SubscriptionApi(store, self.contexts, self.clock, self.tallies).routes(),
             *TemporalApi(self.history, self.recorder, self.contexts, store, self.clock).routes(),
-            *TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store).routes(),
+            *temporal.routes(),
+            *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),
             *status_routes(self._status_sources()),
@@ -167,8 +174,10 @@ class Hub:
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
             (SWEEP_S, self.store.expire), (COMPACT_S, self.store.compact), (1.0, self._rate.sample),
             (SWEEP_S, self._registration_api.expire), (SWEEP_S, self.history.expire),
+            (SWEEP_S, self.maps.expire), (USAGE_S, self.contexts.save_usage),
         )  # fmt: skip
         await self.registrations.load()
+        await self.maps.load()
         await self.recorder.start()
         self._tasks = [asyncio.create_task(_every(seconds, work)) for seconds, work in jobs]
         await self.notifier.start()
@@ -182,6 +191,7 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.contexts.save_usage()
         await self.live.close()
         await self.notifier.stop()
         await self.delivery.close()

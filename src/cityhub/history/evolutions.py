@@ -24,6 +24,8 @@ from cityhub.model.ports import Evolution, History, Window
 
 MAX_READ: Final = 200_000
 """Most instances of one attribute that a filter or an aggregation looks at."""
+MAX_IDS: Final = 50_000
+"""Most entities of one entity map."""
 _NO_SCOPE: Final = frozenset((SCOPE,))
 
 
@@ -95,6 +97,15 @@ class Consumption:
         answer = self._documents(list(zip(found, attrs, strict=True)), shown, terms)
         documents = [document for document in answer.documents if document]
         return Evolutions(documents, answer.content_range, total if count else None)
+
+    async def identifiers(self, tenant: str, wanted: EntityQuery, shown: TemporalView) -> list[str]:
+        """The ids of all entities that a temporal query finds (5.14.5). Raises TooManyResults for more than MAX_IDS."""
+        ids: list[str] = []
+        async for evolution in self._matching(tenant, wanted, shown):
+            ids.append(evolution.id)
+            if len(ids) > MAX_IDS:
+                raise TooManyResults(f"More than {MAX_IDS} entities match; ask for less")
+        return ids
 
     # -- Which entities ------------------------------------------------------------------------------------------
 
