@@ -27,9 +27,12 @@ from cityhub.context.purge_api import PurgeApi
 from cityhub.context.query_api import QueryApi
 from cityhub.context.registration_api import RegistrationApi
 from cityhub.context.registrations import Registrations
+from cityhub.context.snapshot_api import SnapshotApi, snapshot_scope
+from cityhub.context.snapshots import Snapshots
 from cityhub.context.source_state import SourceStates
 from cityhub.context.subscription_api import SubscriptionApi
 from cityhub.context.subscription_state import Tallies
+from cityhub.history.copies import Copies
 from cityhub.history.evolutions import Consumption
 from cityhub.history.past import Past
 from cityhub.history.recorder import Recorder
@@ -106,6 +109,8 @@ class Hub:
         self.notifier = Notifier(store, store, self.delivery, self.contexts, clock, self.tallies)
         self.history = open_history(Path(settings.data), clock)
         self.recorder = Recorder(store, self.history)
+        copies = Copies(self.history, self._consumption(), self.recorder)
+        self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms))
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
         self._rate = ChangeRate(store.last, time.monotonic)
@@ -116,7 +121,7 @@ class Hub:
     def _routes(self) -> list[Route]:
         store: Store = self.store
         temporal = TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store)
-        return [
+        routes = [
             *EntityApi(self.operations, self.contexts, store, self.maps, Past(self.history, self.recorder, self.clock)).routes(),
             *BatchApi(self.operations, self.contexts, store).routes(),
             *QueryApi(self.operations, self.contexts, store, self.maps).routes(),
@@ -128,6 +133,7 @@ class Hub:
             *TemporalApi(self.history, self.recorder, self.contexts, store, self.clock).routes(),
             *temporal.routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
+            *SnapshotApi(self.snapshots, self.contexts, store).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),
             *status_routes(self._status_sources()),
@@ -135,6 +141,7 @@ class Hub:
             *page_routes(read_assets()),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
+        return snapshot_scope(routes, self.snapshots, store)
 
     def _consumption(self) -> Consumption:
         return Consumption(self.history, DEV_TEMPORAL_PAGE if self.settings.dev else self.settings.temporal_page)
@@ -174,12 +181,13 @@ class Hub:
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
             (SWEEP_S, self.store.expire), (COMPACT_S, self.store.compact), (1.0, self._rate.sample),
             (SWEEP_S, self._registration_api.expire), (SWEEP_S, self.history.expire),
-            (SWEEP_S, self.maps.expire), (USAGE_S, self.contexts.save_usage),
+            (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep), (USAGE_S, self.contexts.save_usage),
         )  # fmt: skip
         await self.registrations.load()
         await self.maps.load()
         await self.recorder.start()
         self._tasks = [asyncio.create_task(_every(seconds, work)) for seconds, work in jobs]
+        await self.snapshots.start()
         await self.notifier.start()
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(self.url, self.district.folder)
@@ -192,6 +200,7 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.contexts.save_usage()
+        await self.snapshots.stop()
         await self.live.close()
         await self.notifier.stop()
         await self.delivery.close()
