@@ -147,6 +147,8 @@ class Hub:
     async def _flows(self) -> list[Flow]:
         feeds = self.district.feeds if self.district else []
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
+        behind = self.journal.last() - self.recorder.position
+        lines.append(Flow("journal", "attribute instances", "history", f"{behind} changes behind"))
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
 
     async def _count(self) -> int:
