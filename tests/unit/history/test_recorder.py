@@ -226,7 +226,14 @@ asyncio.run(main())
 """
 
 
-async def test_killed_at_any_moment_data_and_position_agree(tmp_path: Path) -> None:
+async def kept(folder: Path) -> tuple[int | None, dict[str, list[Any]]]:
+    history = open_history(folder, SystemClock())
+    [attrs] = await history.read("", ["urn:e:1"], Window())
+    await history.close()
+    return history.position(), attrs
+
+
+def test_killed_at_any_moment_data_and_position_agree(tmp_path: Path) -> None:
     acknowledged = 0
     for pause in (0.02, 0.05, 0.01, 0.08):
         process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=Path.cwd(), env={"PYTHONPATH": "src"})
@@ -238,10 +245,7 @@ async def test_killed_at_any_moment_data_and_position_agree(tmp_path: Path) -> N
             acknowledged = max(acknowledged, int(line))
         process.wait()
         process.stdout.close()
-        history = open_history(tmp_path, SystemClock())
-        position = history.position()
-        [attrs] = await history.read("", ["urn:e:1"], Window())
-        await history.close()
+        position, attrs = asyncio.run(kept(tmp_path))
         assert position is not None and position >= acknowledged
         assert values(attrs, "a") == list(range(1, position + 1))
 

@@ -150,4 +150,4 @@ async def test_scans_in_blocks(history: SqliteHistory) -> None:
         await history.put("", f"urn:e:{number}", ["T"], {}, create=True)
     blocks = [[one.id for one in block] async for block in history.scan("", TypeIs("T"))]
     assert [len(block) for block in blocks] == [200, 200, 50]
-    assert sum(blocks, []) == [f"urn:e:{number}" for number in range(450)]
+    assert [id for block in blocks for id in block] == [f"urn:e:{number}" for number in range(450)]
