@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -338,12 +339,15 @@ class SqliteStore:
 
     async def read(self, after: int, limit: int = 1000) -> list[Change]:
         """See `cityhub.model.ports.Journal.read`."""
-        tail = list(self._tail)
-        if tail and tail[0].position <= after + 1:
-            start = max(0, after + 1 - tail[0].position)
-            return tail[start : start + limit]
-        if after >= self._last:
+        wanted = self._last - after
+        if wanted <= 0:
             return []
+        while wanted <= len(self._tail):
+            # From the newest back, as readers are mostly near the end; positions have no gaps.
+            newest = list(islice(reversed(self._tail), wanted))
+            if newest[-1].position == after + 1:
+                return newest[: -limit - 1 : -1]
+            wanted = newest[0].position - after  # the writer was here in between
         return await self._in_thread(lambda connection: journal_rows(connection, after, limit))
 
     async def wait(self, after: int) -> None:
