@@ -60,7 +60,7 @@ async def test_a_message_has_metadata_and_body(
 
 
 async def test_a_broker_that_is_not_there_is_waited_for(
-    delivery: MessageDelivery, listener: Listener, monkeypatch: pytest.MonkeyPatch 
+    delivery: MessageDelivery, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lanes, "BACKOFF_S", (0.1,))
     lane = delivery.open(To(f"mqtt://127.0.0.1:{free_port()}/t", timeout_s=0.3), listener)
