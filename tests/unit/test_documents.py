@@ -13,7 +13,8 @@ from cityhub.cli.commands import parser
 from cityhub.web.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
-PAGES = [path for path in ROOT.rglob("*.md") if not {".venv", "node_modules", ".git"} & set(path.relative_to(ROOT).parts)]
+TRACKED = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+PAGES = [ROOT / name for name in sorted(TRACKED) if name.endswith(".md")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -62,6 +63,7 @@ def test_every_dependency_of_the_source_is_declared() -> None:
     declared = (ROOT / "pyproject.toml").read_text("utf-8").lower()
     packages = {
         "opentelemetry": "opentelemetry-sdk",
+        "paho": "paho-mqtt",
         "prometheus_client": "prometheus-client",
         "psycopg_pool": "psycopg[binary,pool]",
         "re2": "google-re2",

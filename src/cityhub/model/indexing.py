@@ -25,6 +25,9 @@ from cityhub.model.condition import (
 from cityhub.model.entity import VALUE_KEY, Entity, Instance
 from cityhub.model.time import to_text
 
+TEXT = 1_000
+"""Indexed texts are cut to this many characters."""
+
 Indexed = float | int | str
 Box = tuple[float, float, float, float]
 """west, south, east, north in degrees."""
@@ -72,7 +75,7 @@ def _scalars(value: Any) -> Iterator[Indexed]:
     if isinstance(value, int | float):
         yield value
     elif isinstance(value, str):
-        yield value[:1000]
+        yield value[:TEXT]
         canonical = canonical_time(value)
         if canonical is not None:
             yield canonical
@@ -129,6 +132,19 @@ def _positions(geometry: dict[str, Any]) -> Iterator[list[float]]:
             level.extend(item)
 
 
+def after_prefix(prefix: str) -> str | None:
+    """The first text behind all that begin with the prefix, by code points; None when there is none.
+
+    >>> after_prefix("urn:a")
+    'urn:b'
+    """
+    head = prefix.rstrip("\U0010ffff")
+    if not head:
+        return None
+    following = ord(head[-1]) + 1
+    return head[:-1] + chr(0xE000 if 0xD800 <= following <= 0xDFFF else following)
+
+
 def satisfies(condition: Condition, entity: Entity) -> bool:
     """Whether an entity satisfies a condition exactly."""
     match condition:
@@ -159,7 +175,12 @@ def satisfies(condition: Condition, entity: Entity) -> bool:
 
 
 def in_range(value: Indexed, low: Indexed | None, high: Indexed | None) -> bool:
-    """Whether a value lies in the closed range; a text is never in a range of numbers nor a number in one of texts."""
+    """Whether a value lies in the closed range; a text is never in a range of numbers nor a number in one of texts.
+
+    The ends are cut as the indexed values are, so that a long text is in the range of itself.
+    """
+    low = low[:TEXT] if isinstance(low, str) else low
+    high = high[:TEXT] if isinstance(high, str) else high
     is_text = isinstance(value, str)
     for end in (low, high):
         if end is not None and isinstance(end, str) != is_text:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from cityhub.model.expiry import earliest_expiry
+from cityhub.model.expiry import earliest_expiry, without_expired
 from cityhub.model.ports import ENTITIES
 
 Key = tuple[str, str, str]
@@ -22,17 +22,31 @@ class Kept(dict[str, Any]):
 
     __slots__ = ("encoded", "expires", "number", "rendered")
 
-    def __init__(self, document: dict[str, Any], number: int, encoded: bytes) -> None:
+    def __init__(self, document: dict[str, Any], number: int, encoded: bytes, is_entity: bool = True) -> None:
         super().__init__(document)
         self.number = number
         self.encoded = encoded
-        self.expires = earliest_expiry(document) if "attrs" in document else None
+        self.expires = earliest_expiry(document) if is_entity else None  # records care for their own
         self.rendered: dict[Any, bytes] = {}
 
 
-def decode(number: int, encoded: bytes) -> Kept:
+def decode(number: int, encoded: bytes, is_entity: bool = True) -> Kept:
     """A kept document from its stored bytes."""
-    return Kept(orjson.loads(encoded), number, encoded)
+    return Kept(orjson.loads(encoded), number, encoded, is_entity)
+
+
+def alive(kept: Kept, now: str) -> dict[str, Any] | None:
+    """What is left of a document at a time: the very document when nothing of it has expired."""
+    return kept if kept.expires is None or kept.expires > now else without_expired(kept, now)
+
+
+def is_text(key: Key) -> bool:
+    """Whether an item with such a key can exist: text with lone surrogates cannot be kept."""
+    try:
+        "".join(key).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Memory:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -19,11 +21,11 @@ from cityhub.model.change import Change
 from cityhub.model.condition import Condition
 from cityhub.model.entity import Entity
 from cityhub.model.errors import CityHubError
+from cityhub.model.expiry import without_expired
 from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
-from cityhub.storage.kept import Kept, Key
+from cityhub.storage.kept import Kept, Key, alive, is_text
 from cityhub.storage.kept import decode as decode_document
-from cityhub.storage.postgres_batch import is_expired
 from cityhub.storage.postgres_find import Search, exactly
 from cityhub.storage.postgres_follow import DROPPED, JOURNAL_COLUMNS, NAMES, Follower, change_of
 from cityhub.storage.postgres_link import Connection, Link, decode, encode, unavailable
@@ -109,7 +111,7 @@ class PostgresStore:
             kept = self._single.read(key)
             if kept is not None:
                 memory.add(key, kept, published)
-        return self._alive(key, kept)
+        return self._alive(kept)
 
     async def fetch(self, tenant: str, id: str, collection: str = ENTITIES) -> Document | None:
         """Like `get`, without blocking the event loop."""
@@ -118,13 +120,13 @@ class PostgresStore:
         kept = memory.get(key) if self._follower.is_current else None
         if kept is None:
             published = memory.published
-            kept = _kept(await self._link.rows(*_single_row(key)) if _is_text(key) else [])
+            kept = _kept(key, await self._link.rows(*_single_row(key)) if is_text(key) else [])
             if kept is not None:
                 memory.add(key, kept, published)
-        return self._alive(key, kept)
+        return self._alive(kept)
 
-    def _alive(self, key: Key, kept: Kept | None) -> Document | None:
-        return None if kept is None or is_expired(key, kept, self._now()) else kept
+    def _alive(self, kept: Kept | None) -> Document | None:
+        return kept if kept is None or kept.expires is None else alive(kept, self._now())
 
     async def find(
         self,
@@ -139,7 +141,7 @@ class PostgresStore:
         """See `cityhub.model.ports.Store.find`."""
         compiled = compile_condition(tenant, condition, self._follower.paths)
         search = Search(self._link, self._follower.memory, tenant, compiled, self._now())
-        if matches is None and order is None and compiled.exact:
+        if matches is None and order is None and compiled.exact and not (compiled.names_attributes and await self._has_expired()):
             return await search.page(offset, limit, count)
         exact = matches or exactly(condition)
         if order is None:
@@ -149,10 +151,18 @@ class PostgresStore:
         self._values.note(compiled.wanted, search.wasted)
         return page
 
+    async def _has_expired(self) -> bool:
+        """Whether there is something that the next sweep will take away."""
+        return bool(await self._link.rows("SELECT 1 FROM entity WHERE ends_at <= %s LIMIT 1", (self._now(),)))
+
+    async def settled(self) -> None:
+        """Returns when this hub is building no index."""
+        await self._values.settled()
+
     async def scan(self, tenant: str, condition: Condition) -> AsyncIterator[list[Entity]]:
         """See `cityhub.model.ports.Store.scan`."""
         compiled = compile_condition(tenant, condition, self._follower.paths)
-        exact = None if compiled.exact else exactly(condition)
+        exact = None if compiled.exact and not compiled.names_attributes else exactly(condition)
         search = Search(self._link, None, tenant, compiled, self._now())
         async for block in search.blocks(0):
             yield [entity for entity in block if exact(entity)] if exact else block
@@ -225,11 +235,11 @@ class PostgresStore:
         await self._follower.reload()
 
     async def expire(self) -> int:
-        """Deletes the entities whose expiresAt has passed, journalled like any deletion; returns how many."""
+        """Deletes the entities and attributes whose expiresAt has passed, journalled like any deletion; how many entities it met."""
         gone = 0
         while True:
             rows = await self._link.rows(
-                f"SELECT tenant, id FROM entity WHERE expires_at <= %s ORDER BY expires_at LIMIT {_SWEEP}", (self._now(),)
+                f"SELECT tenant, id FROM entity WHERE ends_at <= %s ORDER BY ends_at LIMIT {_SWEEP}", (self._now(),)
             )
             deleted = 0
             for tenant in dict.fromkeys(name for name, _ in rows):
@@ -308,33 +318,43 @@ class PostgresStore:
 
 
 class _SingleReads:
-    """Single items, read on a connection that blocks. After a failure it is not tried again for a second."""
+    """Single items, read on a connection that blocks, in any thread. After a failure it is not tried for a second."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._lock = threading.Lock()
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._not_before = 0.0
 
     def read(self, key: Key) -> Kept | None:
         """The item as last committed. Raises StoreUnavailable when the server is away."""
-        if not _is_text(key):
+        if not is_text(key):
             return None
-        loop = asyncio.get_running_loop()
+        with self._lock:
+            return self._read(key)
+
+    def _read(self, key: Key) -> Kept | None:
         for attempt in (1, 2):
             try:
                 if self._connection is None:
-                    if loop.time() < self._not_before:
-                        raise psycopg.OperationalError("the connection was lost less than a second ago")
-                    self._connection = self._link.connect_blocking()
+                    self._connection = self._connect()
                 query, parameters = _single_row(key)
-                return _kept(self._connection.execute(query, parameters, prepare=True, binary=True).fetchall())
+                return _kept(key, self._connection.execute(query, parameters, prepare=True, binary=True).fetchall())
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                fresh = self._connection is None
+                was_connected = self._connection is not None
                 self.close()
-                if fresh or attempt == 2:
-                    self._not_before = max(self._not_before, loop.time() + _RETRY_S)
+                if attempt == 2 or not was_connected:
                     raise unavailable(error) from error
         raise AssertionError("unreachable")
+
+    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        if time.monotonic() < self._not_before:
+            raise psycopg.OperationalError("it could not be reached less than a second ago")
+        try:
+            return self._link.connect_blocking()
+        except psycopg.Error:
+            self._not_before = time.monotonic() + _RETRY_S
+            raise
 
     def close(self) -> None:
         """Closes the connection; the next read opens another."""
@@ -354,21 +374,13 @@ def _single_row(key: Key) -> tuple[str, tuple[str, ...]]:
     )
 
 
-def _kept(rows: list[tuple[Any, ...]]) -> Kept | None:
-    return decode_document(*rows[0]) if rows else None
-
-
-def _is_text(key: Key) -> bool:
-    """Whether an item with such a key can exist: text with lone surrogates cannot be kept."""
-    try:
-        "".join(key).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _kept(key: Key, rows: list[tuple[Any, ...]]) -> Kept | None:
+    return decode_document(rows[0][0], rows[0][1], key[0] == ENTITIES) if rows else None
 
 
 def _delete_expired(current: Document | None, now: str) -> tuple[Document | None, bool]:
-    """Transition of the sweep: deletes what has expired meanwhile, leaves what was given a later end."""
-    if current is None or current.get("expiresAt", "~") > now:
-        return current, False
-    return None, True
+    """Transition of the sweep: takes away what has expired, leaves what was given a later end meanwhile."""
+    if current is None:
+        return None, False
+    left = without_expired(current, now)
+    return left, left is not current

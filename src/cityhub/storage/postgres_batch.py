@@ -11,7 +11,7 @@ import orjson
 from cityhub.model.change import AttributeChange, Change, attribute_changes
 from cityhub.model.errors import BadRequestData, CityHubError
 from cityhub.model.ports import ENTITIES, Document, Write
-from cityhub.storage.kept import Kept, Key
+from cityhub.storage.kept import Kept, Key, alive
 
 MAX_ID = 2_000
 """Longest id in bytes of UTF-8: what one entry of an index can hold."""
@@ -55,8 +55,8 @@ class Batch:
     def apply(self, tenant: str, writes: Sequence[Write], trace: str = "", sees_expired: bool = False) -> list[Any | CityHubError]:
         """One result per write. What a transition raises beside CityHubError is raised here, and nothing was applied.
 
-        An entity whose time has passed is not there any more for a transition; writing it again deletes the old one
-        and creates a new one. With `sees_expired` the transitions get it as it is.
+        What has expired is not there any more for a transition: writing an entity whose time has passed deletes the
+        old one and creates a new one. With `sees_expired` the transitions get everything as it is.
         """
         touched: dict[Key, Kept | None] = {}
         entries: list[Entry] = []
@@ -64,8 +64,7 @@ class Batch:
         for write in writes:
             key = (write.collection, tenant, write.id)
             before = self._version(key, touched)
-            hidden = before is not None and not sees_expired and is_expired(key, before, self.now)
-            seen = None if hidden else before
+            seen = before if sees_expired or before is None else alive(before, self.now)
             try:
                 check_id(write.id)
                 after, result = write.transition(seen, self.now)
@@ -75,9 +74,10 @@ class Batch:
             results.append(result)
             if after is seen:
                 continue
-            if hidden:
+            if seen is None and before is not None:
                 entries.append(_entry(key, before, None, trace))
-            touched[key] = self._step(key, seen, after, entries, trace)
+                before = None
+            touched[key] = self._step(key, before, after, entries, trace)
         self.current.update(touched)
         self.entries.extend(entries)
         return results
@@ -91,14 +91,9 @@ class Batch:
         kept = None
         if after is not None:
             born = -(len(self.entries) + len(entries) + 1)
-            kept = Kept(after, before.number if before is not None else born, orjson.dumps(after))
+            kept = Kept(after, before.number if before is not None else born, orjson.dumps(after), key[0] == ENTITIES)
         entries.append(_entry(key, before, kept, trace))
         return kept
-
-
-def is_expired(key: Key, document: Document, now: str) -> bool:
-    """Whether an entity's time has passed; records care for theirs themselves."""
-    return "expiresAt" in document and key[0] == ENTITIES and document["expiresAt"] <= now
 
 
 def check_id(id: str) -> None:

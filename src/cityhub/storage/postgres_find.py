@@ -10,7 +10,7 @@ from cityhub.model.condition import Condition
 from cityhub.model.entity import Entity
 from cityhub.model.indexing import satisfies
 from cityhub.model.ports import ENTITIES, Page
-from cityhub.storage.kept import Kept, Memory, decode
+from cityhub.storage.kept import Kept, Memory, alive, decode
 from cityhub.storage.postgres_link import Link, encode
 from cityhub.storage.postgres_link import decode as decode_text
 from cityhub.storage.postgres_query import Compiled, Sql
@@ -28,6 +28,7 @@ class Search:
         self._memory = memory
         self._tenant = tenant
         self._compiled = compiled
+        self._now = now
         self._base = Sql(f"e.tenant = %s AND {_ALIVE}", (encode(tenant), now))
         self.wasted = 0
         """Entities that were read and did not match."""
@@ -77,10 +78,11 @@ class Search:
                 return
             after, size = rows[-1][0], min(4 * size, _BLOCK)
 
-    async def _block(self, after: int, limit: int, offset: int) -> list[tuple[int, Kept]]:
+    async def _block(self, after: int, limit: int, offset: int) -> list[tuple[int, Entity]]:
         published = self._memory.published if self._memory else 0
         sql = self._by_shape(after, limit, offset) if self._compiled.row is None else self._by_row(after, limit, offset)
-        return [(seq, self._kept(seq, id, document, published)) for seq, id, document in await self._rows(sql)]
+        rows = [(seq, alive(self._kept(seq, id, document, published), self._now)) for seq, id, document in await self._rows(sql)]
+        return [(seq, entity) for seq, entity in rows if entity is not None]
 
     def _kept(self, seq: int, id: str, document: bytes, published: int) -> Kept:
         """The document, the very one that memory has when it is the same, for the sake of the renderings kept with it."""

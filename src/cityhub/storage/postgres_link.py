@@ -86,6 +86,10 @@ class Link:
 
         Raises StoreUnavailable when the server is away.
         """
+        # Shielded: a caller that is cancelled leaves at once, and the work ends as it would have (see `cancelled`).
+        return await asyncio.shield(asyncio.ensure_future(self._tried(work)))
+
+    async def _tried(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         for attempt in (1, 2):
             try:
                 async with self._pool.connection() as connection:

@@ -25,13 +25,14 @@ from cityhub.model.condition import (
     TypeIs,
     ValueIn,
 )
+from cityhub.model.indexing import after_prefix
 from cityhub.storage.postgres_link import encode
 from cityhub.storage.postgres_rows import area_of, array_text, index_text, near
 
 Paths = Mapping[tuple[str, tuple[str, ...]], int]
 """Ids of the indexed paths by attribute and path."""
 
-MAX_LEAVES = 300
+MAX_LEAVES = 64
 """Parts of a condition that are turned into SQL; a wider one is left to the exact predicate."""
 
 
@@ -53,13 +54,15 @@ class Compiled(msgspec.Struct, frozen=True):
     Attributes:
         shape: What a shape `s` must satisfy; None: nothing.
         row: What a row `e` must satisfy beside its shape; None: nothing.
-        exact: Whether the two together are the condition itself.
+        exact: Whether the two together are the condition itself, as long as no attribute has expired.
+        names_attributes: Whether attributes that have expired make a difference.
         wanted: Attribute and path of the values that an index would have answered.
     """
 
     shape: Sql | None
     row: Sql | None
     exact: bool
+    names_attributes: bool
     wanted: tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -67,14 +70,20 @@ def compile_condition(tenant: str, condition: Condition, paths: Paths) -> Compil
     """The condition in SQL for one tenant."""
     leaves = list(_leaves(condition))
     if len(leaves) > MAX_LEAVES:
-        return Compiled(None, None, exact=False, wanted=())
+        return Compiled(None, None, exact=False, names_attributes=True, wanted=())
     wanted = tuple(
         dict.fromkeys(
             (leaf.attribute, leaf.path) for leaf in leaves if isinstance(leaf, ValueIn) and (leaf.attribute, leaf.path) not in paths
         )
     )
     row = _Rows(tenant, paths).beside_shape(condition)
-    return Compiled(_on_shape(condition), row, all(_is_exact(leaf) for leaf in leaves), wanted)
+    return Compiled(
+        shape=_on_shape(condition),
+        row=row,
+        exact=all(_is_exact(leaf) for leaf in leaves),
+        names_attributes=any(isinstance(leaf, HasAttribute) for leaf in leaves),
+        wanted=wanted,
+    )
 
 
 def _leaves(condition: Condition) -> list[Condition]:
@@ -138,7 +147,7 @@ class _Rows:
                 known = [one for one in map(self._row, parts) if one is not None]
                 return Sql.joined(" AND ", known) if known else None
             case AnyOf(conditions=parts):
-                return self._any([self._set(part) for part in parts])
+                return self._any([self._set(part) for part in _merged(parts)])
         found = self._set(condition)
         return found and Sql(f"e.seq IN ({found.text})", found.parameters)
 
@@ -204,8 +213,15 @@ class _Rows:
         if not prefix:
             return None
         low = encode(prefix)
-        high = _after_prefix(low)
+        high = after_prefix(low)
         return Sql("e.id >= %s", (low,)) if high is None else Sql("e.id >= %s AND e.id < %s", (low, high))
+
+
+def _merged(parts: tuple[Condition, ...]) -> list[Condition]:
+    """The same alternatives with those on ids as one."""
+    ids = [id for part in parts if isinstance(part, IdIn) for id in part.ids]
+    others = [part for part in parts if not isinstance(part, IdIn)]
+    return [IdIn(tuple(dict.fromkeys(ids))), *others] if ids else others
 
 
 def _number(end: float) -> float:
@@ -213,15 +229,6 @@ def _number(end: float) -> float:
         return float(end)
     except OverflowError:  # an integer beyond all floats
         return math.inf if end > 0 else -math.inf
-
-
-def _after_prefix(prefix: str) -> str | None:
-    """The first text behind all that begin with the prefix; None when there is none."""
-    head = prefix.rstrip("\U0010ffff")
-    if not head:
-        return None
-    following = ord(head[-1]) + 1
-    return head[:-1] + chr(0xE000 if 0xD800 <= following <= 0xDFFF else following)
 
 
 def _encodable(ids: tuple[str, ...]) -> list[str]:

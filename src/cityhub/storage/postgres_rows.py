@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -59,6 +59,7 @@ class EntityRow(NamedTuple):
     shape: Shape
     scopes: str | None
     expires_at: str | None
+    ends_at: str | None
     document: bytes
 
 
@@ -135,7 +136,8 @@ def _entity_rows(rows: Rows, key: Key, before: Kept | None, after: Kept | None, 
     for attribute in attribute_changes(before, after):
         was = before["attrs"].get(attribute, ()) if before is not None else ()
         now = after["attrs"].get(attribute, ())
-        _place_rows(rows, key, after.number, attribute, list(boxes(was)), list(boxes(now)))
+        if _has_places(was) or _has_places(now):
+            _place_rows(rows, key, after.number, attribute, list(boxes(was)), list(boxes(now)))
         for path in paths.get(attribute, ()):
             _value_rows(rows, key, after.number, path, was, now)
 
@@ -143,7 +145,7 @@ def _entity_rows(rows: Rows, key: Key, before: Kept | None, after: Kept | None, 
 def entity_row(key: Key, entity: Kept) -> EntityRow:
     """The entity's own row."""
     _, tenant, id = key
-    return EntityRow(entity.number, tenant, id, shape_of(entity), _scopes(entity), entity.expires, entity.encoded)
+    return EntityRow(entity.number, tenant, id, shape_of(entity), _scopes(entity), entity.get("expiresAt"), entity.expires, entity.encoded)
 
 
 def shape_of(entity: Entity) -> Shape:
@@ -172,6 +174,10 @@ def array_text(items: Iterable[str]) -> str:
     """Texts as the text of a PostgreSQL array."""
     quoted = (encode(item).replace("\\", "\\\\").replace('"', '\\"') for item in items)
     return "{" + ",".join(f'"{item}"' for item in quoted) + "}"
+
+
+def _has_places(instances: Sequence[Instance]) -> bool:
+    return len(instances) > 1 or (len(instances) == 1 and instances[0]["type"] == "GeoProperty")
 
 
 def _place_rows(rows: Rows, key: Key, seq: int, attribute: str, was: list[Box], now: list[Box]) -> None:

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from cityhub.model.errors import StoreUnavailable
@@ -33,10 +33,10 @@ def migrate(url: str) -> None:
             command.upgrade(_config(connection), "head")
     except CommandError as error:
         raise StoreUnavailable(f"The database's schema is not one that this version knows ({error}); update CityHub") from error
+    except OperationalError as error:
+        raise StoreUnavailable(f"The database cannot be reached: {error.orig}") from error
     except DBAPIError as error:
         raise StoreUnavailable(f"The database cannot be prepared: {error.orig}") from error
-    except psycopg.Error as error:
-        raise StoreUnavailable(f"The database cannot be reached: {error}") from error
 
 
 def _extensions(connection: Connection) -> None:

@@ -133,28 +133,29 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
 def _entity_columns(rows: Sequence[EntityRow], shapes: dict[Shape, int]) -> list[list[Any]]:
     return _columns(
         [
-            (row.seq, encode(row.tenant), encode(row.id), shapes[row.shape], row.scopes, row.expires_at, row.document)
+            (row.seq, encode(row.tenant), encode(row.id), shapes[row.shape], row.scopes, row.expires_at, row.ends_at, row.document)
             for row in rows
         ]
     )
 
 
 def _update_entities(rows: Sequence[EntityRow], shapes: dict[Shape, int]) -> Statement:
-    seq, _, _, shape, scopes, expires_at, document = _entity_columns(rows, shapes)
+    seq, _, _, shape, scopes, expires_at, ends_at, document = _entity_columns(rows, shapes)
     return (
-        "UPDATE entity e SET shape = u.shape, scopes = u.scopes::text[], expires_at = u.expires_at, document = u.document"
-        " FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::bytea[])"
-        " AS u(seq, shape, scopes, expires_at, document) WHERE e.seq = u.seq",
-        (seq, shape, scopes, expires_at, document),
+        "UPDATE entity e"
+        " SET shape = u.shape, scopes = u.scopes::text[], expires_at = u.expires_at, ends_at = u.ends_at, document = u.document"
+        " FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::bytea[])"
+        " AS u(seq, shape, scopes, expires_at, ends_at, document) WHERE e.seq = u.seq",
+        (seq, shape, scopes, expires_at, ends_at, document),
     )
 
 
 def _insert_entities(rows: Sequence[EntityRow], shapes: dict[Shape, int], count: int) -> Statement:
     return (
-        "INSERT INTO entity (seq, tenant, id, shape, scopes, expires_at, document)"
-        f" SELECT {_SEQ.format('n.seq')}, tenant, id, shape, scopes::text[], expires_at, document"
-        " FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::bigint[], %b::text[], %b::text[], %b::bytea[])"
-        " AS n(seq, tenant, id, shape, scopes, expires_at, document)",
+        "INSERT INTO entity (seq, tenant, id, shape, scopes, expires_at, ends_at, document)"
+        f" SELECT {_SEQ.format('n.seq')}, tenant, id, shape, scopes::text[], expires_at, ends_at, document"
+        " FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::bytea[])"
+        " AS n(seq, tenant, id, shape, scopes, expires_at, ends_at, document)",
         (count, *_entity_columns(rows, shapes)),
     )
 

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -23,11 +24,10 @@ from cityhub.model.change import Change
 from cityhub.model.condition import Anything, Condition, TypeIs
 from cityhub.model.entity import Entity
 from cityhub.model.errors import CityHubError
-from cityhub.model.expiry import without_expired
 from cityhub.model.indexing import satisfies
 from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
-from cityhub.storage.kept import Kept, Memory, decode
+from cityhub.storage.kept import Kept, Memory, alive, decode, is_text
 from cityhub.storage.sqlite_query import PROBE, Planner, Source
 from cityhub.storage.sqlite_schema import connect, migrate
 from cityhub.storage.sqlite_search import (
@@ -89,7 +89,9 @@ class SqliteStore:
         self._writer.start()
 
     async def close(self) -> None:
-        """Writes what is queued, moves the log into the file and closes it."""
+        """Writes what is queued, moves the log into the file and closes it; closing again does nothing."""
+        if not self._writer.is_alive():
+            return
         await asyncio.to_thread(self._writer.stop)
         self._threads.shutdown()
         self._reading.close()
@@ -114,14 +116,12 @@ class SqliteStore:
             if kept is None:
                 return None
             self._memory.add(key, kept, published)
-        if kept.expires is not None and kept.expires <= (now := to_text(self._clock.now())):
-            return without_expired(kept, now)
-        return kept
+        return kept if kept.expires is None else alive(kept, to_text(self._clock.now()))
 
     def _read(self, key: tuple[str, str, str]) -> Kept | None:
         collection, tenant, id = key
         number = self._writer.tenants.get(tenant)
-        if number is None:
+        if number is None or not is_text(key):
             return None
         reading = self._reading if threading.get_ident() == self._thread else self._own_connection()
         if collection == ENTITIES:
@@ -131,7 +131,7 @@ class SqliteStore:
                 "SELECT number, document FROM record WHERE collection = ? AND tenant = ? AND id = ?", (collection, number, id)
             )
         row = found.fetchone()
-        return decode(row[0], row[1]) if row else None
+        return decode(row[0], row[1], collection == ENTITIES) if row else None
 
     async def find(
         self,
@@ -147,7 +147,7 @@ class SqliteStore:
         number = self._writer.tenants.get(tenant)
         if number is None:
             return Page([], 0 if count else None)
-        if matches is None and order is None and isinstance(condition, TypeIs | Anything):
+        if matches is None and order is None and isinstance(condition, TypeIs | Anything) and not self._has_expired():
             return self._list(tenant, number, condition, offset, limit, count)
         exact = matches or (lambda entity: satisfies(condition, entity))
         source = await self._source(number, condition)
@@ -156,20 +156,23 @@ class SqliteStore:
             return search.run(self._fetch(self._reading, tenant, number, source))
         return await self._in_thread(lambda connection: search.run(self._fetch(connection, tenant, number, source)))
 
+    def _has_expired(self) -> bool:
+        """Whether there is something that the next sweep will take away."""
+        now = to_text(self._clock.now())
+        return self._reading.execute("SELECT 1 FROM entity WHERE expires <= ? LIMIT 1", (now,)).fetchone() is not None
+
     def _list(self, tenant: str, number: int, condition: Condition, offset: int, limit: int, count: bool) -> Page:
         if isinstance(condition, TypeIs):
             column, rows = "t.entity", "entity_type t WHERE t.tenant = ? AND t.type = ?"
             bindings: tuple[Any, ...] = (number, self._writer.names.find(condition.type))
         else:
             column, rows, bindings = "e.number", "entity e WHERE e.tenant = ?", (number,)
-        now = to_text(self._clock.now())
         published = self._memory.published
         found: list[Entity] = []
         for (row,) in self._reading.execute(f"SELECT {column} FROM {rows} ORDER BY 1 LIMIT ? OFFSET ?", (*bindings, limit, offset)):
             kept = self._memory.entity(row) or self._read_number(tenant, row, published)
-            alive = kept if kept is None or kept.expires is None or kept.expires > now else without_expired(kept, now)
-            if alive is not None:
-                found.append(alive)
+            if kept is not None:
+                found.append(kept)
         total = self._reading.execute(f"SELECT count(*) FROM {rows}", bindings).get if count else None
         return Page(found, total)
 
@@ -212,8 +215,7 @@ class SqliteStore:
                 return
             after = block[-1].number
             now = to_text(self._clock.now())
-            alive = (entity if entity.expires is None else without_expired(entity, now) for entity in block)
-            yield [entity for entity in alive if entity is not None and satisfies(condition, entity)]
+            yield [entity for kept in block if (entity := alive(kept, now)) is not None and satisfies(condition, entity)]
 
     def _block_after(
         self, tenant: str, number: int, condition: Condition, built: dict[tuple[str, tuple[str, ...]], int], after: int,
@@ -276,7 +278,7 @@ class SqliteStore:
         gone = 0
         for tenant in {row[0] for row in rows}:
             writes = [Write(id, delete_expired) for name, id in rows if name == tenant]
-            gone += sum(1 for result in await self.write(tenant, writes) if result is True)
+            gone += sum(await self._writer.submit(tenant, writes, "", sees_expired=True))
         return gone
 
     # -- Value indexes come by use -------------------------------------------------------------------------------
@@ -337,12 +339,15 @@ class SqliteStore:
 
     async def read(self, after: int, limit: int = 1000) -> list[Change]:
         """See `cityhub.model.ports.Journal.read`."""
-        tail = list(self._tail)
-        if tail and tail[0].position <= after + 1:
-            start = max(0, after + 1 - tail[0].position)
-            return tail[start : start + limit]
-        if after >= self._last:
+        wanted = self._last - after
+        if wanted <= 0:
             return []
+        while wanted <= len(self._tail):
+            # From the newest back, as readers are mostly near the end; positions have no gaps.
+            newest = list(islice(reversed(self._tail), wanted))
+            if newest[-1].position == after + 1:
+                return newest[: -limit - 1 : -1]
+            wanted = newest[0].position - after  # the writer was here in between
         return await self._in_thread(lambda connection: journal_rows(connection, after, limit))
 
     async def wait(self, after: int) -> None:

@@ -25,7 +25,8 @@ from cityhub.model.condition import (
     TypeIs,
     ValueIn,
 )
-from cityhub.storage.sqlite_rows import PRESENT
+from cityhub.model.indexing import after_prefix
+from cityhub.storage.sqlite_rows import PRESENT, storable
 
 PROBE = 2_000
 """Sets are counted up to this size when the smallest is looked for."""
@@ -81,11 +82,9 @@ class Planner:
                 marks = ",".join("?" * len(ids))
                 return self._sized(f"SELECT number FROM entity WHERE tenant = ? AND id IN ({marks})", (self._tenant, *ids), bound)
             case IdPrefix(prefix=prefix) if prefix:
-                return self._sized(
-                    "SELECT number FROM entity WHERE tenant = ? AND id >= ? AND id < ?",
-                    (self._tenant, prefix, prefix + "\U0010ffff"),
-                    bound,
-                )
+                end = after_prefix(prefix)
+                bounds, ends = ("id >= ?", (prefix,)) if end is None else ("id >= ? AND id < ?", (prefix, end))
+                return self._sized(f"SELECT number FROM entity WHERE tenant = ? AND {bounds}", (self._tenant, *ends), bound)
             case ScopeUnder(scope=scope):
                 below = scope.rstrip("/")
                 return self._sized(
@@ -138,7 +137,7 @@ class Planner:
         if index is None:
             self.wanted.append(Wanted(wanted.attribute, wanted.path))
             return None
-        low, high = wanted.low, wanted.high
+        low, high = (None if end is None else storable(end) for end in (wanted.low, wanted.high))
         if isinstance(low, str) or isinstance(high, str):
             low, high = "" if low is None else low, None if high is None else str(high)[:1000]
             bounds = "value >= ? AND value <= ?" if high is not None else "value >= ? AND value < ?"

@@ -14,7 +14,7 @@ from cityhub.model.entity import Entity
 from cityhub.model.expiry import without_expired
 from cityhub.model.ports import Document, Page
 from cityhub.model.time import Clock, to_text
-from cityhub.storage.kept import Kept
+from cityhub.storage.kept import Kept, alive
 from cityhub.storage.sqlite_query import Source
 from cityhub.storage.sqlite_rows import value_rows
 
@@ -45,12 +45,9 @@ class Search:
 
     def run(self, candidates: Iterator[Kept]) -> Page:
         """The page of those candidates that match and have not expired."""
-        alive = (self._alive(entity) for entity in candidates)
-        hits = (entity for entity in alive if entity is not None and self._matches(entity))
+        living = (alive(kept, self._now) for kept in candidates)
+        hits = (entity for entity in living if entity is not None and self._matches(entity))
         return self._in_order(hits) if self._order else self._as_they_come(hits)
-
-    def _alive(self, entity: Kept) -> Entity | None:
-        return entity if entity.expires is None or entity.expires > self._now else without_expired(entity, self._now)
 
     def _as_they_come(self, hits: Iterator[Entity]) -> Page:
         found: list[Entity] = []
@@ -75,6 +72,7 @@ class Search:
                 yield entity
 
         first = heapq.nsmallest(self._offset + self._limit, counted(), key=self._order)
+        total += sum(1 for _ in hits)  # of no smallest ones nothing was taken
         return Page(first[self._offset :], total if self._count else None)
 
 

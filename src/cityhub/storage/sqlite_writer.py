@@ -21,7 +21,7 @@ from cityhub.model.change import Change, attribute_changes
 from cityhub.model.errors import CityHubError, StoreUnavailable
 from cityhub.model.ports import ENTITIES, Write
 from cityhub.model.time import Clock, to_text
-from cityhub.storage.kept import Kept, Key, Memory, decode
+from cityhub.storage.kept import Kept, Key, Memory, alive, decode
 from cityhub.storage.sqlite_rows import RowChanges, entity_rows
 
 GROUP = 20_000
@@ -44,6 +44,7 @@ class _Call(msgspec.Struct):
     job: Job | None
     future: asyncio.Future[Any]
     outcome: Any = None
+    sees_expired: bool = False
 
 
 class Names:
@@ -99,10 +100,10 @@ class Writer(threading.Thread):
         last_journal = read("SELECT max(position) FROM journal").get or 0
         self.last = max(last_journal, read("SELECT max(position) FROM reader").get or 0)
 
-    def submit(self, tenant: str, writes: Sequence[Write], trace: str) -> asyncio.Future[list[Any]]:
+    def submit(self, tenant: str, writes: Sequence[Write], trace: str, sees_expired: bool = False) -> asyncio.Future[list[Any]]:
         """Queues writes; the future holds one result per write once they are durable. Called in the event loop."""
         future: asyncio.Future[list[Any]] = self._loop.create_future()
-        self._calls.put(_Call(tenant, writes, trace, None, future))
+        self._calls.put(_Call(tenant, writes, trace, None, future, sees_expired=sees_expired))
         return future
 
     def submit_job(self, job: Job) -> asyncio.Future[Any]:
@@ -146,7 +147,7 @@ class Writer(threading.Thread):
             transaction.prefetch(group)
             for call in group:
                 if call.job is None:
-                    call.outcome = [transaction.apply(call.tenant, write, call.trace) for write in call.writes]
+                    call.outcome = [transaction.apply(call.tenant, write, call.trace, call.sees_expired) for write in call.writes]
             transaction.lay_down()
             for call in group:
                 if call.job is not None:
@@ -241,21 +242,29 @@ class Transaction:
             select = f"SELECT number, id, document FROM record WHERE collection = ? AND tenant = ? AND id IN ({marks})"
             bindings = (collection, number, *padded)
         for row_number, id, document in self._connection.execute(select, bindings):
-            self._read_ahead[(collection, tenant, id)] = decode(row_number, document)
+            self._read_ahead[(collection, tenant, id)] = decode(row_number, document, collection == ENTITIES)
 
-    def apply(self, tenant: str, write: Write, trace: str) -> Any:
-        """Runs one transition and stages what it gives; returns its result or the error that it raised."""
+    def apply(self, tenant: str, write: Write, trace: str, sees_expired: bool = False) -> Any:
+        """Runs one transition and stages what it gives; returns its result or the error that it raised.
+
+        What has expired is not there any more for a transition: writing an entity whose time has passed deletes the
+        old one and creates a new one. With `sees_expired` the transition gets everything as it is.
+        """
         key = (write.collection, tenant, write.id)
         current = self._current(key)
+        seen = current if sees_expired or current is None else alive(current, self._now)
         try:
-            after, result = write.transition(current, self._now)
+            after, result = write.transition(seen, self._now)
         except CityHubError as error:
             return error
-        if after is current:
+        if after is seen:
             return result
+        if seen is None and current is not None:
+            self._record(key, current, None, trace)
+            current = None
         encoded = orjson.dumps(after) if after is not None else b""
         number = current.number if current is not None else self._new_number(write.collection)
-        kept = Kept(after, number, encoded) if after is not None else None
+        kept = Kept(after, number, encoded, write.collection == ENTITIES) if after is not None else None
         self.staged[key] = kept
         self._record(key, current, kept, trace)
         return result

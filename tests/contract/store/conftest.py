@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import itertools
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from cityhub.storage.sqlite import open_sqlite
+
+_numbers = itertools.count(1)
 
 Open = Callable[[], Awaitable[Any]]
 
@@ -43,10 +48,41 @@ def open_store(backend: str, request: pytest.FixtureRequest, tmp_path: Path, clo
     """Opens the store of this test: the first time an empty one, later the same again."""
     if backend == "sqlite":
         return lambda: open_sqlite(tmp_path / "store", clock)
-    url = request.getfixturevalue("postgres_url")
+    url = request.getfixturevalue("store_database")
     from cityhub.storage.postgres import open_postgres
 
     return lambda: open_postgres(url, clock)
+
+
+@pytest.fixture(scope="session")
+def store_template(postgres_server: str) -> Iterator[str]:
+    """The name of a database with the schema of the store and nothing in it; copying it is faster than migrating."""
+    import psycopg
+
+    from cityhub.storage.postgres_schema import migrate
+
+    name = f"cityhub_store_{os.getpid()}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE cityhub_template_{os.getpid()}")
+        try:
+            migrate(urlsplit(postgres_server)._replace(path=f"/{name}").geturl())
+            yield name
+        finally:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def store_database(postgres_server: str, store_template: str) -> Iterator[str]:
+    """The URL of a database of this test alone with the schema of the store."""
+    import psycopg
+
+    name = f"cityhub_contract_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {store_template}")
+        try:
+            yield urlsplit(postgres_server)._replace(path=f"/{name}").geturl()
+        finally:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from cityhub.model.errors import InvalidRequest
 from cityhub.model.ports import Write
 from cityhub.model.time import SystemClock
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
+from cityhub.web.events import Selection
 from cityhub.web.http import Request
-from cityhub.web.stream import Bounds, LiveStream, Selection, stream_routes
+from cityhub.web.stream import Bounds, LiveStream, stream_routes
 
 LEVEL = "https://x.example/level"
 

@@ -207,7 +207,7 @@ export class DistrictMap {
     const near = [[6, -h / 2], [-6 - w, -h / 2], [-w / 2, -h - 5], [-w / 2, 5], [5, 4], [5, -h - 3], [-5 - w, 4], [-5 - w, -h - 3]];
     const far = [];
     for (const reach of [22, 38, 56, 80, 110]) {
-      far.push([reach, -h / 2], [-reach - w, -h / 2], [reach, -h - reach / 2], [reach, reach / 2], [-reach - w, -h - reach / 2], [-reach - w, reach / 2]);
+      far.push([-w / 2, reach - 6], [-w / 2, -h - reach + 6], [reach, -h / 2], [-reach - w, -h / 2], [reach, -h - reach / 2], [reach, reach / 2], [-reach - w, -h - reach / 2], [-reach - w, reach / 2]);
     }
     for (const [index, [dx, dy]] of [...near, ...far].entries()) {
       const spot = { x: x + dx, y: y + dy, w, h };
@@ -215,7 +215,8 @@ export class DistrictMap {
       const free = taken.every((other) => spot.x >= other.x + other.w || spot.x + w <= other.x || spot.y >= other.y + other.h || spot.y + h <= other.y);
       if (inside && free) {
         spot.end = dx < -w / 2 - 1;
-        if (index >= near.length) spot.lead = [dx > 0 ? spot.x - 2 : spot.x + w, spot.y + h / 2];
+        const over = dx === -w / 2;
+        if (index >= near.length) spot.lead = over ? [x, dy > 0 ? spot.y + 2 : spot.y + h] : [dx > 0 ? spot.x - 2 : spot.x + w, spot.y + h / 2];
         return spot;
       }
     }

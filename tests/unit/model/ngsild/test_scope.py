@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cityhub.model.condition import AnyOf, Anything, ScopeUnder
@@ -85,6 +85,7 @@ asked_terms = st.builds(lambda term, below: term + below, terms, st.sampled_from
 asked = st.lists(st.lists(asked_terms, min_size=1, max_size=2).map(lambda group: f"({';'.join(group)})"), min_size=1, max_size=3).map("|".join)
 
 
+@settings(deadline=None)
 @given(asked, st.lists(levels, max_size=3))
 def test_what_matches_satisfies_the_condition(text: str, scopes: list[str]) -> None:
     query, thing = parse_scope_q(text), {**entity(), "scope": scopes}

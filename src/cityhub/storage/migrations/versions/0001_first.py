@@ -25,7 +25,8 @@ CREATE INDEX shape_types ON cityhub.shape USING gin (types);
 CREATE INDEX shape_attributes ON cityhub.shape USING gin (attributes);
 
 -- Documents are JSON in UTF-8, which the server need not look into; the view `entities` is for people.
--- seq is the journal position of the entity's creation: the order of creation.
+-- seq is the journal position of the entity's creation: the order of creation. The entity expires at expires_at, it
+-- or the first of its attributes at ends_at.
 CREATE TABLE cityhub.entity (
     seq bigint PRIMARY KEY,
     tenant text COLLATE "C" NOT NULL,
@@ -33,13 +34,14 @@ CREATE TABLE cityhub.entity (
     shape bigint NOT NULL,
     scopes text[],
     expires_at text COLLATE "C",
+    ends_at text COLLATE "C",
     document bytea NOT NULL,
     UNIQUE (tenant, id)
 ) WITH (fillfactor = 80);
 CREATE INDEX entity_order ON cityhub.entity (tenant, seq);
 CREATE INDEX entity_shape ON cityhub.entity (tenant, shape, seq) INCLUDE (expires_at);
 CREATE INDEX entity_scopes ON cityhub.entity USING gin (scopes) WHERE scopes IS NOT NULL;
-CREATE INDEX entity_expiry ON cityhub.entity (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX entity_end ON cityhub.entity (ends_at) WHERE ends_at IS NOT NULL;
 
 -- Bounding boxes of GeoProperties; area is a hash of tenant and attribute.
 CREATE TABLE cityhub.place (
