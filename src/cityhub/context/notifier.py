@@ -92,11 +92,14 @@ class Notifier:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         end = asyncio.get_running_loop().time() + STOP_S
-        while any(subscriber.outbox.busy() for subscriber in self._subscribers.values()) and asyncio.get_running_loop().time() < end:
+        while self._in_flight() and asyncio.get_running_loop().time() < end:
             await asyncio.sleep(0.02)
         await self._save(everything=True)
         for subscriber in self._subscribers.values():
             subscriber.close()
+
+    def _in_flight(self) -> bool:
+        return any(subscriber.outbox.in_flight() for subscriber in self._subscribers.values())
 
     async def _load(self) -> None:
         states = {(tenant, state["id"]): state for tenant, state in await self._store.records(None, COLLECTION + SUFFIX)}
