@@ -88,10 +88,8 @@ class Consumption:
                 break
         if descending is not None:
             found = sorted(found, key=lambda one: one.id, reverse=descending)[offset : offset + limit]
-        attrs = await self._read(tenant, [one.id for one in found], shown)
-        if wanted.scope is not None:
-            validities = await self._validities(tenant, [one.id for one in found], wanted, shown)
-            attrs = [validity.restrict(one, shown.query) for validity, one in zip(validities, attrs, strict=True)]
+        ids = [one.id for one in found]
+        attrs = await self._restricted(tenant, ids, await self._read(tenant, ids, shown), wanted, shown)
         answer = self._documents(list(zip(found, attrs, strict=True)), shown, terms)
         documents = [document for document in answer.documents if document]
         return Evolutions(documents, answer.content_range, total if count else None)
@@ -99,22 +97,45 @@ class Consumption:
     # -- Which entities ------------------------------------------------------------------------------------------
 
     async def _matching(self, tenant: str, wanted: EntityQuery, shown: TemporalView) -> AsyncIterator[Evolution]:
-        by_content = wanted.q is not None or wanted.geo is not None or wanted.scope is not None
-        limit = MAX_READ if by_content else 1
-        attributes = wanted.attributes if wanted.attributes and not by_content else None
-        window = _window(shown, attributes, limit)
+        """The entities that pass the filters and have an instance in the span of time, in the order of creation."""
         content = EntityQuery(wanted.selectors, wanted.attributes, wanted.q, wanted.geo)
         whose = EntityQuery(wanted.selectors)
         async for block in self._history.scan(tenant, wanted.condition):
             evolutions = [one for one in block if whose.matches({"id": one.id, "type": one.types, "attrs": {}})]
-            ids = [one.id for one in evolutions]
-            found = await self._history.read(tenant, ids, window)
-            if wanted.scope is not None:
-                validities = await self._validities(tenant, ids, wanted, shown)
-                found = [validity.restrict(attrs, shown.query) for validity, attrs in zip(validities, found, strict=True)]
-            for evolution, attrs in zip(evolutions, found, strict=True):
-                if attrs.keys() - _NO_SCOPE and content.matches(_as_entity(evolution, attrs)):
+            found = await self._in_span(tenant, [one.id for one in evolutions], wanted, shown)
+            pairs = zip(evolutions, found, strict=True)
+            candidates = [(evolution, attrs) for evolution, attrs in pairs if content.matches(_as_entity(evolution, attrs))]
+            # A filter may hold for what is not there ("!speed"); then something else of the entity must be.
+            doubtful = [evolution.id for evolution, attrs in candidates if not attrs.keys() - _NO_SCOPE]
+            rest = dict(zip(doubtful, await self._any_in_span(tenant, doubtful, wanted, shown), strict=True))
+            for evolution, attrs in candidates:
+                if rest.get(evolution.id, attrs).keys() - _NO_SCOPE:
                     yield evolution
+
+    async def _in_span(self, tenant: str, ids: list[str], wanted: EntityQuery, shown: TemporalView) -> list[Attributes]:
+        """What the filters look at, of each entity."""
+        if wanted.q is None and wanted.geo is None:
+            return await self._any_in_span(tenant, ids, wanted, shown)
+        names = wanted.attributes | (wanted.q.attributes if wanted.q else frozenset())
+        if wanted.geo is not None:
+            names |= {wanted.geo.attribute}
+        found = await self._history.read(tenant, ids, _window(shown, names, MAX_READ))
+        return await self._restricted(tenant, ids, found, wanted, shown)
+
+    async def _any_in_span(self, tenant: str, ids: list[str], wanted: EntityQuery, shown: TemporalView) -> list[Attributes]:
+        """Something of each entity that has anything in the span of time."""
+        limit = 1 if wanted.scope is None else MAX_READ
+        found = await self._history.read(tenant, ids, _window(shown, wanted.attributes or None, limit)) if ids else []
+        return await self._restricted(tenant, ids, found, wanted, shown)
+
+    async def _restricted(
+        self, tenant: str, ids: list[str], found: list[Attributes], wanted: EntityQuery, shown: TemporalView
+    ) -> list[Attributes]:
+        """Without what lies outside of the times when the entity had the scopes that are asked for."""
+        if wanted.scope is None:
+            return found
+        validities = await self._validities(tenant, ids, wanted, shown)
+        return [validity.restrict(attrs, shown.query) for validity, attrs in zip(validities, found, strict=True)]
 
     async def _validities(self, tenant: str, ids: list[str], wanted: EntityQuery, shown: TemporalView) -> list[Validity]:
         assert wanted.scope is not None
