@@ -103,7 +103,7 @@ class Hub:
         RegistrationNotifier(store, self.delivery, self.contexts, clock, self.tallies, self.notifier)
         self.history = open_history(Path(settings.data), clock)
         self.recorder = Recorder(store, self.history)
-        self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms))
+        self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
@@ -150,7 +150,12 @@ class Hub:
     async def _flows(self) -> list[Flow]:
         feeds = self.district.feeds if self.district else []
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
+        behind = self.journal.last() - self.recorder.position
+        lines.append(Flow("journal", "attribute instances", "history", f"{behind} changes behind"))
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
+
+    async def _compact(self) -> int:
+        return await self.store.compact(self.settings.journal_keep)
 
     async def _count(self) -> int:
         return await self.store.entity_count()
@@ -168,7 +173,7 @@ class Hub:
     async def start(self) -> None:
         """Starts the background work."""
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
-            (SWEEP_S, self.store.expire), (COMPACT_S, self.store.compact), (1.0, self._rate.sample),
+            (SWEEP_S, self.store.expire), (COMPACT_S, self._compact), (1.0, self._rate.sample),
             (SWEEP_S, self._registration_api.expire), (SWEEP_S, self.history.expire),
         )  # fmt: skip
         await self.registrations.load()
