@@ -52,7 +52,7 @@ def split(request: bytes) -> tuple[str, list[bytes]]:
 
 
 def send_with_wrk(port: int, ring: list[bytes], connections: int, seconds: float) -> Totals:
-    """One wrk thread. Its latencies are corrected for coordinated omission, as wrk does."""
+    """One wrk thread, for whole seconds. Its latencies are corrected for coordinated omission, as wrk does."""
     with tempfile.TemporaryDirectory() as folder:
         requests, totals = Path(folder, "ring"), Path(folder, "totals.json")
         with requests.open("wb") as file:
@@ -60,10 +60,9 @@ def send_with_wrk(port: int, ring: list[bytes], connections: int, seconds: float
                 mark, parts = split(request)
                 file.write(b"%d %b\n" % (len(parts), mark.encode()))
                 file.writelines(b"%d\n%b" % (len(part), part) for part in parts)
-        arguments = [
-            "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", f"--timeout={TIMEOUT_S}s", "-s", str(Path(__file__).with_name("ring.lua")),
-            f"http://127.0.0.1:{port}/",
-        ]
+        script = str(Path(__file__).with_name("ring.lua"))
+        duration = f"-d{max(1, round(seconds))}s"
+        arguments = ["wrk", "-t1", f"-c{connections}", duration, f"--timeout={TIMEOUT_S}s", "-s", script, f"http://127.0.0.1:{port}/"]
         environment = os.environ | {"BENCH_RING": str(requests), "BENCH_TOTALS": str(totals)}
         finished = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
         if finished.returncode or not totals.exists():

@@ -22,7 +22,7 @@ LAG: Final = 10_000
 
 def check(read: SettingsRead) -> int:
     """Prints settings and state; returns 0, or 1 when something is wrong."""
-    rows = [(name, shown(getattr(read.settings, name))[1:-1], read.sources[name]) for name in FIELDS]
+    rows = [(name, shown(getattr(read.settings, name)), read.sources[name]) for name in FIELDS]
     print_table(("setting", "value", "from"), rows)
     print()
     faults = [*read.warnings, *_space(read.settings), *asyncio.run(_state(read.settings))]

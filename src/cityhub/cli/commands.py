@@ -19,7 +19,7 @@ USAGE_FAULT = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code (0 good, 1 failed, 2 wrong settings or arguments)."""
-    given = _parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     try:
         settings = read({name: getattr(given, name, None) for name in FIELDS}, os.environ)
         return int(given.command(given, settings))
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cityhub", description="The digital hub of a city district.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"cityhub {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -108,7 +108,7 @@ def _add_query(commands: Any) -> None:
     parser.add_argument("--lines", action="store_true", help="one entity a line, as `load` reads them")
     parser.add_argument("--limit", type=int, default=100, metavar="N", help="print at most so many (100); 0 prints all")
     parser.add_argument("--count", action="store_true", help="print only how many match")
-    parser.add_argument("--context", metavar="URL", help="@context for the names in the query and in the answer")
+    parser.add_argument("--context", metavar="URL", help="@context for names in query and answer (the district's)")
     _add_connection(parser)
 
 

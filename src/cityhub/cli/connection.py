@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 
 from cityhub.cli.presence import Taken, claim, find
 from cityhub.model.errors import CityHubError
@@ -59,12 +58,17 @@ async def _built_here(settings: Settings) -> AsyncIterator[Any]:
     from cityhub.hub import build
 
     with claim(Path(settings.data)):
-        # No feed may play in a process that is gone in a moment.
-        hub = await build(msgspec.structs.replace(settings, feeds=False))
+        hub = await build(settings)
         try:
             yield hub.application
         finally:
             await hub.stop()
+
+
+async def context_of(client: httpx.AsyncClient) -> str | None:
+    """The @context of the district that the hub serves; None when it serves none."""
+    response = await client.get("/api/status")
+    return (response.json().get("district") or {}).get("context") or None if response.status_code == 200 else None
 
 
 def link(context: str | None) -> dict[str, str]:
@@ -89,7 +93,7 @@ def command(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Runs a command's work; what keeps it from its end is told in one line and becomes exit code 1."""
     try:
         return asyncio.run(work())
-    except (Failed, NoHub, Taken, OSError) as error:
+    except (Failed, NoHub, Taken, OSError, RuntimeError) as error:
         print(f"cityhub: {error}", file=sys.stderr)
     except httpx.HTTPError as error:
         print(f"cityhub: The hub does not answer: {type(error).__name__} {error}".rstrip(), file=sys.stderr)

@@ -52,7 +52,7 @@ class Load:
     async def run(self) -> bool:
         """Whether every item was loaded."""
         with contextlib.closing(ItemFile(self._name)) as file:
-            progress = Progress(file.total_bytes, "entities", sys.stderr)
+            progress = Progress(file.total_bytes, "entities", self._name, sys.stderr)
             batches = self._batches(file)
             batch = await asyncio.to_thread(next, batches, None)
             while batch:
@@ -61,7 +61,6 @@ class Load:
                 await self._send(batch)
                 batch = await following
                 progress.show(file.read_bytes, self.loaded, self.refused)
-            print(f"{self._name}: ", end="", file=sys.stderr)
             progress.show(0, self.loaded, self.refused, last=True)
         return not self.refused
 

@@ -14,10 +14,12 @@ class Progress:
     Args:
         total: What there is to do, in any unit; 0 when unknown.
         unit: What is counted and shown ("entities").
+        title: Whose progress it is; begins each line.
         stream: Where to.
     """
 
-    def __init__(self, total: int, unit: str, stream: TextIO) -> None:
+    def __init__(self, total: int, unit: str, title: str, stream: TextIO) -> None:
+        self._title = title
         self._total = total
         self._unit = unit
         self._stream = stream
@@ -31,7 +33,7 @@ class Progress:
         if not last and now - self._shown < (0.2 if self._terminal else 10.0):
             return
         self._shown = now
-        line = self.line(done, count, bad, now - self._began, last)
+        line = f"{self._title}: {self.line(done, count, bad, now - self._began, last)}"
         if self._terminal:
             self._stream.write(f"\r\x1b[K{line}" + ("\n" if last else ""))
         else:
@@ -42,7 +44,7 @@ class Progress:
         """The text that is shown.
 
         >>> import sys
-        >>> Progress(200, "entities", sys.stderr).line(100, 5000, 1, 2.0, False)
+        >>> Progress(200, "entities", "a", sys.stderr).line(100, 5000, 1, 2.0, False)
         '[###############...............]  50 %  5,000 entities, 1 refused, 2,500/s, 0:02 remaining'
         """
         share = 1.0 if last else min(1.0, done / self._total) if self._total else 0.0

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import orjson
 
-from cityhub.cli.connection import Failed, command, connect, failure, link
+from cityhub.cli.connection import Failed, command, connect, context_of, failure, link
 from cityhub.settings import SettingsRead
 
 PAGE: Final = 500
@@ -25,7 +25,7 @@ class Query(msgspec.Struct, frozen=True):
         lines: One entity a line instead of one array.
         limit: Print at most so many; 0 is all.
         count: Print only how many match.
-        context: @context for names in query and answer; None is the core context.
+        context: @context for names in query and answer; None is the district's.
     """
 
     parameters: dict[str, str | None]
@@ -46,7 +46,8 @@ def query(read: SettingsRead, url: str | None, tenant: str, asked: Query) -> int
         parameters["options"] = asked.form
 
     async def work() -> int:
-        async with connect(read.settings, url, tenant, link(asked.context)) as client:
+        async with connect(read.settings, url, tenant) as client:
+            client.headers.update(link(asked.context or await context_of(client)))
             if asked.count:
                 response = await _page(client, parameters | {"count": "true", "limit": "0"})
                 print(response.headers["NGSILD-Results-Count"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import asyncio
 import logging
 import os
 import socket
@@ -12,9 +12,10 @@ from pathlib import Path
 import orjson
 
 from cityhub import __version__
+from cityhub.cli.collector import tame
 from cityhub.cli.presence import Claim, Taken, claim
 from cityhub.model.errors import CityHubError
-from cityhub.settings import Settings, SettingsRead
+from cityhub.settings import Settings, SettingsRead, shown
 from cityhub.web.logging import configure
 from cityhub.web.server import bind, run_loop, serve
 
@@ -56,10 +57,9 @@ async def _run(settings: Settings, listener: socket.socket, claimed: Claim) -> i
     hub = await build(settings, url)
     try:
         await hub.start()
-        # What start-up made stays for ever: the collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
+        collector = asyncio.create_task(tame(), name="collector")
         await serve(hub.application, listener, settings, lambda: _ready(settings, claimed, url), hub.application.end_streams)
+        collector.cancel()
         log.info("stopping")
     finally:
         await hub.stop()
@@ -76,7 +76,7 @@ def address(settings: Settings, listener: socket.socket) -> str:
 
 def _ready(settings: Settings, claimed: Claim, url: str) -> None:
     claimed.announce(url)
-    log.info("ready", extra={"url": url, "version": __version__, "store": settings.store, "data_folder": str(settings.data)})
+    log.info("ready", extra={"url": url, "version": __version__, "store": shown(settings.store), "data_folder": str(settings.data)})
     if settings.dev:
         port = int(url.rpartition(":")[2])
         print(orjson.dumps({"port": port, "url": url, "pid": os.getpid()}).decode(), flush=True)

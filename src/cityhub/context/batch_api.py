@@ -12,7 +12,6 @@ import orjson
 
 from cityhub.context.entities import AttributesResult, Call, EntityOperations
 from cityhub.context.entity_api import PREFIX, is_simplified
-from cityhub.context.views import is_local
 from cityhub.model.errors import BadRequestData, CityHubError
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.names import is_uri
@@ -21,11 +20,13 @@ from cityhub.model.ports import Store
 from cityhub.web.http import Request, Response, Route
 from cityhub.web.negotiation import (
     JSON,
+    LD_JSON,
     ContextSource,
     body_terms,
     check_parameters,
     check_tenant,
     content_type,
+    linked_context,
     no_content,
     option_set,
     read_json,
@@ -33,6 +34,7 @@ from cityhub.web.negotiation import (
     terms_of,
 )
 from cityhub.web.problem import problem_document
+from cityhub.web.views import is_local
 
 MAX_BATCH = 100_000
 
@@ -121,7 +123,9 @@ class BatchApi:
         content_type(request)
         ids = _array(read_json(request))
         call = await self._call(request, query, await terms_of(request, self._contexts), True)
-        failures = [(str(id), BadRequestData(f"{id!r:.200} is no entity id: it must be a URI")) for id in ids if not is_uri(id)]
+        failures: list[Failure] = [
+            (str(id), BadRequestData(f"{id!r:.200} is no entity id: it must be a URI")) for id in ids if not is_uri(id)
+        ]
         valid = [id for id in ids if is_uri(id)]
         return _outcome(valid, await self._operations.batch_delete(call, valid), failures)
 
@@ -137,6 +141,8 @@ class BatchApi:
         """The items of the body that are valid, and a failure for each other one."""
         media = content_type(request)
         items = _array(read_json(request))
+        if media == LD_JSON and linked_context(request.headers.get("link", "")) is not None:
+            raise BadRequestData("With application/ld+json each item has its '@context'; there must be no Link header")
         shared = await terms_of(request, self._contexts) if media == JSON else None
         parsed: list[T] = []
         failures: list[Failure] = []
@@ -158,6 +164,8 @@ class BatchApi:
 def _array(document: Any) -> list[Any]:
     if not isinstance(document, list) or not document:
         raise BadRequestData("The body must be a JSON array with at least one item")
+    if None in document:
+        raise BadRequestData("An item of the batch is null; each must be a JSON object, or for a deletion a URI")
     if len(document) > MAX_BATCH:
         raise BadRequestData(f"A batch may have at most {MAX_BATCH} items")
     return document

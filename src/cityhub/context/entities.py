@@ -20,7 +20,7 @@ from cityhub.model.ngsild import merge
 from cityhub.model.ngsild.entity_query import EntityQuery
 from cityhub.model.ngsild.parse import Fragment
 from cityhub.model.ngsild.patch import merge_entity
-from cityhub.model.ngsild.selector import parse_type_selection
+from cityhub.model.ngsild.selector import TypeSelection
 from cityhub.model.ngsild.view import View
 from cityhub.model.ports import Document, Page, Shape, Store, Write
 
@@ -36,6 +36,7 @@ class Call(msgspec.Struct, frozen=True):
         trace: Trace id of the request.
         local: Whether the caller wants this broker's own data only.
         via: Value of the Via header, by which loops between brokers are found.
+        types: The types that the entity must be of for the operation to concern it; None: any.
     """
 
     tenant: str = ""
@@ -43,6 +44,7 @@ class Call(msgspec.Struct, frozen=True):
     trace: str = ""
     local: bool = False
     via: str = ""
+    types: TypeSelection | None = None
 
 
 class AttributesResult(msgspec.Struct, frozen=True):
@@ -59,7 +61,7 @@ class EntityOperations:
         self.store = store
 
     async def _one(self, call: Call, id: str, transition: Callable[[Document | None, str], tuple[Document | None, Any]]) -> Any:
-        [result] = await self.store.write(call.tenant, [Write(id, transition)], call.trace)
+        [result] = await self.store.write(call.tenant, [Write(id, _gated(call, id, transition))], call.trace)
         if isinstance(result, CityHubError):
             raise result
         return result
@@ -171,11 +173,11 @@ class EntityOperations:
 
     # -- Consumption ---------------------------------------------------------------------------------------------
 
-    async def retrieve(self, call: Call, id: str, view: View, types: str | None = None) -> Entity:
+    async def retrieve(self, call: Call, id: str, view: View) -> Entity:
         """Retrieve Entity (5.7.1): the entity, if its types are among the selected ones. Raises NotFound."""
         entity = self.store.get(call.tenant, id)
-        if entity is None or (types is not None and not parse_type_selection(types, call.terms).selects(entity["type"])):
-            raise NotFound(f"Entity '{id}' does not exist" + (f" with a type of '{types}'" if types else ""))
+        if entity is None or not _concerns(call, entity):
+            raise NotFound(f"Entity '{id}' does not exist" + (" with such a type" if call.types else ""))
         return entity
 
     async def query(
@@ -216,6 +218,25 @@ def is_exact(wanted: EntityQuery) -> bool:
     if wanted.attributes or wanted.q or wanted.geo or wanted.scope:
         return False
     return all(selector.ids is None and selector.id_pattern is None for selector in wanted.selectors)
+
+
+def _concerns(call: Call, entity: Entity) -> bool:
+    return call.types is None or call.types.selects(entity["type"])
+
+
+def _gated(
+    call: Call, id: str, transition: Callable[[Document | None, str], tuple[Document | None, Any]]
+) -> Callable[[Document | None, str], tuple[Document | None, Any]]:
+    """The transition, for an entity of the types of the call only."""
+    if call.types is None:
+        return transition
+
+    def gated(current: Document | None, now: str) -> tuple[Document | None, Any]:
+        if current is not None and not _concerns(call, current):
+            raise NotFound(f"Entity '{id}' does not exist with such a type")
+        return transition(current, now)
+
+    return gated
 
 
 def creation(entity: Entity) -> Callable[[Document | None, str], tuple[Document, None]]:

@@ -5,6 +5,7 @@ Source: GS CIM 009 V1.9.1, clauses 6.4 to 6.7.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -12,17 +13,18 @@ import orjson
 
 from cityhub.context.entities import AttributesResult, Call, EntityOperations
 from cityhub.context.linked import linked_entities
-from cityhub.context.views import PARAMETERS, is_local, view_of
 from cityhub.model.errors import BadRequestData, NotFound
 from cityhub.model.jsonld import CORE_URL, TermMap
 from cityhub.model.ngsild import moment
+from cityhub.model.ngsild.flat import render_flat
 from cityhub.model.ngsild.geojson import render_feature
 from cityhub.model.ngsild.language import parse_languages
 from cityhub.model.ngsild.names import is_uri
-from cityhub.model.ngsild.parse import parse_attribute, parse_entity, parse_fragment, read_types
+from cityhub.model.ngsild.parse import parse_attribute, parse_entity, parse_fragment
 from cityhub.model.ngsild.render import render_attribute, render_entity, render_value
+from cityhub.model.ngsild.selector import parse_type_selection
 from cityhub.model.ngsild.view import NORMALIZED, View
-from cityhub.model.ports import Store
+from cityhub.model.ports import Past, Store
 from cityhub.web.http import Request, Response, Route
 from cityhub.web.negotiation import (
     GEO,
@@ -44,6 +46,7 @@ from cityhub.web.negotiation import (
     tenant_of,
     terms_of,
 )
+from cityhub.web.views import PARAMETERS, is_local, join_level, view_of
 
 PREFIX = "/ngsi-ld/v1"
 _LOCAL = frozenset(("local",))
@@ -62,10 +65,11 @@ def read_id(request: Request, name: str = "id") -> str:
 class EntityApi:
     """The doors of `/entities/{id}` and below."""
 
-    def __init__(self, operations: EntityOperations, contexts: ContextSource, store: Store) -> None:
+    def __init__(self, operations: EntityOperations, contexts: ContextSource, store: Store, past: Past | None = None) -> None:
         self._operations = operations
         self._contexts = contexts
         self._store = store
+        self._past = past
 
     def routes(self) -> list[Route]:
         """All doors, for the hub."""
@@ -78,6 +82,8 @@ class EntityApi:
 
         return [
             route("POST", entities, self.create, write, "Create Entity", "6.4.3.1"),
+            route("PUT", entities, self.without_id, write, "Replace Entity without id", "6.5.3.3"),
+            route("PATCH", entities, self.without_id, write, "Merge Entity without id", "6.5.3.4"),
             route("GET", one, self.retrieve, read, "Retrieve Entity", "6.5.3.1"),
             route("DELETE", one, self.delete, write, "Delete Entity", "6.5.3.2"),
             route("PUT", one, self.replace, write, "Replace Entity", "6.5.3.3"),
@@ -96,7 +102,8 @@ class EntityApi:
         tenant = tenant_of(request)
         if known_tenant and tenant:
             check_tenant(self._store.tenants(), tenant)
-        return Call(tenant, terms, request.trace, is_local(query), request.headers.get("via", ""))
+        types = parse_type_selection(query["type"], terms) if "type" in query else None
+        return Call(tenant, terms, request.trace, is_local(query), request.headers.get("via", ""), types)
 
     async def create(self, request: Request) -> Response:
         """POST /entities."""
@@ -106,6 +113,10 @@ class EntityApi:
         await self._operations.create(self._call(request, terms, query, known_tenant=False), entity)
         return Response(201, headers=[("location", f"{PREFIX}/entities/{quote(entity['id'], safe=':')}")])
 
+    async def without_id(self, request: Request) -> Response:
+        """PUT or PATCH /entities/: the id is missing. Raises BadRequestData."""
+        raise BadRequestData("The path must end with the id of an entity")
+
     async def retrieve(self, request: Request) -> Response:
         """GET /entities/{id}; the plain case is answered from the bytes that were made for an earlier caller."""
         query = check_parameters(request, _RETRIEVE)
@@ -113,18 +124,18 @@ class EntityApi:
         terms = await terms_of(request, self._contexts)
         id = read_id(request)
         view = view_of(query, terms, media)
-        entity = await self._operations.retrieve(self._call(request, terms, query), id, view, query.get("type"))
+        entity = await self._operations.retrieve(self._call(request, terms, query), id, view)
         if view is NORMALIZED and media == JSON:
             return plain_response(entity, terms)
-        linked = await linked_entities(self._store, tenant_of(request), [entity], view, terms, query)
+        linked = await linked_entities(self._store, tenant_of(request), [entity], view, query)
         if media == GEO_JSON:
-            return feature_response(request, render_feature(entity, terms, view, linked.inline), terms)
-        document = render_entity(entity, terms, view, linked.inline)
+            return feature_response(request, render_feature(entity, terms, view, linked), terms)
+        if query.get("join") == "flat":
+            documents = render_flat([entity], terms, view, linked, join_level(query))
+            return document_response(documents if len(documents) > 1 else documents[0], terms, media)
+        document = render_entity(entity, terms, view, linked)
         if not document or (view.attrs is not None and view.attrs.isdisjoint(entity["attrs"])):
             raise NotFound(f"Entity '{id}' has none of the members that were asked for")
-        if linked.flat:
-            rest = [render_entity(one, terms, view) for one in linked.flat]
-            return document_response([document, *rest], terms, media)
         return document_response(document, terms, media)
 
     async def delete(self, request: Request) -> Response:
@@ -170,7 +181,7 @@ class EntityApi:
         fragment = parse_fragment(document, terms, nulls=False, simplified=is_simplified(query))
         same_id(fragment.id, id)
         call = self._call(request, terms, query)
-        return update_result(await self._operations.append_attributes(call, id, fragment, "noOverwrite" not in options), terms)
+        return update_result(await self._operations.append_attributes(call, id, fragment, "noOverwrite" not in options))
 
     async def update_attributes(self, request: Request) -> Response:
         """PATCH /entities/{id}/attrs."""
@@ -179,7 +190,7 @@ class EntityApi:
         document, terms = await body_and_terms(request, self._contexts, (JSON, LD_JSON, MERGE_PATCH))
         fragment = parse_fragment(document, terms, nulls=True, simplified=is_simplified(query))
         same_id(fragment.id, id)
-        return update_result(await self._operations.update_attributes(self._call(request, terms, query), id, fragment), terms)
+        return update_result(await self._operations.update_attributes(self._call(request, terms, query), id, fragment))
 
     async def update_attribute(self, request: Request) -> Response:
         """PATCH /entities/{id}/attrs/{attribute}."""
@@ -212,7 +223,15 @@ class EntityApi:
             raise BadRequestData(f"'datasetId' must be a URI, not '{dataset_id[:200]}'")
         attribute = "scope" if name == "scope" else terms.expand_name(name)
         call = self._call(request, terms, query)
-        await self._operations.delete_attribute(call, id, attribute, dataset_id, flag(query, "deleteAll"))
+        delete_all = flag(query, "deleteAll")
+        try:
+            await self._operations.delete_attribute(call, id, attribute, dataset_id, delete_all)
+        except NotFound:
+            # An entity that clients gave a history but no current state is known all the same (5.6.5, 5.6.11).
+            if self._past is None or self._store.get(call.tenant, id) is not None:
+                raise
+            if not await self._past.delete_attribute(call.tenant, id, attribute, dataset_id, delete_all):
+                raise
         return no_content()
 
     async def retrieve_attribute(self, request: Request) -> Response:
@@ -231,7 +250,7 @@ class EntityApi:
 
     async def set_value(self, request: Request) -> Response:
         """PUT /entities/{id}/attrs/{attribute}/value."""
-        query = check_parameters(request, frozenset(("local", "datasetId", "observedAt")))
+        query = check_parameters(request, frozenset(("local", "type", "datasetId", "observedAt")))
         id = read_id(request)
         document, terms = await body_and_terms(request, self._contexts)
         observed_at = moment.read(query["observedAt"], "observedAt") if "observedAt" in query else None
@@ -245,7 +264,7 @@ class EntityApi:
         media = accepted(request.headers.get("accept", ""))
         terms = await terms_of(request, self._contexts)
         view = view_of(query, terms, media)
-        entity = await self._operations.retrieve(self._call(request, terms, query), read_id(request), view, query.get("type"))
+        entity = await self._operations.retrieve(self._call(request, terms, query), read_id(request), view)
         return view, terms, media, entity, terms.expand_name(request.parameters["attribute"])
 
 
@@ -263,13 +282,13 @@ def same_id(given: str, id: str) -> None:
         raise BadRequestData(f"The body is about '{given[:200]}', the path about '{id[:200]}'")
 
 
-def update_result(result: AttributesResult, terms: TermMap) -> Response:
+def update_result(result: AttributesResult) -> Response:
     """204, or 207 with an UpdateResult (5.2.18) when something was not updated."""
     if not result.not_updated:
         return no_content()
     document = {
-        "updated": [terms.compact(name) for name in result.updated],
-        "notUpdated": [{"attributeName": terms.compact(name), "reason": reason} for name, reason in result.not_updated],
+        "updated": result.updated,
+        "notUpdated": [{"attributeName": name, "reason": reason} for name, reason in result.not_updated],
     }
     return Response(207, orjson.dumps(document), None, JSON)
 
@@ -282,7 +301,15 @@ def rendered(entity: Any, terms: TermMap) -> bytes:
     body = kept.get(terms.key)
     if body is None:
         body = kept[terms.key] = orjson.dumps(render_entity(entity, terms))
-    return bytes(body)
+    known: bytes = body
+    return known
+
+
+def rendered_all(entities: Iterable[Any], terms: TermMap) -> list[bytes]:
+    """The normalized JSON of each entity."""
+    key = terms.key
+    kept = ((entity, getattr(entity, "rendered", None)) for entity in entities)
+    return [(known and known.get(key)) or rendered(entity, terms) for entity, known in kept]
 
 
 def plain_response(entity: Any, terms: TermMap) -> Response:
@@ -299,7 +326,3 @@ def feature_response(request: Request, document: dict[str, Any], terms: TermMap)
         headers.append(("preference-applied", "body=json"))
     return Response(200, orjson.dumps(document), headers, GEO_JSON)
 
-
-def selected_types(text: str | None, terms: TermMap) -> list[str]:
-    """The IRIs of a `type` parameter with plain names; [] when it is absent."""
-    return read_types(text.split(","), terms) if text else []

@@ -7,59 +7,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
 from cityhub.model.entity import Entity
 from cityhub.model.errors import TooManyResults
-from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.view import View
 from cityhub.model.ports import Store
+from cityhub.web.views import join_level
 
 MAX_LINKED = 10_000
 """At most so many linked entities are put into one answer."""
 
 
-class LinkedEntities(msgspec.Struct, frozen=True):
-    """What relationships led to.
+async def linked_entities(store: Store, tenant: str, entities: Iterable[Entity], view: View, query: dict[str, str]) -> dict[str, Entity]:
+    """The entities by id that the shown relationships lead to, as far as join, joinLevel and containedBy ask for.
 
-    Attributes:
-        inline: Entities by id, to be put inside the relationships.
-        flat: Entities to be listed beside the found ones.
+    Raises TooManyResults for more than MAX_LINKED.
     """
-
-    inline: dict[str, Entity]
-    flat: list[Entity]
+    return linked_here(store, tenant, entities, view, query)
 
 
-NONE = LinkedEntities({}, [])
-
-
-async def linked_entities(
-    store: Store, tenant: str, entities: Iterable[Entity], view: View, terms: TermMap, query: dict[str, str]
-) -> LinkedEntities:
-    """The entities behind the shown relationships, as far as join, joinLevel and containedBy ask for. Raises TooManyResults."""
-    join = query.get("join", "@none")
-    if join == "@none":
-        return NONE
-    entities = list(entities)
-    known = {entity["id"] for entity in entities} | set(query.get("containedBy", "").split(","))
+def linked_here(store: Store, tenant: str, entities: Iterable[Entity], view: View, query: dict[str, str]) -> dict[str, Entity]:
+    """Those of the linked entities that are in the hub's own store. Raises TooManyResults."""
+    levels = join_level(query)
+    above = set(query.get("containedBy", "").split(","))
     found: dict[str, Entity] = {}
-    level = entities
-    for depth in range(int(query.get("joinLevel", "1"))):
+    level = list(entities) if levels else []
+    for depth in range(levels):
         wanted = dict.fromkeys(id for entity in level for id in _objects(entity, view if depth == 0 else None))
         level = []
         for id in wanted:
-            if id in found or (join == "flat" and id in known):
-                continue
-            linked = store.get(tenant, id)
+            linked = store.get(tenant, id) if id not in found and id not in above else None
             if linked is not None:
                 found[id] = linked
                 level.append(linked)
             if len(found) > MAX_LINKED:
                 raise TooManyResults(f"More than {MAX_LINKED} linked entities; lower 'joinLevel' or 'limit'")
-    if join == "inline":
-        return LinkedEntities({id: entity for id, entity in found.items() if id not in set(query.get("containedBy", "").split(","))}, [])
-    return LinkedEntities({}, list(found.values()))
+    return found
 
 
 def _objects(entity: Entity, view: View | None) -> Iterator[str]:

@@ -10,13 +10,13 @@ from typing import Final
 from cityhub.context.entities import Call, EntityOperations
 from cityhub.context.entity_api import PREFIX
 from cityhub.context.query_api import FILTERS
-from cityhub.context.views import is_local
 from cityhub.model.errors import BadRequestData
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.entity_query import query_from_parameters
 from cityhub.model.ports import Store
 from cityhub.web.http import Request, Response, Route
 from cityhub.web.negotiation import ContextSource, check_parameters, check_tenant, no_content, tenant_of, terms_of
+from cityhub.web.views import is_local
 
 ALLOWED: Final = FILTERS | {"keep", "drop", "local"}
 
@@ -40,6 +40,7 @@ class PurgeApi:
         wanted = query_from_parameters(query, terms)
         local = is_local(query)
         wanted.require_narrow(local=local)
+        wanted.require_links(0)
         if "keep" in query and "drop" in query:
             raise BadRequestData("Give 'keep' or 'drop', not both: the attributes that stay, or those that go")
         tenant = tenant_of(request)

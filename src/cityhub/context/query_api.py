@@ -6,23 +6,23 @@ Source: GS CIM 009 V1.9.1, clauses 5.7.2, 6.4.3.2, 6.23.3.1, 6.3.10, 6.3.13.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import quote, urlencode
 
 from cityhub.context.entities import Call, EntityOperations
-from cityhub.context.entity_api import PREFIX, feature_response, rendered
+from cityhub.context.entity_api import PREFIX, feature_response, rendered_all
 from cityhub.context.linked import linked_entities
-from cityhub.context.views import PARAMETERS, is_local, view_of
 from cityhub.model.entity import Entity
 from cityhub.model.errors import BadRequestData
 from cityhub.model.jsonld import CORE_URL, TermMap
 from cityhub.model.ngsild.entity_query import EntityQuery, query_from_document, query_from_parameters
+from cityhub.model.ngsild.flat import render_flat
 from cityhub.model.ngsild.geojson import render_feature_collection
 from cityhub.model.ngsild.order import parse_order
 from cityhub.model.ngsild.render import render_entities
 from cityhub.model.ngsild.view import NORMALIZED, View
 from cityhub.model.ports import Page, Store
-from cityhub.web.http import Request, Response, Route
+from cityhub.web.http import Request, Response, Route, parse_query
 from cityhub.web.negotiation import (
     GEO,
     GEO_JSON,
@@ -35,10 +35,12 @@ from cityhub.web.negotiation import (
     document_response,
     flag,
     link_header,
+    page_headers,
     tenant_of,
     terms_of,
     window,
 )
+from cityhub.web.views import PARAMETERS, as_parameters, is_local, join_level, view_of
 
 FILTERS: Final = frozenset((
     "id", "idPattern", "type", "attrs", "q", "csf", "georel", "geometry", "coordinates", "geoproperty", "scopeQ",
@@ -47,8 +49,8 @@ FILTERS: Final = frozenset((
 WINDOW: Final = frozenset(("limit", "offset", "count", "orderBy", "collation", "orderFrom", "orderGeometry", "entityMap"))
 QUERY: Final = PARAMETERS | FILTERS | WINDOW | {"local"}
 QUERY_BODY: Final = frozenset(("limit", "offset", "count", "local", "options", "format", "entityMap"))
-_TEXTS: Final = ("lang", "join", "geometryProperty")
-_LISTS: Final = ("attrs", "pick", "omit", "datasetId", "containedBy")
+USUAL: Final = 1000
+"""Queries whose URLs are at most so long are remembered."""
 
 
 class QueryApi:
@@ -74,7 +76,8 @@ class QueryApi:
         query = check_parameters(request, QUERY)
         media = accepted(request.headers.get("accept", ""), GEO)
         terms = await terms_of(request, self._contexts)
-        wanted = query_from_parameters(query, terms)
+        usual = len(request.query_string) <= USUAL
+        wanted = _read_query(request.query_string, terms) if usual else query_from_parameters(query, terms)
         return await self._answer(request, query, query, wanted, terms, media)
 
     async def query_by_post(self, request: Request) -> Response:
@@ -85,10 +88,12 @@ class QueryApi:
         if not isinstance(document, dict) or document.get("type", document.get("@type")) != "Query":
             raise BadRequestData("The body must be an object with \"type\": \"Query\"")
         wanted = query_from_document(document, terms)
+        if "temporalQ" in document:
+            raise BadRequestData("'temporalQ' belongs to the temporal query operation")
         ordering = document.get("ordering")
         if ordering is not None and not isinstance(ordering, dict):
             raise BadRequestData("'ordering' must be an object with 'orderBy'")
-        return await self._answer(request, query, {**_as_parameters(document), **query}, wanted, terms, media, ordering)
+        return await self._answer(request, query, {**as_parameters(document), **query}, wanted, terms, media, ordering)
 
     async def _answer(
         self,
@@ -104,27 +109,32 @@ class QueryApi:
         check_tenant(self._store.tenants(), tenant)
         view = view_of(members, terms, media)
         limit, offset = window(query)
+        if wanted.every_type and query.get("local") == "false":
+            raise BadRequestData("With type=* only this broker's own entities are found: 'local' must not be false")
         local = is_local(query) or wanted.every_type
         wanted.require_narrow(local=local)
-        wanted.require_links(int(members.get("joinLevel", "1")) if members.get("join") in ("flat", "inline") else 0)
+        wanted.require_links(join_level(members))
         call = Call(tenant, terms, request.trace, local, request.headers.get("via", ""))
         order = order_of(members, terms, ordering)
         page = await self._operations.query(call, wanted, view, offset, limit, flag(query, "count"), order)
-        headers = page_headers(request, page, limit, offset, flag(query, "count"))
+        headers = page_headers(request, media, len(page.entities), page.count, limit, offset)
         if view is NORMALIZED and media == JSON and members.get("join") in (None, "@none"):
             headers.append(("link", link_header(terms.link or CORE_URL)))
-            return Response(200, b"[" + b",".join([rendered(entity, terms) for entity in page.entities]) + b"]", headers, JSON)
+            return Response(200, b"[" + b",".join(rendered_all(page.entities, terms)) + b"]", headers, JSON)
         return await self._rendered(request, call, page, view, media, members, headers)
 
     async def _rendered(
         self, request: Request, call: Call, page: Page, view: View, media: str, members: dict[str, str], headers: list[tuple[str, str]]
     ) -> Response:
-        linked = await linked_entities(self._store, call.tenant, page.entities, view, call.terms, members)
+        linked = await linked_entities(self._store, call.tenant, page.entities, view, members)
         if media == GEO_JSON:
-            response = feature_response(request, render_feature_collection(page.entities, call.terms, view, linked.inline), call.terms)
+            response = feature_response(request, render_feature_collection(page.entities, call.terms, view, linked), call.terms)
             response.headers.extend(headers)
             return response
-        documents: Any = render_entities([*page.entities, *linked.flat], call.terms, view, linked.inline)
+        if members.get("join") == "flat":
+            documents = render_flat(page.entities, call.terms, view, linked, join_level(members))
+        else:
+            documents = render_entities(page.entities, call.terms, view, linked)
         return document_response(documents, call.terms, media, headers=headers)
 
 
@@ -139,48 +149,7 @@ def order_of(members: dict[str, str], terms: TermMap, ordering: dict[str, Any] |
     return parse_order(members["orderBy"], terms, language=members.get("collation"), order_from=reference, geometry=geometry).key
 
 
-def page_headers(request: Request, page: Page, limit: int, offset: int, count: bool) -> list[tuple[str, str]]:
-    """The result count, and the Link headers to the next and previous pages (6.3.10, 6.3.13)."""
-    headers = []
-    if count:
-        headers.append(("ngsild-results-count", str(page.count or 0)))
-    more = (page.count or 0) > offset + limit if count else len(page.entities) == limit
-    if more and limit:
-        headers.append(("link", _page_link(request, offset + limit, limit, "next")))
-    if offset and limit:
-        headers.append(("link", _page_link(request, max(0, offset - limit), limit, "prev")))
-    return headers
-
-
-def _page_link(request: Request, offset: int, limit: int, relation: str) -> str:
-    query = {**request.query, "limit": str(limit), "offset": str(offset)}
-    return f'<{request.path}?{urlencode(query, quote_via=quote)}>; rel="{relation}"; type="application/ld+json"'
-
-
-def _as_parameters(document: dict[str, Any]) -> dict[str, str]:
-    """The members of a Query document that shape the answer, as the URL parameters they correspond to (5.2.23)."""
-    parameters: dict[str, str] = {}
-    for name in _TEXTS:
-        _take(document, name, parameters, lambda value: value if isinstance(value, str) else None)
-    for name in _LISTS:
-        _take(document, name, parameters, _joined)
-    _take(document, "joinLevel", parameters, lambda value: str(value) if type(value) is int else None)
-    return parameters
-
-
-def _take(document: dict[str, Any], name: str, parameters: dict[str, str], read: Callable[[Any], str | None]) -> None:
-    if name not in document:
-        return
-    text = read(document[name])
-    if text is None:
-        raise BadRequestData(f"'{name}' of the query is not of the kind that it must be")
-    parameters[name] = text
-
-
-def _joined(value: Any) -> str | None:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        return ",".join(value)
-    return None
-
+@lru_cache(maxsize=256)
+def _read_query(query_string: str, terms: TermMap) -> EntityQuery:
+    """The query of a URL. Programs ask the same again and again, and reading it takes longer than answering."""
+    return query_from_parameters(parse_query(query_string), terms)

@@ -77,7 +77,7 @@ class LiveFeeds:
         uri = self._district.uri("Feed", feed.id)
         about = {"id": uri, "type": "Feed"} if uri in self._introduced else describe_feed(self._district, feed)
         self._introduced.add(uri)
-        return {**about, "entityCount": count, "state": {"value": "playing", "observedAt": observed_at}}
+        return {**about, "itemCount": count, "state": {"value": "playing", "observedAt": observed_at}}
 
 
 def build_world(district: District, seed: int, start: datetime) -> World:

@@ -44,7 +44,7 @@ def load_district(client: HubClient, district: District, patience_s: float = 60.
             continue
         entities = read_entities(path)
         refused = client.upsert(entities, patience_s) if isinstance(part, EntityFile) else _play(client, entities, patience_s)
-        about["entityCount"] = len({entity["id"] for entity in entities})
+        about["itemCount"] = len({entity["id"] for entity in entities})
         if not refused:
             about["digest"] = digest
         rejected += refused + client.upsert([about], patience_s)

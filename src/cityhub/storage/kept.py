@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from cityhub.model.expiry import earliest_expiry, without_expired
+from cityhub.model.ports import ENTITIES
 
 Key = tuple[str, str, str]
 """collection, tenant, id."""
@@ -57,6 +58,7 @@ class Memory:
 
     def __init__(self, bound: int = 20_000, bound_bytes: int = 48_000_000) -> None:
         self._items: dict[Key, Kept] = {}
+        self._entities: dict[int, Kept] = {}
         self._bound = bound
         self._bound_bytes = bound_bytes
         self._bytes = 0
@@ -66,6 +68,10 @@ class Memory:
     def get(self, key: Key) -> Kept | None:
         """The document, or None when it is not in memory (it may exist all the same)."""
         return self._items.get(key)
+
+    def entity(self, number: int) -> Kept | None:
+        """The entity of a row number, or None when it is not in memory."""
+        return self._entities.get(number)
 
     def publish(self, items: dict[Key, Kept | None]) -> None:
         """Makes committed versions visible; None is a deletion."""
@@ -85,15 +91,18 @@ class Memory:
         with self._lock:
             self.published += 1
             self._items.clear()
+            self._entities.clear()
             self._bytes = 0
 
     def _put(self, key: Key, item: Kept | None) -> None:
         old = self._items.pop(key, None)
         if old is not None:
-            self._bytes -= len(old.encoded)
+            self._dropped(key, old)
         if item is None:
             return
         self._items[key] = item
+        if key[0] == ENTITIES:
+            self._entities[item.number] = item
         self._bytes += len(item.encoded)
         if len(self._items) > self._bound or self._bytes > self._bound_bytes:
             self._forget_oldest()
@@ -101,4 +110,9 @@ class Memory:
     def _forget_oldest(self) -> None:
         # Dropping an eighth at a time keeps the common path free of bookkeeping per access.
         for key in list(self._items)[: max(1, len(self._items) // 8)]:
-            self._bytes -= len(self._items.pop(key).encoded)
+            self._dropped(key, self._items.pop(key))
+
+    def _dropped(self, key: Key, old: Kept) -> None:
+        self._bytes -= len(old.encoded)
+        if key[0] == ENTITIES:
+            self._entities.pop(old.number, None)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -30,19 +30,23 @@ from cityhub.storage.sqlite_query import PROBE, Planner, Source
 from cityhub.storage.sqlite_schema import connect, migrate
 from cityhub.storage.sqlite_search import (
     BLOCK,
+    PORTION,
     Search,
-    block_after,
     delete_expired,
+    delete_passed,
     drop_tenant_rows,
     index_block,
     journal_rows,
+    numbers_after,
     rows_of,
-    stream_rows,
 )
 from cityhub.storage.sqlite_writer import Writer
+from cityhub.storage.tail import Tail
 
-TAIL = 4_000
-"""Newest changes that are kept in memory for the journal's readers."""
+AT_ONCE = 50
+"""A search among so few candidates runs in the event loop: handing it to a thread would take longer."""
+WORTH_AN_INDEX = 200
+"""A value index is built when a query would have to look at so many entities without it."""
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +74,7 @@ class SqliteStore:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._memory = Memory()
-        self._tail: deque[Change] = deque(maxlen=TAIL)
+        self._tail = Tail()
         self._grown = asyncio.Event()
         self._reading = connect(path, readonly=True)
         self._thread = threading.get_ident()
@@ -78,6 +82,7 @@ class SqliteStore:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="cityhub-reader")
         self._writer = Writer(connection, self._memory, clock, self._on_commit)
         self._last = self._writer.last
+        self._built: dict[int, dict[tuple[str, tuple[str, ...]], int]] = {}
         self._building: dict[tuple[int, str, tuple[str, ...]], asyncio.Future[None]] = {}
         self._connection = connection
         self._writer.start()
@@ -144,9 +149,11 @@ class SqliteStore:
         if matches is None and order is None and isinstance(condition, TypeIs | Anything) and not self._has_expired():
             return self._list(tenant, number, condition, offset, limit, count)
         exact = matches or (lambda entity: satisfies(condition, entity))
-        await self._ensure_indexes(number, condition)
+        source = await self._source(number, condition)
         search = Search(self._clock, exact, offset, limit, count, order)
-        return await self._in_thread(lambda connection: search.run(self._candidates(connection, tenant, number, condition)))
+        if source.size <= AT_ONCE:
+            return search.run(self._fetch(self._reading, tenant, number, source))
+        return await self._in_thread(lambda connection: search.run(self._fetch(connection, tenant, number, source)))
 
     def _has_expired(self) -> bool:
         """Whether there is something that the next sweep will take away."""
@@ -155,45 +162,44 @@ class SqliteStore:
 
     def _list(self, tenant: str, number: int, condition: Condition, offset: int, limit: int, count: bool) -> Page:
         if isinstance(condition, TypeIs):
-            rows = "entity_type t JOIN entity e ON e.number = t.entity WHERE t.tenant = ? AND t.type = ?"
+            column, rows = "t.entity", "entity_type t WHERE t.tenant = ? AND t.type = ?"
             bindings: tuple[Any, ...] = (number, self._writer.names.find(condition.type))
-            by = "t.entity"
         else:
-            rows, bindings, by = "entity e WHERE e.tenant = ?", (number,), "e.number"
-        found: list[Entity] = []
+            column, rows, bindings = "e.number", "entity e WHERE e.tenant = ?", (number,)
         published = self._memory.published
-        for entity_number, id in self._reading.execute(
-            f"SELECT e.number, e.id FROM {rows} ORDER BY {by} LIMIT ? OFFSET ?", (*bindings, limit, offset)
-        ):
-            key = (ENTITIES, tenant, id)
-            kept = self._memory.get(key)
-            if kept is None:
-                row = self._reading.execute("SELECT document FROM entity WHERE number = ?", (entity_number,)).fetchone()
-                if row is None:
-                    continue
-                kept = decode(entity_number, row[0])
-                self._memory.add(key, kept, published)
-            found.append(kept)
-        total = None
-        if count:
-            total = self._reading.execute(f"SELECT count(*) FROM {rows}", bindings).get
+        found: list[Entity] = []
+        for (row,) in self._reading.execute(f"SELECT {column} FROM {rows} ORDER BY 1 LIMIT ? OFFSET ?", (*bindings, limit, offset)):
+            kept = self._memory.entity(row) or self._read_number(tenant, row, published)
+            if kept is not None:
+                found.append(kept)
+        total = self._reading.execute(f"SELECT count(*) FROM {rows}", bindings).get if count else None
         return Page(found, total)
 
-    def _candidates(self, connection: apsw.Connection, tenant: str, number: int, condition: Condition) -> Iterator[Kept]:
-        planner = Planner(connection, number, self._built_paths(number))
-        source = planner.source(condition) or planner.everything()
-        yield from self._fetch(connection, tenant, number, source)
+    def _read_number(self, tenant: str, number: int, published: int) -> Kept | None:
+        row = self._reading.execute("SELECT id, document FROM entity WHERE number = ?", (number,)).fetchone()
+        if row is None:
+            return None
+        kept = decode(number, row[1])
+        self._memory.add((ENTITIES, tenant, row[0]), kept, published)
+        return kept
 
     def _fetch(self, connection: apsw.Connection, tenant: str, number: int, source: Source) -> Iterator[Kept]:
         if source.size < PROBE:
             numbers = sorted({int(row[0]) for row in connection.execute(source.select, source.bindings)})
-            blocks: Iterator[list[Any]] = (rows_of(connection, number, numbers[at : at + BLOCK]) for at in range(0, len(numbers), BLOCK))
-        else:
-            blocks = stream_rows(connection, number, source)
-        for block in blocks:
-            for entity_number, id, document in block:
-                kept = self._memory.get((ENTITIES, tenant, id))
-                yield kept if kept is not None and kept.encoded == document else decode(entity_number, document)
+            for at in range(0, len(numbers), BLOCK):
+                yield from self._decoded(tenant, rows_of(connection, number, numbers[at : at + BLOCK]))
+            return
+        after = 0
+        while numbers := numbers_after(connection, source, after):
+            yield from self._decoded(tenant, rows_of(connection, number, numbers))
+            after = numbers[-1]
+
+    def _decoded(self, tenant: str, rows: list[tuple[int, str, bytes]]) -> list[Kept]:
+        found = []
+        for number, id, document in rows:
+            kept = self._memory.get((ENTITIES, tenant, id))
+            found.append(kept if kept is not None and kept.encoded == document else decode(number, document))
+        return found
 
     async def scan(self, tenant: str, condition: Condition) -> AsyncIterator[list[Entity]]:
         """See `cityhub.model.ports.Store.scan`."""
@@ -202,12 +208,21 @@ class SqliteStore:
             return
         after = 0
         while True:
-            block = await self._in_thread(lambda connection, after=after: block_after(connection, number, after))
+            built = self._built_paths(number)
+            block = await self._in_thread(partial(self._block_after, tenant, number, condition, built, after))
             if not block:
                 return
             after = block[-1].number
             now = to_text(self._clock.now())
             yield [entity for kept in block if (entity := alive(kept, now)) is not None and satisfies(condition, entity)]
+
+    def _block_after(
+        self, tenant: str, number: int, condition: Condition, built: dict[tuple[str, tuple[str, ...]], int], after: int,
+        connection: apsw.Connection,
+    ) -> list[Kept]:  # fmt: skip
+        planner = Planner(connection, number, built)
+        numbers = numbers_after(connection, planner.source(condition) or planner.everything(), after)
+        return self._decoded(tenant, rows_of(connection, number, numbers))
 
     async def records(self, tenant: str | None, collection: str) -> list[tuple[str, Document]]:
         """See `cityhub.model.ports.Store.records`."""
@@ -249,6 +264,7 @@ class SqliteStore:
             await self._writer.submit_job(lambda connection: drop_tenant_rows(connection, number))
             await self._writer.submit_job(lambda connection: self._writer._reload())
             self._memory.clear()
+            self._built.clear()
 
     async def expire(self) -> int:
         """Deletes the entities and attributes whose expiresAt has passed, journalled like any deletion; how many entities it met."""
@@ -267,17 +283,22 @@ class SqliteStore:
     # -- Value indexes come by use -------------------------------------------------------------------------------
 
     def _built_paths(self, tenant: int) -> dict[tuple[str, tuple[str, ...]], int]:
-        rows = self._reading.execute("SELECT attribute, path, number FROM value_path WHERE tenant = ? AND built", (tenant,))
-        return {(attribute, tuple(orjson.loads(path))): number for attribute, path, number in rows}
+        built = self._built.get(tenant)
+        if built is None:
+            rows = self._reading.execute("SELECT attribute, path, number FROM value_path WHERE tenant = ? AND built", (tenant,))
+            built = self._built[tenant] = {(attribute, tuple(orjson.loads(path))): number for attribute, path, number in rows}
+        return built
 
-    async def _ensure_indexes(self, tenant: int, condition: Condition) -> None:
-        """Builds the value indexes that the condition could use when it would otherwise look at many entities."""
+    async def _source(self, tenant: int, condition: Condition) -> Source:
+        """The candidates for a condition; builds the value indexes that it could use instead of looking at many entities."""
         planner = Planner(self._reading, tenant, self._built_paths(tenant))
         source = planner.source(condition) or planner.everything()
-        if source.size < PROBE or not planner.wanted:
-            return
+        if source.size < WORTH_AN_INDEX or not planner.wanted:
+            return source
         for wanted in planner.wanted[:4]:
             await self._build_index(tenant, wanted.attribute, wanted.path)
+        planner = Planner(self._reading, tenant, self._built_paths(tenant))
+        return planner.source(condition) or planner.everything()
 
     async def _build_index(self, tenant: int, attribute: str, path: tuple[str, ...]) -> None:
         key = (tenant, attribute, path)
@@ -299,10 +320,9 @@ class SqliteStore:
         index = next(number for number, known in self._writer.paths[tenant][attribute] if known == path)
         after: int | None = 0
         while after is not None:
-            after = await self._writer.submit_job(
-                lambda connection, after=after: index_block(connection, tenant, index, attribute, path, after)
-            )
+            after = await self._writer.submit_job(partial(index_block, tenant, index, attribute, path, after))
         await self._writer.submit_job(lambda connection: connection.execute("UPDATE value_path SET built = 1 WHERE number = ?", (index,)))
+        self._built.clear()
 
     @property
     def waiting(self) -> int:
@@ -318,12 +338,11 @@ class SqliteStore:
 
     async def read(self, after: int, limit: int = 1000) -> list[Change]:
         """See `cityhub.model.ports.Journal.read`."""
-        tail = list(self._tail)
-        if tail and tail[0].position <= after + 1:
-            start = max(0, after + 1 - tail[0].position)
-            return tail[start : start + limit]
         if after >= self._last:
             return []
+        recent = self._tail.read(after, limit)
+        if recent is not None:
+            return recent
         return await self._in_thread(lambda connection: journal_rows(connection, after, limit))
 
     async def wait(self, after: int) -> None:
@@ -358,17 +377,18 @@ class SqliteStore:
         """Every durable reader and how far it has come."""
         return dict(self._reading.execute("SELECT name, position FROM reader"))
 
-    async def compact(self) -> int:
-        """See `cityhub.model.ports.Journal.compact`. The newest entry always stays."""
-        last = self._last
+    async def oldest(self) -> int:
+        """See `cityhub.model.ports.Journal.oldest`."""
+        return int(self._reading.execute("SELECT min(position) FROM journal").get or self._last + 1)
 
-        def delete(connection: apsw.Connection) -> int:
-            connection.execute(
-                "DELETE FROM journal WHERE position < ? AND position <= (SELECT coalesce(min(position), 0) FROM reader)", (last,)
-            )
-            return connection.changes()
-
-        return cast(int, await self._writer.submit_job(delete))
+    async def compact(self, keep: int = 0) -> int:
+        """See `cityhub.model.ports.Journal.compact`."""
+        removed = 0
+        while True:
+            portion = cast(int, await self._writer.submit_job(partial(delete_passed, keep)))
+            removed += portion
+            if portion < PORTION:
+                return removed
 
     # -- Threads -------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ build one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
@@ -61,42 +62,55 @@ class Planner:
         """All entities of the tenant."""
         return self._sized("SELECT number FROM entity WHERE tenant = ?", (self._tenant,))
 
-    def source(self, condition: Condition) -> Source | None:
-        """The smallest known set that holds every entity under the condition; None when no index helps."""
+    def source(self, condition: Condition, bound: int = PROBE) -> Source | None:
+        """The smallest known set that holds every entity under the condition; None when no index helps.
+
+        A set is counted up to `bound`: beyond the smallest one found so far its size does not matter.
+        """
         match condition:
             case AllOf(conditions=parts):
-                found = [one for one in map(self.source, parts) if one is not None]
-                return min(found, key=lambda one: one.size) if found else None
+                return self._smallest(parts, bound)
             case AnyOf(conditions=parts):
-                return self._union([self.source(part) for part in parts])
+                return self._union([self.source(part, bound) for part in parts])
             case TypeIs(type=name):
                 return self._sized(
                     "SELECT entity FROM entity_type WHERE tenant = ? AND type = (SELECT number FROM name WHERE text = ?)",
                     (self._tenant, name),
+                    bound,
                 )
             case IdIn(ids=ids) if len(ids) <= PARAMETERS:
                 marks = ",".join("?" * len(ids))
-                return self._sized(f"SELECT number FROM entity WHERE tenant = ? AND id IN ({marks})", (self._tenant, *ids))
+                return self._sized(f"SELECT number FROM entity WHERE tenant = ? AND id IN ({marks})", (self._tenant, *ids), bound)
             case IdPrefix(prefix=prefix) if prefix:
                 end = after_prefix(prefix)
                 bounds, ends = ("id >= ?", (prefix,)) if end is None else ("id >= ? AND id < ?", (prefix, end))
-                return self._sized(f"SELECT number FROM entity WHERE tenant = ? AND {bounds}", (self._tenant, *ends))
+                return self._sized(f"SELECT number FROM entity WHERE tenant = ? AND {bounds}", (self._tenant, *ends), bound)
             case ScopeUnder(scope=scope):
                 below = scope.rstrip("/")
                 return self._sized(
                     "SELECT entity FROM entity_scope WHERE tenant = ? AND (scope = ? OR scope > ? AND scope < ?)",
                     (self._tenant, scope, below + "/", below + "0"),
+                    bound,
                 )
             case InBox():
-                return self._box(condition)
+                return self._box(condition, bound)
             case ValueIn():
-                return self._values(condition)
+                return self._values(condition, bound)
             case HasAttribute(attribute=attribute):
-                return self._values(ValueIn(attribute))
+                return self._values(ValueIn(attribute), bound)
         return None
 
-    def _sized(self, select: str, bindings: tuple[Any, ...]) -> Source:
-        size = self._connection.execute(f"SELECT count(*) FROM ({select} LIMIT {PROBE})", bindings).get
+    def _smallest(self, parts: Sequence[Condition], bound: int) -> Source | None:
+        best: Source | None = None
+        # Types last: they are many entities in most stores, and counting them ends at the size of what was found before.
+        for part in sorted(parts, key=lambda part: isinstance(part, TypeIs | AnyOf)):
+            one = self.source(part, bound if best is None else min(bound, best.size))
+            if one is not None and (best is None or one.size < best.size):
+                best = one
+        return best
+
+    def _sized(self, select: str, bindings: tuple[Any, ...], bound: int = PROBE) -> Source:
+        size = self._connection.execute(f"SELECT count(*) FROM ({select} LIMIT ?)", (*bindings, bound)).get
         return Source(select, bindings, size)
 
     def _union(self, parts: list[Source | None]) -> Source | None:
@@ -110,14 +124,15 @@ class Planner:
         bindings = tuple(value for part in known for value in part.bindings)
         return Source(" UNION ".join(part.select for part in known), bindings, sum(part.size for part in known))
 
-    def _box(self, box: InBox) -> Source:
+    def _box(self, box: InBox, bound: int) -> Source:
         return self._sized(
             "SELECT entity FROM entity_box WHERE west <= ? AND east >= ? AND south <= ? AND north >= ? "
             "AND (attribute IS NULL OR attribute = (SELECT number FROM name WHERE text = ?))",
             (box.east, box.west, box.north, box.south, box.attribute),
+            bound,
         )
 
-    def _values(self, wanted: ValueIn) -> Source | None:
+    def _values(self, wanted: ValueIn, bound: int) -> Source | None:
         index = self._built.get((wanted.attribute, wanted.path))
         if index is None:
             self.wanted.append(Wanted(wanted.attribute, wanted.path))
@@ -133,4 +148,4 @@ class Planner:
             bounds, values = "value >= ? AND value < ''", (low,)
         else:
             bounds, values = ("value <= ?", (high,)) if low is None else ("value >= ? AND value <= ?", (low, high))
-        return self._sized(f"SELECT entity FROM entity_value WHERE path = ? AND {bounds}", (index, *values))
+        return self._sized(f"SELECT entity FROM entity_value WHERE path = ? AND {bounds}", (index, *values), bound)

@@ -36,6 +36,8 @@ STEPS: tuple[str, ...] = (
         at TEXT NOT NULL, after BLOB, before BLOB, attributes BLOB, trace TEXT NOT NULL);
     CREATE TABLE reader (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
     """,
+    # Entities of a tenant in the order of creation: without it each block of a scan would sort all of them.
+    "CREATE INDEX entity_order ON entity (tenant, number);",
 )
 """Step N brings the file from user_version N to N + 1. Steps are never edited after a release, only added."""
 

@@ -14,14 +14,16 @@ from cityhub.model.entity import Entity
 from cityhub.model.expiry import without_expired
 from cityhub.model.ports import Document, Page
 from cityhub.model.time import Clock, to_text
-from cityhub.storage.kept import Kept, alive, decode
+from cityhub.storage.kept import Kept, alive
 from cityhub.storage.sqlite_query import Source
 from cityhub.storage.sqlite_rows import value_rows
 
 BLOCK = 500
 """Rows read at a time."""
-INDEX_BLOCK = 5_000
+INDEX_BLOCK = 1_000
 """Entities per transaction while a value index is built, so that other writes go on between."""
+PORTION = 1_000
+"""Journal entries per transaction of a compaction, for the same reason."""
 
 
 class Search:
@@ -81,38 +83,22 @@ def rows_of(connection: apsw.Connection, tenant: int, numbers: list[int]) -> lis
     marks = ",".join("?" * len(numbers))
     return list(
         connection.execute(
-            f"SELECT number, id, document FROM entity WHERE number IN ({marks}) AND tenant = ? ORDER BY number", (*numbers, tenant)
+            f"SELECT number, id, document FROM entity WHERE number IN ({marks}) AND +tenant = ? ORDER BY number", (*numbers, tenant)
         )
     )
 
 
-def stream_rows(connection: apsw.Connection, tenant: int, source: Source) -> Iterator[list[tuple[int, str, bytes]]]:
-    """The rows of a large set in blocks, ascending; each block is a query of its own, so no long read holds the log."""
-    after = 0
+def numbers_after(connection: apsw.Connection, source: Source, after: int) -> list[int]:
+    """The next numbers of a set behind one, ascending; each block is a query of its own, so no long read holds the log."""
     column = "number" if source.select.startswith("SELECT number") else "entity"
-    while True:
-        numbers = [
-            int(row[0])
-            for row in connection.execute(
-                f"SELECT DISTINCT {column} FROM ({source.select}) WHERE {column} > ? ORDER BY 1 LIMIT {BLOCK}", (*source.bindings, after)
-            )
-        ]
-        if not numbers:
-            return
-        yield rows_of(connection, tenant, numbers)
-        after = numbers[-1]
-
-
-def block_after(connection: apsw.Connection, tenant: int, after: int) -> list[Kept]:
-    """The next entities of a tenant behind a row number, ascending."""
     rows = connection.execute(
-        "SELECT number, document FROM entity WHERE number > ? AND tenant = ? ORDER BY number LIMIT ?", (after, tenant, BLOCK)
+        f"SELECT DISTINCT {column} FROM ({source.select}) WHERE {column} > ? ORDER BY 1 LIMIT {BLOCK}", (*source.bindings, after)
     )
-    return [decode(number, document) for number, document in rows]
+    return [int(row[0]) for row in rows]
 
 
 def index_block(
-    connection: apsw.Connection, tenant: int, index: int, attribute: str, path: tuple[str, ...], after: int
+    tenant: int, index: int, attribute: str, path: tuple[str, ...], after: int, connection: apsw.Connection
 ) -> int | None:
     """Adds the next block of entities to a value index; the last row number seen, or None when it is complete."""
     rows = list(
@@ -142,6 +128,20 @@ def journal_rows(connection: apsw.Connection, after: int, limit: int) -> list[Ch
         Change(position, collection, tenant, id, kind, at, _json(after_), _json(before), orjson.loads(attributes), trace)
         for position, collection, tenant, id, kind, at, after_, before, attributes, trace in rows
     ]
+
+
+def delete_passed(keep: int, connection: apsw.Connection) -> int:
+    """Removes the oldest journal entries that all readers have passed, one portion of them; how many."""
+    last = connection.execute("SELECT max(position) FROM journal").get
+    if last is None:
+        return 0
+    passed = connection.execute("SELECT min(position) FROM reader").get
+    bound = min(last - max(keep, 1), last if passed is None else passed)
+    connection.execute(
+        "DELETE FROM journal WHERE position IN (SELECT position FROM journal WHERE position <= ? ORDER BY position LIMIT ?)",
+        (bound, PORTION),
+    )
+    return connection.changes()
 
 
 def _json(encoded: bytes | None) -> dict[str, Any] | None:

@@ -32,6 +32,7 @@ IDS_PER_QUERY = 512
 
 log = logging.getLogger(__name__)
 
+_Row = tuple[Any, ...]
 Job = Callable[[apsw.Connection], Any]
 """Other work on the writer's connection, in a transaction of its group."""
 
@@ -234,11 +235,12 @@ class Transaction:
     def _fetch(self, collection: str, tenant: str, number: int, ids: list[str]) -> None:
         padded = ids + ids[-1:] * (_size(len(ids)) - len(ids))
         marks = ",".join("?" * len(padded))
+        bindings: _Row = (number, *padded)
         if collection == ENTITIES:
-            select, bindings = f"SELECT number, id, document FROM entity WHERE tenant = ? AND id IN ({marks})", (number, *padded)
+            select = f"SELECT number, id, document FROM entity WHERE tenant = ? AND id IN ({marks})"
         else:
             select = f"SELECT number, id, document FROM record WHERE collection = ? AND tenant = ? AND id IN ({marks})"
-            bindings = (collection, number, *padded)  # type: ignore[assignment]
+            bindings = (collection, number, *padded)
         for row_number, id, document in self._connection.execute(select, bindings):
             self._read_ahead[(collection, tenant, id)] = decode(row_number, document, collection == ENTITIES)
 
@@ -304,7 +306,10 @@ class Transaction:
 
     def lay_down(self) -> None:
         """Writes all staged rows."""
-        entities_new, entities_gone, records_new, records_gone = [], [], [], []
+        entities_new: list[_Row] = []
+        entities_gone: list[_Row] = []
+        records_new: list[_Row] = []
+        records_gone: list[_Row] = []
         for key, after in self.staged.items():
             collection, tenant, id = key
             before = self._first.get(key)

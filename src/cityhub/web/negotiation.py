@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import Any, Final, Protocol
+from urllib.parse import quote, urlencode
 
 import orjson
 
 from cityhub.model.errors import BadRequestData, InvalidRequest, NoSuchTenant, NotAcceptable, UnsupportedMediaType
 from cityhub.model.jsonld import CORE, CORE_URL, TermMap
-from cityhub.web.http import Request, Response
+from cityhub.web.http import Request, Response, parse_query
 
 JSON: Final = "application/json"
 LD_JSON: Final = "application/ld+json"
@@ -255,7 +256,53 @@ def document_response(
     return Response(status, orjson.dumps(document), headers, media)
 
 
+_PREFERENCE = re.compile(r'\s*ngsi-ld\s*=\s*"?(\d{1,3}\.\d{1,3})"?\s*', re.IGNORECASE)
+
+
+@lru_cache(maxsize=256)
+def preferred_version(prefer: str) -> str | None:
+    """The version of the standard that a Prefer header asks for ("1.6"), or None. Source: clauses 4.3.6.8 and 6.3.6; RFC 7240."""
+    for preference in prefer.split(","):
+        found = _PREFERENCE.fullmatch(preference.partition(";")[0])
+        if found:
+            return found[1]
+    return None
+
+
+def preference_headers(request: Request) -> list[tuple[str, str]]:
+    """What says which version of the standard an answer follows, if the request prefers one."""
+    version = preferred_version(request.headers.get("prefer", ""))
+    return [("preference-applied", f"ngsi-ld={version}")] if version else []
+
+
 def no_content(headers: list[tuple[str, str]] | None = None) -> Response:
     """204."""
     return Response(204, b"", headers)
 
+
+def page_headers(request: Request, media: str, found: int, total: int | None, limit: int, offset: int) -> list[tuple[str, str]]:
+    """The headers of one page: the result count when it was asked for, and links to the next and previous pages.
+
+    Args:
+        request: Its parameters are repeated in the links, in the order of their names.
+        media: The media type of the answer.
+        found: How many results the page has.
+        total: How many there are in all; None when that was not counted.
+        limit: The size of a page.
+        offset: Where the page begins.
+
+    Source: GS CIM 009 clauses 4.12, 5.5.9, 6.3.10 and 6.3.13.
+    """
+    headers = [] if total is None else [("ngsild-results-count", str(total))]
+    more = found == limit if total is None else total > offset + limit
+    if offset and limit:
+        headers.append(("link", _page_link(request.path, request.query_string, media, max(0, offset - limit), limit, "prev")))
+    if more and limit:
+        headers.append(("link", _page_link(request.path, request.query_string, media, offset + limit, limit, "next")))
+    return headers
+
+
+@lru_cache(maxsize=256)
+def _page_link(path: str, query_string: str, media: str, offset: int, limit: int, relation: str) -> str:
+    query = sorted({**parse_query(query_string), "limit": str(limit), "offset": str(offset)}.items())
+    return f'<{path.rstrip("/")}?{urlencode(query, quote_via=quote, safe=":,*/")}>; rel="{relation}"; type="{media}"'

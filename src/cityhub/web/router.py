@@ -54,7 +54,7 @@ class Router:
             child = node.children.get(segment)
             if child is not None:
                 node = child
-            elif node.parameter is not None and segment:
+            elif node.parameter is not None:
                 values.append(unquote(segment, errors="replace") if "%" in segment else segment)
                 node = node.parameter
             elif node.rest is not None:

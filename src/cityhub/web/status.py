@@ -13,7 +13,7 @@ from cityhub.model.condition import TypeIs
 from cityhub.model.entity import Entity, value_of
 from cityhub.model.ports import Journal, Store
 from cityhub.model.time import Clock, to_text
-from cityhub.model.vocabulary import ENTITY_COUNT, FEED, NAME, SIMULATED, STATE, UPDATE_PERIOD
+from cityhub.model.vocabulary import FEED, ITEM_COUNT, NAME, SIMULATED, STATE, UPDATE_PERIOD
 from cityhub.web.http import Request, Response, Route, json_response
 
 MINUTE_S = 60
@@ -154,7 +154,7 @@ def feed_state(entity: Entity, now: datetime) -> dict[str, Any]:
         "id": entity["id"],
         "name": _value(attributes, NAME) or {},
         "simulated": simulated,
-        "entities": _value(attributes, ENTITY_COUNT) or 0,
+        "entities": _value(attributes, ITEM_COUNT) or 0,
         "lastAt": observed_at,
         "age_s": None if age_s is None else round(age_s, 1),
         "period_s": period_s,

@@ -19,15 +19,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
 
 import msgspec
-import orjson
 
 from cityhub.model.change import Change
-from cityhub.model.entity import Entity
 from cityhub.model.errors import InvalidRequest
 from cityhub.model.ports import ENTITIES, Journal
+from cityhub.web.events import Kind, Selection, event_of, kind_of, named_event, written_once
 from cityhub.web.http import Request, Response, Route, json_response
 
 log = logging.getLogger(__name__)
@@ -35,26 +33,6 @@ log = logging.getLogger(__name__)
 READ_BLOCK = 500
 PAUSE_AFTER_ERROR_S = 1.0
 HEARTBEAT = b": still here\n\n"
-
-Kind = Literal["created", "updated", "deleted", "left"]
-"""`left`: the entity is still there but no longer satisfies the query."""
-
-
-class Selection(msgspec.Struct, frozen=True):
-    """What a client wants to hear.
-
-    Attributes:
-        key: Equal for selections that match the same changes in the same form.
-        form: Equal for selections that write a change in the same form (context, representation).
-        matches: Whether an entity satisfies the query.
-        render: The entity as it is sent, and its types: JSON values under the client's context.
-    """
-
-    key: str
-    form: str
-    matches: Callable[[Entity], bool]
-    render: Callable[[Entity], dict[str, Any]]
-    tenant: str = ""
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -75,32 +53,6 @@ class Bounds(msgspec.Struct, frozen=True):
 
 Select = Callable[[Request], Awaitable[Selection]]
 """Reads a request's query (`type`, `id`, `q`, `scopeQ`, geo) into a selection; raises CityHubError for one that is wrong."""
-
-
-def kind_of(change: Change, matches: Callable[[Entity], bool]) -> Kind | None:
-    """What a change means to a query; None when it does not concern it."""
-    if change.after is None:
-        return "deleted" if change.before is not None and matches(change.before) else None
-    if matches(change.after):
-        return change.kind
-    return "left" if change.before is not None and matches(change.before) else None
-
-
-def event_of(change: Change, kind: Kind, selection: Selection) -> bytes:
-    """A change as a server-sent event."""
-    document = change.after if change.after is not None else change.before
-    rendered = selection.render(document) if document is not None else {}
-    data = {
-        "position": change.position, "id": change.id, "type": rendered.get("type", []), "kind": kind, "at": change.at,
-        "entity": rendered if change.after is not None else None,
-    }
-    return b"id: %d\ndata: %s\n\n" % (change.position, orjson.dumps(data))
-
-
-def named_event(name: str, data: dict[str, Any], position: int | None = None) -> bytes:
-    """An event with a name of its own."""
-    place = b"" if position is None else b"id: %d\n" % position
-    return b"%sevent: %s\ndata: %s\n\n" % (place, name.encode(), orjson.dumps(data))
 
 
 class _Group:
@@ -154,10 +106,8 @@ class LiveStream:
             why = "the hub stops" if self._closed else f"{self.clients} streams are open, which is as many as this hub serves"
             return json_response({"title": "No more live streams", "status": 503, "detail": why}, 503, [*headers, ("retry-after", "5")])
         client = Client(self, selection, self._journal.last() if after is None else min(after, self._journal.last()))
-        if after is not None and self._oldest is not None:
-            oldest = await self._oldest()
-            if after < oldest - 1:
-                client.say(named_event("gap", {"from": after, "to": oldest}))
+        if after is not None:
+            await self.tell_gap(client)
         self.clients += 1
         return Response(200, headers=headers, media_type="text/event-stream; charset=utf-8", chunks=client)
 
@@ -201,6 +151,13 @@ class LiveStream:
         """A block of the journal, for a client that catches up."""
         return await self._journal.read(after, READ_BLOCK)
 
+    async def tell_gap(self, client: Client) -> None:
+        """Tells a client when changes behind its position are no longer kept, and lets it go on with the oldest that is."""
+        oldest = 0 if self._oldest is None else await self._oldest()
+        if client.position < oldest - 1:
+            client.say(named_event("gap", {"from": client.position, "to": oldest}))
+            client.position = oldest - 1
+
     async def _stop_tail(self) -> None:
         tail, self._tail = self._tail, None
         if tail is not None:
@@ -228,7 +185,7 @@ class LiveStream:
             if group.selection.tenant != change.tenant:
                 continue
             try:
-                event = _written(change, group.selection, written)
+                event = written_once(change, group.selection, written)
             except Exception:
                 log.exception("a live query failed on the change at %d", change.position)
                 for client in list(group.clients):
@@ -242,18 +199,6 @@ class LiveStream:
             if position > client.position:
                 client.take(event, position)
                 self.sent += 1
-
-
-def _written(change: Change, selection: Selection, written: dict[tuple[str, Kind], bytes]) -> bytes | None:
-    """A change as an event in the selection's form, written once per form; None when the query does not ask for it."""
-    kind = kind_of(change, selection.matches)
-    if kind is None:
-        return None
-    form = (selection.form, kind)
-    event = written.get(form)
-    if event is None:
-        event = written[form] = event_of(change, kind, selection)
-    return event
 
 
 class Client:
@@ -324,6 +269,8 @@ class Client:
     async def _catch_up(self) -> None:
         """Reads one block of what came after the client's position, or joins the tail when there is no more."""
         changes = await self._stream.read(self.position)
+        if changes and changes[0].position > self.position + 1:  # it may have been removed since the client came
+            await self._stream.tell_gap(self)
         selection = self.selection
         for change in changes:
             if change.collection == ENTITIES and change.tenant == selection.tenant:

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,7 @@ def hub(data: Path, *options: str) -> Iterator[str]:
             rest, errors = process.communicate(timeout=20)
     assert process.returncode == 0, errors
     assert rest == ""
+    assert "s3cret" not in errors
     for line in errors.splitlines():
         assert json.loads(line)["level"] == "info", line
 
@@ -202,3 +204,28 @@ def test_no_hub_at_the_address(capfd: pytest.CaptureFixture[str]) -> None:
     code, _, err = call(capfd, "query", "--url", "http://127.0.0.1:9", "--type", "A")
     assert code == 1
     assert err.startswith("cityhub: The hub does not answer: ")
+
+
+def test_an_open_stream_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    with hub(tmp_path) as url:
+        stream = urllib.request.urlopen(f"{url}/api/stream?type=A", timeout=10)
+        assert stream.status == 200
+        began = time.monotonic()
+    assert time.monotonic() - began < 3
+    stream.close()
+
+
+@pytest.mark.postgres
+def test_a_hub_on_postgres_keeps_its_entities_and_its_password(
+    postgres_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store = postgres_url.replace("postgres@", "postgres:s3cret@")
+    items = tmp_path / "items.json"
+    items.write_text('[{"id": "urn:ngsi-ld:A:1", "type": "A"}]')
+    for _ in range(2):
+        with hub(tmp_path, *DEV, "--store", store) as url:
+            assert call(capfd, "load", "--url", url, str(items))[0] == 0
+            assert call(capfd, "query", "--url", url, "--type", "A", "--count")[1] == "1\n"
+    code, out, err = call(capfd, "check", "--data", str(tmp_path), "--store", store)
+    assert code == 0, out + err
+    assert "s3cret" not in out + err

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
-from typing import Any
+import sys
 
 import pytest
 
@@ -46,14 +45,8 @@ def test_no_endpoint_no_tracer() -> None:
 
 
 def test_missing_telemetry_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *rest: Any, **named: Any) -> Any:
-        if name.startswith("opentelemetry"):
-            raise ImportError(name)
-        return real(name, *rest, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "opentelemetry.context", None)
+    monkeypatch.delitem(sys.modules, "cityhub.web.telemetry", raising=False)
     with pytest.raises(SettingsError, match=r"cityhub\[telemetry\]"):
         open_tracer("http://127.0.0.1:4318", "1")
 

@@ -41,7 +41,7 @@ def stage_m(reach: Reach, flow_m3_per_s: float) -> float:
     """Depth of a flow in a wide rectangular channel. Source: Manning, Q = B h^(5/3) sqrt(S) / n.
 
     >>> round(stage_m(Reach(width_m=60.0, slope=0.0012, manning_n=0.035), 100.0), 2)
-    1.35
+    1.37
     """
     return float((max(0.0, flow_m3_per_s) * reach.manning_n / (reach.width_m * math.sqrt(reach.slope))) ** 0.6)
 

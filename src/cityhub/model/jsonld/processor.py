@@ -6,8 +6,8 @@ import contextlib
 import re
 from typing import Any, Final
 
-from pyld import ContextResolver  # type: ignore[import-untyped]
-from pyld.jsonld import KEYWORDS, JsonLdError, JsonLdProcessor  # type: ignore[import-untyped]
+from pyld import ContextResolver
+from pyld.jsonld import KEYWORDS, JsonLdError, JsonLdProcessor
 
 from cityhub.model.entity import DEFAULT_VOCAB
 from cityhub.model.errors import BadRequestData, CityHubError

@@ -5,17 +5,17 @@ Source: GS CIM 009 clauses 5.2.12, 5.2.13, 5.2.23, 5.7.2 and 6.4.3.2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cityhub.model.condition import Condition, HasAttribute
-from cityhub.model.entity import Entity
-from cityhub.model.errors import BadRequestData
+from cityhub.model.errors import BadRequestData, TooComplexQuery
 from cityhub.model.jsonld.names import is_name
 from cityhub.model.ngsild.geo import GeoQuery, parse_geo_query
+from cityhub.model.ngsild.patterns import MAX_PATTERNS
 from cityhub.model.ngsild.q import Query, parse_q
 from cityhub.model.ngsild.q_condition import all_of, any_of
-from cityhub.model.ngsild.q_match import Linked, Predicate
+from cityhub.model.ngsild.q_match import Linked, Predicate, all_true, any_true
 from cityhub.model.ngsild.q_tree import ENTITY_MEMBERS
 from cityhub.model.ngsild.scope import ScopeQuery, parse_scope_q
 from cityhub.model.ngsild.selector import EntitySelector, parse_type_selection, read_ids, read_selector
@@ -35,11 +35,12 @@ class EntityQuery:
         q: The query by values, or None.
         geo: The geoquery, or None.
         scope: The scope query, or None.
+        csf: The context source filter over registrations, or None; entities are not asked for it.
         matches: Whether an entity passes all filters. No term that follows a relationship holds: see `with_links`.
         condition: A condition that every matching entity satisfies.
     """
 
-    __slots__ = ("attributes", "condition", "geo", "matches", "q", "scope", "selectors")
+    __slots__ = ("attributes", "condition", "csf", "geo", "matches", "q", "scope", "selectors")
 
     def __init__(
         self,
@@ -48,7 +49,9 @@ class EntityQuery:
         q: Query | None = None,
         geo: GeoQuery | None = None,
         scope: ScopeQuery | None = None,
+        csf: Query | None = None,
     ) -> None:
+        self.csf = csf
         self.selectors = selectors
         self.attributes = attributes
         self.q = q
@@ -99,26 +102,24 @@ class EntityQuery:
             )
 
     def _predicate(self, by_value: Predicate | None) -> Predicate:
-        tests: list[Callable[[Entity], bool]] = []
+        tests: list[Predicate] = []
         if len(self.selectors) == 1:
             tests.append(self.selectors[0].matches)
         elif self.selectors:
-            tests.append(lambda entity: any(selector.matches(entity) for selector in self.selectors))
+            tests.append(any_true([selector.matches for selector in self.selectors]))
         if self.attributes:
             tests.append(lambda entity: not self.attributes.isdisjoint(entity["attrs"]))
         tests.extend(part.matches for part in (self.scope, self.geo) if part is not None)
         if by_value is not None:
             tests.append(by_value)
-        if len(tests) == 1:
-            return tests[0]
-        return lambda entity: all(test(entity) for test in tests)
+        return tests[0] if len(tests) == 1 else all_true(tests)
 
 
 def query_from_parameters(parameters: Mapping[str, str], terms: Terms) -> EntityQuery:
     """The query of URL parameters, percent-decoded.
 
-    They are id, idPattern, type, attrs, q, georel, geometry, coordinates, geoproperty, scopeQ, expandValues and
-    jsonKeys; others are not looked at. Raises BadRequestData for a parameter that does not follow its clause,
+    They are id, idPattern, type, attrs, q, georel, geometry, coordinates, geoproperty, scopeQ, csf,
+    expandValues and jsonKeys; others are not looked at. Raises BadRequestData for a parameter that does not follow its clause,
     TooComplexQuery for one that is too long or too deep. Source: GS CIM 009 clause 6.4.3.2.
     """
     selectors: tuple[EntitySelector, ...] = ()
@@ -138,11 +139,12 @@ def query_from_parameters(parameters: Mapping[str, str], terms: Terms) -> Entity
         _q(parameters, terms),
         _geo(parameters, terms, "the geoquery"),
         _scope(parameters),
+        _csf(parameters, terms),
     )
 
 
 def query_from_document(document: Mapping[str, Any], terms: Terms) -> EntityQuery:
-    """The query of a Query document (entities, attrs, q, geoQ, scopeQ, expandValues, jsonKeys).
+    """The query of a Query document (entities, attrs, q, geoQ, scopeQ, csf, expandValues, jsonKeys).
 
     Raises BadRequestData, TooComplexQuery. Source: GS CIM 009 clause 5.2.23.
     """
@@ -153,11 +155,12 @@ def query_from_document(document: Mapping[str, Any], terms: Terms) -> EntityQuer
         _q(document, terms),
         _geo_document(document.get("geoQ"), terms),
         _scope(document),
+        _csf(document, terms),
     )
 
 
 def query_from_subscription(document: Mapping[str, Any], terms: Terms) -> EntityQuery:
-    """What the entities of a Subscription document must be like (entities, q, geoQ, scopeQ, expandValues, jsonKeys).
+    """What the entities of a Subscription document must be like (entities, q, geoQ, scopeQ, csf, expandValues, jsonKeys).
 
     Watched attributes are no part of it: they say when to look, not what to find.
     Raises BadRequestData, TooComplexQuery. Source: GS CIM 009 clause 5.2.12.
@@ -168,6 +171,7 @@ def query_from_subscription(document: Mapping[str, Any], terms: Terms) -> Entity
         _q(document, terms),
         _geo_document(document.get("geoQ"), terms),
         _scope(document),
+        _csf(document, terms),
     )
 
 
@@ -176,6 +180,8 @@ def _selectors(documents: Any, terms: Terms) -> tuple[EntitySelector, ...]:
         return ()
     if type(documents) is not list or not documents or len(documents) > MAX_SELECTORS:
         raise BadRequestData(f"'entities' must be a list of at most {MAX_SELECTORS} selectors, not empty")
+    if sum(type(document) is dict and "idPattern" in document for document in documents) > MAX_PATTERNS:
+        raise TooComplexQuery(f"'entities' has more than {MAX_PATTERNS} patterns")
     return tuple(read_selector(document, terms) for document in documents)
 
 
@@ -197,6 +203,15 @@ def _q(document: Mapping[str, Any], terms: Terms) -> Query | None:
         raise BadRequestData("'q' must be a text such as 'speed>50'")
     expand_values, json_keys = _names(document, "expandValues"), _names(document, "jsonKeys")
     return parse_q(text, terms, expand_values=expand_values, json_keys=json_keys)
+
+
+def _csf(document: Mapping[str, Any], terms: Terms) -> Query | None:
+    text = document.get("csf")
+    if text is None:
+        return None
+    if type(text) is not str:
+        raise BadRequestData("'csf' must be a text such as 'sourceType==\"sensor\"'")
+    return parse_q(text, terms, where="csf")
 
 
 def _names(document: Mapping[str, Any], member: str) -> Iterable[str]:

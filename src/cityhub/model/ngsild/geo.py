@@ -74,7 +74,8 @@ class GeoQuery:
     def matches(self, entity: Entity) -> bool:
         """Whether one instance of the entity's GeoProperty stands in the relation to the reference."""
         for instance in entity["attrs"].get(self.attribute, ()):
-            if instance["type"] == "GeoProperty" and type(instance["value"]) is dict and self.matches_geometry(instance["value"]):
+            geometry = instance.get("value")
+            if instance["type"] == "GeoProperty" and type(geometry) is dict and self.matches_geometry(geometry):
                 return True
         return False
 
@@ -131,7 +132,7 @@ def read_reference(kind: Any, coordinates: Any, where: str = "coordinates") -> d
 
 
 def read_georel(georel: Any) -> tuple[str, float | None, float | None]:
-    """The relation, and for near the largest and the smallest distance in metres."""
+    """The relation, and for near the largest or the smallest distance in metres."""
     relation, *modifiers = georel.split(";") if type(georel) is str else ("",)
     if relation not in RELATIONS:
         raise BadRequestData(f"'georel' must be one of {', '.join(RELATIONS)}, not {georel!r:.100}")
@@ -139,15 +140,11 @@ def read_georel(georel: Any) -> tuple[str, float | None, float | None]:
         if modifiers:
             raise BadRequestData(f"'georel' must have a distance only with near, not with {relation}")
         return relation, None, None
-    distances: dict[str, float] = {}
-    for modifier in modifiers:
-        name, equal, number = modifier.partition("==")
-        if name not in ("maxDistance", "minDistance") or not equal or name in distances:
-            raise BadRequestData(f"'georel' must be like 'near;maxDistance==1000' or 'near;minDistance==1000', not {georel!r:.100}")
-        distances[name] = _metres(number)
-    if not distances:
-        raise BadRequestData("'georel' must say how near: 'near;maxDistance==1000' or 'near;minDistance==1000'")
-    return relation, distances.get("maxDistance"), distances.get("minDistance")
+    name, equal, number = ";".join(modifiers).partition("==")
+    if name not in ("maxDistance", "minDistance") or not equal or len(modifiers) != 1:
+        raise BadRequestData(f"'georel' must be like 'near;maxDistance==1000' or 'near;minDistance==1000', not {georel!r:.100}")
+    metres = _metres(number)
+    return relation, *((metres, None) if name == "maxDistance" else (None, metres))
 
 
 def _metres(text: str) -> float:

@@ -21,7 +21,8 @@ from cityhub.model.errors import BadRequestData
 from cityhub.model.ngsild.collation import SortKey, collation
 from cityhub.model.ngsild.earth import haversine_m, plane_around
 from cityhub.model.ngsild.geo import read_reference
-from cityhub.model.ngsild.q_parser import Reader
+from cityhub.model.ngsild.q_cursor import Cursor
+from cityhub.model.ngsild.q_paths import read_path
 from cityhub.model.ngsild.q_targets import ABSENT, finder
 from cityhub.model.ngsild.q_tree import Path
 from cityhub.model.ngsild.q_values import date_of, moment_of, time_of
@@ -149,7 +150,9 @@ def _read_term(word: str, terms: Terms) -> tuple[Path, str]:
     direction = direction or ("asc" if not word.endswith(";") else "")
     if direction not in DIRECTIONS:
         raise BadRequestData(f"'orderBy' has {word!r:.100}; a direction is one of {', '.join(DIRECTIONS)}")
-    path = Reader(name, terms, frozenset(), frozenset(), "orderBy").read_path()
+    cursor = Cursor(name, "orderBy")
+    path = read_path(cursor, terms)
+    cursor.finish("the end of a name or path")
     if path.hops:
         raise BadRequestData(f"'orderBy' has {word!r:.100}; attributes of linked entities cannot order")
     return path, direction
@@ -219,7 +222,7 @@ def _distance_key(path: Path, text_key: SortKey, distance: Distance, *, descendi
 
     def key(entity: Entity) -> Any:
         instances = () if path.own else entity["attrs"].get(name, ())
-        found = [distance(one["value"]) for one in instances if one["type"] == "GeoProperty" and type(one["value"]) is dict]
+        found = [distance(one["value"]) for one in instances if one["type"] == "GeoProperty" and type(one.get("value")) is dict]
         if not found:
             return (1, by_value(entity))
         return (0, -min(found) if descending else min(found))

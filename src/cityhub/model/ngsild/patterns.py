@@ -14,7 +14,9 @@ from cityhub.model.errors import BadRequestData
 
 MAX_PATTERN: Final = 1_000
 """Longest pattern, in characters."""
-_MAX_MEMORY: Final = 4 << 20  # bytes that one compiled pattern may take
+MAX_PATTERNS: Final = 50
+"""Most patterns of one query."""
+_MAX_MEMORY: Final = 2 << 20  # bytes that one compiled pattern may take while it is matched
 _PUNCTUATION: Final = frozenset(r".^$*+?()[]{}|\-:/_#@!%&=,;'\"~<> ")
 _SPECIAL: Final = frozenset(".^$*+?()[]{}|\\")
 

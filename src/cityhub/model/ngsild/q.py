@@ -6,8 +6,10 @@ Source: GS CIM 009 clause 4.9.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from cityhub.model.condition import Condition
+from cityhub.model.errors import TooComplexQuery
 from cityhub.model.ngsild.q_condition import condition_of
 from cityhub.model.ngsild.q_documents import document_finder
 from cityhub.model.ngsild.q_match import Linked, Predicate, compile_patterns, entity_predicate, predicate_over
@@ -15,6 +17,9 @@ from cityhub.model.ngsild.q_parser import Reader
 from cityhub.model.ngsild.q_tree import Node, leaves
 from cityhub.model.ngsild.q_unparse import unparse
 from cityhub.model.ngsild.terms import Terms
+
+MAX_TERMS: Final = 1_000
+"""Most terms of one query; a list of values is one term."""
 
 
 class Query:
@@ -34,6 +39,8 @@ class Query:
 
     def __init__(self, text: str, node: Node, where: str) -> None:
         terms = leaves(node)
+        if len(terms) > MAX_TERMS:
+            raise TooComplexQuery(f"'{where}' has {len(terms)} terms; {MAX_TERMS} are the most")
         self.text = text
         self.node = node
         self._searches = compile_patterns(terms, where)
@@ -74,7 +81,7 @@ def parse_q(
 
     Raises:
         BadRequestData: the text does not follow the grammar; says at which character and what would be right.
-        TooComplexQuery: it is too long or too deep.
+        TooComplexQuery: it is too long, too deep or too wide.
     """
     reader = Reader(text, terms, frozenset(expand_values), frozenset(json_keys), where)
     return Query(text, reader.read(), where)

@@ -8,7 +8,7 @@ those in its lists and language maps, and times in canonical text beside their o
 from __future__ import annotations
 
 import math
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from cityhub.model.condition import (
     AllOf,
@@ -41,6 +41,8 @@ from cityhub.model.ngsild.q_values import moment_of
 
 LONGEST: Final = 1_000
 """How many characters of a text an index keeps."""
+MAX_ALTERNATIVES: Final = 100
+"""Most alternatives of a condition."""
 _EXACT: Final = 2**53  # up to here every integer is a 64-bit float
 
 
@@ -74,14 +76,16 @@ def all_of(conditions: list[Condition]) -> Condition:
 
 
 def any_of(conditions: list[Condition]) -> Condition:
-    """At least one of the conditions; anything, if one of them says nothing."""
+    """At least one of the conditions; anything, if one of them says nothing or they are too many to be looked up."""
     parts: list[Condition] = []
     for condition in conditions:
         parts.extend(condition.conditions if isinstance(condition, AnyOf) else (condition,))
     if any(isinstance(part, Anything) for part in parts):
         return Anything()
     parts = list(dict.fromkeys(parts))
-    return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
+    if len(parts) == 1:
+        return parts[0]
+    return AnyOf(tuple(parts)) if len(parts) <= MAX_ALTERNATIVES else Anything()
 
 
 def _own(term: Term) -> Condition:
@@ -132,13 +136,25 @@ def _value(term: Term, attribute: str, path: tuple[str, ...]) -> Condition | Non
         bounds = [(term.value, None) if term.operator[0] == ">" else (None, term.value)]  # type: ignore[list-item]
     else:
         assert_never(term)
-    ranges: list[Condition] = []
+    ranges: list[ValueIn] = []
     for low, high in bounds:
         between = _between(low, high)
         if between is None:
             return None
         ranges.extend(ValueIn(attribute, lower, upper, path) for lower, upper in between)
-    return any_of(ranges)
+    return any_of(list(ranges) if len(ranges) <= MAX_ALTERNATIVES // 4 else _hulls(ranges))
+
+
+def _hulls(ranges: list[ValueIn]) -> list[Condition]:
+    """One range that holds all single numbers of a long list, and one that holds all single texts."""
+    hulls: list[Condition] = []
+    for kinds in ((int, float), (str,)):
+        found = [part for part in ranges if isinstance(part.low, kinds)]
+        if found:
+            low: Any = min(part.low for part in found)  # type: ignore[type-var]  # all are of one kind
+            high: Any = max(part.high for part in found)  # type: ignore[type-var]
+            hulls.append(ValueIn(found[0].attribute, low, high, found[0].path))
+    return hulls
 
 
 Bound = float | str | None

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any, assert_never
 
 from cityhub.model.entity import Entity
-from cityhub.model.ngsild.patterns import compile_pattern
+from cityhub.model.errors import TooComplexQuery
+from cityhub.model.ngsild.patterns import MAX_PATTERNS, compile_pattern
 from cityhub.model.ngsild.q_targets import ABSENT, Finder, finder, objects_of
 from cityhub.model.ngsild.q_tree import (
     AllTrue,
@@ -36,8 +37,14 @@ FinderOf = Callable[[Path, bool], Finder]
 
 
 def compile_patterns(terms: list[Term], where: str) -> Searches:
-    """The search functions of all patterns of a query. Raises BadRequestData for what is not a pattern."""
-    return {term.pattern: compile_pattern(term.pattern, where) for term in terms if isinstance(term, Like)}
+    """The search functions of all patterns of a query.
+
+    Raises BadRequestData for what is not a pattern, TooComplexQuery for more than `MAX_PATTERNS` of them.
+    """
+    patterns = dict.fromkeys(term.pattern for term in terms if isinstance(term, Like))
+    if len(patterns) > MAX_PATTERNS:
+        raise TooComplexQuery(f"'{where}' has {len(patterns)} patterns; {MAX_PATTERNS} are the most")
+    return {pattern: compile_pattern(pattern, where) for pattern in patterns}
 
 
 def entity_predicate(node: Node, searches: Searches, linked: Linked | None) -> Predicate:
@@ -52,9 +59,9 @@ def predicate_over(node: Node, searches: Searches, find: FinderOf) -> Predicate:
 
 def _compile(node: Node, searches: Searches, linked: Linked | None, find: FinderOf) -> Predicate:
     if isinstance(node, AllTrue):
-        return _all([_compile(term, searches, linked, find) for term in node.terms])
+        return all_true([_compile(term, searches, linked, find) for term in node.terms])
     if isinstance(node, AnyTrue):
-        return _any([_compile(term, searches, linked, find) for term in node.terms])
+        return any_true([_compile(term, searches, linked, find) for term in node.terms])
     predicate = _term(node, searches, find)
     if node.path.hops:
         predicate = _followed(node.path.hops, predicate, linked)
@@ -63,7 +70,9 @@ def _compile(node: Node, searches: Searches, linked: Linked | None, find: Finder
     return predicate
 
 
-def _all(predicates: list[Predicate]) -> Predicate:
+def all_true(predicates: list[Predicate]) -> Predicate:
+    """Whether all predicates hold."""
+
     def match(entity: Any) -> bool:
         for predicate in predicates:
             if not predicate(entity):
@@ -73,7 +82,9 @@ def _all(predicates: list[Predicate]) -> Predicate:
     return match
 
 
-def _any(predicates: list[Predicate]) -> Predicate:
+def any_true(predicates: list[Predicate]) -> Predicate:
+    """Whether one of the predicates holds."""
+
     def match(entity: Any) -> bool:
         for predicate in predicates:
             if predicate(entity):

@@ -71,7 +71,7 @@ def reader(path: Path, *, links: bool = True) -> Callable[[Instance], Any]:
         if kind == "Property" or kind == "GeoProperty":
             return instance.get("value", ABSENT)
         if kind == "LanguageProperty":
-            return any_language(instance["languageMap"])
+            return any_language(instance.get("languageMap"))
         if kind in _LINKS:
             return objects_of(instance) if links else ABSENT
         return instance.get(VALUE_KEY[kind], ABSENT)
@@ -86,8 +86,10 @@ def _member_reader(path: Path) -> Callable[[Instance], Any]:
     def read(instance: Instance) -> Any:
         kind = instance["type"]
         if kind == "LanguageProperty":
-            languages = instance["languageMap"]
-            return any_language(languages) if language == "*" else languages.get(language, ABSENT)
+            languages = instance.get("languageMap")
+            if type(languages) is not dict or language == "*":
+                return any_language(languages)
+            return languages.get(language, ABSENT)
         if kind in _LINKS:
             return ABSENT
         return member_of(instance.get(VALUE_KEY[kind], ABSENT), members)
@@ -109,8 +111,10 @@ def member_of(value: Any, members: tuple[tuple[str, str], ...]) -> Any:
     return value
 
 
-def any_language(languages: dict[str, Any]) -> list[Any]:
-    """All texts of a language map, of whatever language."""
+def any_language(languages: Any) -> Any:
+    """All texts of a language map, of whatever language; `ABSENT` for what is no map (the value was removed)."""
+    if type(languages) is not dict:
+        return ABSENT
     texts: list[Any] = []
     for value in languages.values():
         if type(value) is list:

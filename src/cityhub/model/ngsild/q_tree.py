@@ -85,6 +85,11 @@ class Value(msgspec.Struct, frozen=True):
     text: str
     forms: tuple[str, ...] = ()
 
+    @property
+    def comparable(self) -> bool:
+        """Whether it has an order, so that it may follow `>` or end a range."""
+        return self.kind not in ("bare", "boolean")
+
 
 class Exists(msgspec.Struct, frozen=True):
     """The target is there."""

@@ -19,11 +19,8 @@ COMPOUND: Final = frozenset((dict, list))
 MemberWriter = Callable[[dict[str, Any], Any, Instance, Terms, View], None]
 
 
-def _write_time(key: str) -> MemberWriter:
-    def write(out: dict[str, Any], value: Any, _instance: Instance, terms: Terms, view: View) -> None:
-        out[key] = show(value)
-
-    return write
+def _write_deleted(out: dict[str, Any], value: Any, _instance: Instance, terms: Terms, view: View) -> None:
+    out["deletedAt"] = show(value)
 
 
 def _write_observed(out: dict[str, Any], value: Any, instance: Instance, terms: Terms, view: View) -> None:
@@ -74,11 +71,14 @@ def _write_object_type(out: dict[str, Any], value: Any, _instance: Instance, ter
     out["objectType"] = one_or_all([terms.compact(item) for item in value])
 
 
-def _write_type_name(key: str) -> MemberWriter:
-    def write(out: dict[str, Any], value: Any, _instance: Instance, terms: Terms, view: View) -> None:
-        out[key] = terms.compact(value)
+def _write_value_type(out: dict[str, Any], value: Any, instance: Instance, terms: Terms, view: View) -> None:
+    # That of a LanguageProperty says "text in languages", which the one text chosen is no longer.
+    if instance["type"] != "LanguageProperty" or not view.languages:
+        out["valueType"] = terms.compact(value)
 
-    return write
+
+def _write_sealed_type(out: dict[str, Any], value: Any, _instance: Instance, terms: Terms, view: View) -> None:
+    out["entityTypeSealed"] = terms.compact(value)
 
 
 def _skip(_out: dict[str, Any], _value: Any, _instance: Instance, _terms: Terms, _view: View) -> None:
@@ -97,7 +97,7 @@ WRITE: Final[dict[str, MemberWriter]] = {
     "observedAtText": _skip,
     "observedAt": _write_observed,
     "expiresAt": _write_expires,
-    "deletedAt": _write_time("deletedAt"),
+    "deletedAt": _write_deleted,
     **{key: _write_value(key) for key in ("value", "previousValue", "valueList", "previousValueList")},
     "vocab": _write_vocab("vocab"),
     "previousVocab": _write_vocab("previousVocab"),
@@ -105,6 +105,6 @@ WRITE: Final[dict[str, MemberWriter]] = {
     "previousObjectList": _write_object_list("previousObjectList"),
     "languageMap": _write_language_map,
     "objectType": _write_object_type,
-    "valueType": _write_type_name("valueType"),
-    "entityTypeSealed": _write_type_name("entityTypeSealed"),
+    "valueType": _write_value_type,
+    "entityTypeSealed": _write_sealed_type,
 }

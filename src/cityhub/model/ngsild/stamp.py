@@ -15,8 +15,10 @@ def new_instance(instance: Instance, parent_created: str, now: str) -> Instance:
 
 def renewed_instance(old: Instance, new: Instance, parent_created: str, now: str) -> Instance:
     """An instance that takes the place of another one of the same dataset: created when that was, modified now."""
-    out = dict(new)
     created = old.get("createdAt")
+    if created is None and "attrs" not in new:  # as most updates are
+        return new if parent_created == now else {**new, "modifiedAt": now}
+    out = dict(new)
     if created:
         out["createdAt"] = created
     else:
@@ -41,5 +43,6 @@ def renewed_attributes(old: Attributes, new: Attributes, parent_created: str, no
 
 
 def _renewed(before: list[Instance], instance: Instance, parent_created: str, now: str) -> Instance:
-    was = dataset_of(before, instance.get("datasetId"))
+    dataset = instance.get("datasetId")
+    was = before[0] if before[0].get("datasetId") == dataset else dataset_of(before, dataset)
     return new_instance(instance, parent_created, now) if was is None else renewed_instance(was, instance, parent_created, now)

@@ -89,6 +89,29 @@ def _bad(parameter: str, text: str) -> BadRequestData:
     return BadRequestData(f"'{parameter}' must be names like 'id,name,locatedAt{{id,name}}', not {text!r:.200}")
 
 
+def check_projections(pick: Projection | None, omit: Projection | None, attrs: frozenset[str] | None, levels: int) -> None:
+    """Raises BadRequestData for parameters that contradict: `attrs` beside the others, a member picked and omitted.
+
+    Or for projections that reach deeper than the `levels` of linked entities that are retrieved (0 without join).
+    Source: GS CIM 009 clauses 5.7.1.4 and 5.7.2.4.
+    """
+    if attrs is not None and (pick is not None or omit is not None):
+        raise BadRequestData("'attrs' must not be used together with 'pick' or 'omit'")
+    for name, projection in (("pick", pick), ("omit", omit)):
+        if projection is not None and projection.depth() > levels:
+            raise BadRequestData(f"'{name}' reaches {projection.depth()} levels of links deep; 'join' and 'joinLevel' retrieve {levels}")
+    if pick is not None and omit is not None:
+        _check_disjoint(pick, omit)
+
+
+def _check_disjoint(pick: Projection, omit: Projection) -> None:
+    for member in pick.members.keys() & omit.members.keys():
+        picked, omitted = pick.members[member], omit.members[member]
+        if picked is None or omitted is None:
+            raise BadRequestData(f"'{member}' must not be in 'pick' and in 'omit'")
+        _check_disjoint(picked, omitted)
+
+
 class View(msgspec.Struct, frozen=True):
     """What of an entity is shown, and how.
 

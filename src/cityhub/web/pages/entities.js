@@ -54,6 +54,8 @@ function readingsOf(entity, main) {
       period: valueOf(member(instance, "period") ?? null),
       observedAt,
       simulated: valueOf(member(instance, "simulated") ?? null) === true,
+      unverified: valueOf(member(instance, "verified") ?? null) === false,
+      note: valueOf(member(instance, "note") ?? null),
       feed: valueOf(member(instance, "provenance") ?? null),
       source: valueOf(member(instance, "source") ?? null),
     });

@@ -16,6 +16,19 @@ export function setTimeZone(name) {
   }
 }
 
+let aheadMs = 0;
+
+// Keeps the hub's clock: ages are reckoned by it, not by the clock of this machine.
+export function setHubTime(iso) {
+  aheadMs = Date.parse(iso) - Date.now();
+}
+
+export const hubNow = () => Date.now() + aheadMs;
+export const secondsSince = (iso) => (hubNow() - Date.parse(iso)) / 1000;
+
+// The same bound as the hub's: three periods, at least fifteen seconds.
+export const isLate = (ageS, periodS) => ageS > Math.max(15, 3 * periodS);
+
 // "2026-11-23 14:05:07" in the district's time zone.
 export function timeText(iso) {
   const moment = new Date(iso);

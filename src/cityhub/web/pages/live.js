@@ -1,6 +1,7 @@
 // The page's picture of the hub: read once, then kept by the live stream.
 
 const PAGE = 1000;
+const TRUST_RESUME_MS = 20_000;
 
 export class Live extends EventTarget {
   constructor(types) {
@@ -37,7 +38,11 @@ export class Live extends EventTarget {
     this.stream?.close();
     this.stream = new EventSource(`/api/stream?${new URLSearchParams({ type: this.types.join(","), after: position })}`);
     this.stream.addEventListener("message", (event) => this.change(JSON.parse(event.data)));
-    this.stream.addEventListener("ready", () => this.mark(null));
+    this.stream.addEventListener("ready", () => {
+      const outageMs = this.offlineSince ? Date.now() - this.offlineSince : 0;
+      this.mark(null);
+      if (outageMs > TRUST_RESUME_MS) this.dispatchEvent(new Event("stale"));
+    });
     this.stream.addEventListener("gap", () => this.dispatchEvent(new Event("stale")));
     this.stream.addEventListener("cut", () => this.mark(new Date()));
     this.stream.addEventListener("error", () => {

@@ -11,15 +11,17 @@ const MARGIN = 14;
 
 // Layers with fixed classes, so that a colour means the same tomorrow.
 export const LAYERS = [
-  { id: "temperature", kind: "WeatherObserved", breaks: [5, 12, 20, 28], code: "CEL" },
-  { id: "precipitation", kind: "WeatherObserved", breaks: [0.1, 2, 8, 20], code: "MMT" },
+  { id: "temperature", kind: "WeatherObserved", breaks: [0, 4, 8, 12, 16, 20, 24, 28, 32], code: "CEL" },
+  { id: "precipitation", kind: "WeatherObserved", breaks: [0.1, 2, 5, 10, 20, 50], code: "MMT" },
   { id: "waterLevel", kind: "WaterObserved", breaks: [], code: "MTR", points: true },
   { id: "airQualityIndex", kind: "AirQualityObserved", breaks: [50, 100, 150, 200], code: "C62" },
-  { id: "intensity", kind: "TrafficFlowObserved", breaks: [100, 300, 600, 1200], code: "H10" },
-  { id: "totalActivePower", kind: "ACMeasurement", breaks: [2000, 4000, 8000, 16000], code: "KWT" },
+  { id: "intensity", kind: "TrafficFlowObserved", breaks: [50, 100, 200, 400, 800, 1600], code: "H10" },
+  { id: "totalActivePower", kind: "ACMeasurement", breaks: [1000, 2000, 4000, 8000, 16000], code: "KWT" },
 ];
 
-const classOf = (layer, value) => layer.breaks.filter((edge) => value >= edge).length;
+// The step of a value on the scale of ten, spread evenly over the layer's classes.
+const stepOf = (layer, index) => (layer.id === "airQualityIndex" ? index : Math.round((index * 9) / layer.breaks.length));
+const classOf = (layer, value) => stepOf(layer, layer.breaks.filter((edge) => value >= edge).length);
 
 function node(name, attributes = {}, text) {
   const made = document.createElementNS(SVG, name);
@@ -33,7 +35,12 @@ function shortName(names) {
   return inLanguage(names).replace(/(街道|镇|乡)$/, "").replace(/ (Subdistrict|Town|Township)$/, "");
 }
 
-const widthOf = (text) => [...text].reduce((sum, letter) => sum + (letter.codePointAt(0) > 0x2e80 ? 12 : 6.8), 0);
+const pen = document.createElement("canvas").getContext("2d");
+
+function widthOf(text, font) {
+  pen.font = font;
+  return pen.measureText(text).width;
+}
 
 export class DistrictMap {
   constructor(elements) {
@@ -169,6 +176,7 @@ export class DistrictMap {
   // Places a label beside each point where there is room; who finds none keeps only its dot, and its readings below the map.
   drawLabels() {
     const taken = [];
+    const family = getComputedStyle(this.elements.map).fontFamily;
     const marks = this.layer.points ? this.gauges() : this.towns;
     for (const item of marks) {
       const [x, y] = this.place(item.point);
@@ -177,7 +185,7 @@ export class DistrictMap {
     for (const item of marks) {
       const [x, y] = this.place(item.point);
       const name = item.short ?? shortName(item.names);
-      const width = widthOf(name) + (this.layer.points ? 68 : 52);
+      const width = widthOf(`${name} `, `12px ${family}`) + widthOf(this.widest(item), `650 12px ${family}`) + 5;
       const spot = this.freeSpot(x, y, width, 15, taken);
       const dot = this.layer.points ? node("rect", { x: x - 4, y: y - 4, width: 8, height: 8, transform: `rotate(45 ${x} ${y})`, class: "gauge" })
         : node("circle", { cx: x, cy: y, r: 2.5, class: "seat" });
@@ -185,7 +193,7 @@ export class DistrictMap {
       if (!spot) continue;
       taken.push(spot);
       if (spot.lead) this.elements.map.append(node("line", { x1: x, y1: y, x2: spot.lead[0], y2: spot.lead[1], class: "lead" }));
-      const text = node("text", { x: spot.x, y: spot.y + 12, class: "label" });
+      const text = node("text", { x: spot.end ? spot.x + spot.w - 2 : spot.x, y: spot.y + 12, class: "label", "text-anchor": spot.end ? "end" : "start" });
       const value = node("tspan", { class: "figure" });
       const sign = node("tspan", { class: "sign" });
       text.append(node("tspan", {}, `${name} `), value, sign);
@@ -198,26 +206,37 @@ export class DistrictMap {
   freeSpot(x, y, w, h, taken) {
     const near = [[6, -h / 2], [-6 - w, -h / 2], [-w / 2, -h - 5], [-w / 2, 5], [5, 4], [5, -h - 3], [-5 - w, 4], [-5 - w, -h - 3]];
     const far = [];
-    for (const reach of [22, 38, 56]) {
-      far.push([reach, -h / 2], [-reach - w, -h / 2], [reach, -h - reach / 2], [reach, reach / 2], [-reach - w, -h - reach / 2], [-reach - w, reach / 2]);
+    for (const reach of [22, 38, 56, 80, 110]) {
+      far.push([-w / 2, reach - 6], [-w / 2, -h - reach + 6], [reach, -h / 2], [-reach - w, -h / 2], [reach, -h - reach / 2], [reach, reach / 2], [-reach - w, -h - reach / 2], [-reach - w, reach / 2]);
     }
     for (const [index, [dx, dy]] of [...near, ...far].entries()) {
       const spot = { x: x + dx, y: y + dy, w, h };
       const inside = spot.x >= 2 && spot.x + w <= this.width - 2 && spot.y >= 2 && spot.y + h <= this.height - 2;
       const free = taken.every((other) => spot.x >= other.x + other.w || spot.x + w <= other.x || spot.y >= other.y + other.h || spot.y + h <= other.y);
       if (inside && free) {
-        if (index >= near.length) spot.lead = [dx > 0 ? spot.x - 2 : spot.x + w, spot.y + h / 2];
+        spot.end = dx < -w / 2 - 1;
+        const over = dx === -w / 2;
+        if (index >= near.length) spot.lead = over ? [x, dy > 0 ? spot.y + 2 : spot.y + h] : [dx > 0 ? spot.x - 2 : spot.x + w, spot.y + h / 2];
         return spot;
       }
     }
     return null;
   }
 
+  // The text that a place's value takes now, with room for the mark of simulated values.
+  widest(item) {
+    const row = item.row ? this.rows.get(item.row) : [...this.rows.values()].find((other) => other.kind === this.layer.kind && other.about === item.id);
+    const reading = row?.readings.find((other) => other.attribute === this.layer.id);
+    if (!reading) return "000.0 ";
+    const { value, unit } = readingText(reading);
+    return `${value}${this.layer.points ? ` ${unit}` : ""}${reading.simulated ? ` ${word("map.mark")}` : ""}`;
+  }
+
   gauges() {
     const found = [...this.rows.values()].filter((row) => row.kind === this.layer.kind && row.point);
     return found.map((row) => ({
       id: row.id, row: row.id, point: row.point, names: row.names,
-      short: inLanguage(row.names).replace(/水位/, "").replace(/（模拟）| \(simulated\)/, ""),
+      short: inLanguage(row.names).replace(/水位/, "").replace(/（模拟）| \(simulated\)| River/g, ""),
     }));
   }
 
@@ -254,33 +273,37 @@ export class DistrictMap {
     const { legend, note } = this.elements;
     const unit = this.layer.code === "C62" ? "" : word(`code.${this.layer.code}`);
     const title = document.createElement("p");
-    title.append(attributeName(this.layer.id), unit ? `（${unit}）` : "");
-    if (currentLanguage() !== "zh") title.textContent = attributeName(this.layer.id) + (unit ? ` (${unit})` : "");
-    const items = document.createElement("ul");
-    const edges = this.layer.breaks.map((edge) => numberText(edge));
-    edges.forEach((edge, index) => {
-      if (index === 0) items.append(this.legendItem(0, `< ${edge}`));
-      items.append(this.legendItem(index + 1, index + 1 < edges.length ? `${edge} – ${edges[index + 1]}` : `≥ ${edge}`));
-    });
-    const signs = document.createElement("p");
-    const simulated = [...this.rows.values()].some((row) => row.kind === this.layer.kind && row.readings[0].simulated);
-    if (simulated) signs.append(`${word("map.mark")} = ${word("map.mark.long")}`);
-    const time = document.createElement("p");
+    const name = document.createElement("b");
+    name.textContent = attributeName(this.layer.id) + (unit ? (currentLanguage() === "zh" ? `（${unit}）` : ` (${unit})`) : "");
     this.timeNode = document.createElement("time");
     this.latest = null;
-    time.append(this.timeNode);
-    legend.replaceChildren(title, items, signs, time);
+    title.append(name, " ", this.timeNode);
+    legend.replaceChildren(title);
+    if (this.layer.breaks.length) legend.append(this.ramp());
+    if ([...this.rows.values()].some((row) => row.kind === this.layer.kind && row.readings[0].simulated)) {
+      const sign = document.createElement("p");
+      sign.textContent = word("map.sign", { mark: word("map.mark") });
+      legend.append(sign);
+    }
     for (const row of this.rows.values()) if (row.kind === this.layer.kind) this.paint(row);
     const boundaryNote = inLanguage(this.boundaryNote);
-    note.textContent = [boundaryNote && word("map.boundary", { note: boundaryNote }), word("map.catchments")].filter(Boolean).join(currentLanguage() === "zh" ? "；" : "; ");
+    const notes = [boundaryNote && word("map.boundary", { note: boundaryNote }), word("map.catchments")].filter(Boolean);
+    note.textContent = notes.join(currentLanguage() === "zh" ? "；" : "; ");
   }
 
-  legendItem(step, text) {
-    const item = document.createElement("li");
-    const box = document.createElement("i");
-    box.className = `${this.layer.id} step-${step}`;
-    item.append(box, text);
-    return item;
+  // The colours of the classes side by side, with the values between them.
+  ramp() {
+    const list = document.createElement("ol");
+    for (let index = 0; index <= this.layer.breaks.length; index += 1) {
+      const item = document.createElement("li");
+      const box = document.createElement("i");
+      box.className = `${this.layer.id} step-${stepOf(this.layer, index)}`;
+      const edge = document.createElement("span");
+      edge.textContent = index ? numberText(this.layer.breaks[index - 1]) : "";
+      item.append(box, edge);
+      list.append(item);
+    }
+    return list;
   }
 
   // -- Choosing a township ---------------------------------------------------------------------------------------------
@@ -365,7 +388,7 @@ export class DistrictMap {
     const number = document.createElement("b");
     number.textContent = value;
     figure.append(number, unit ? ` ${unit}` : "");
-    if (simulated) figure.append(" ", mark());
+    if (simulated) figure.append(" ", mark("simulated"));
     if (at) figure.title = timeText(at);
     group.append(term, figure);
     list.append(group);

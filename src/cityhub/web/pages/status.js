@@ -1,7 +1,7 @@
 // The status page: figures, map, feeds, readers and the table of live readings.
 
 import { KINDS, rowOf, typesOf } from "./entities.js";
-import { numberText, setTimeZone, timeText } from "./form.js";
+import { isLate, numberText, secondsSince, setHubTime, setTimeZone, timeText } from "./form.js";
 import { fetchJson, Live } from "./live.js";
 import { DistrictMap } from "./map.js";
 import { flash, ReadingTable } from "./table.js";
@@ -103,9 +103,8 @@ function showStatus() {
   figure("f-rate", numberText(status.changes.perSecond, 1));
   figure("f-minute", numberText(status.changes.lastMinute));
   figure("f-journal", numberText(status.journal.position));
-  figure("f-lag", numberText(Math.max(0, ...status.journal.readers.map((reader) => reader.lag))));
-  const playing = status.feeds.filter((feed) => feed.state !== "recorded");
-  figure("f-feeds", playing.length ? `${playing.filter((feed) => feed.state === "live").length} / ${playing.length}` : "0");
+  const lags = status.journal.readers.map((reader) => reader.lag);
+  figure("f-lag", lags.length ? numberText(Math.max(...lags)) : "—");
   $("f-time").textContent = timeText(status.at);
   $("f-time").dateTime = status.at;
   $("streams").textContent = numberText(status.streams);
@@ -117,20 +116,30 @@ function showStatus() {
   fillBody($("readers"), readers, word("readers.empty"), 3);
 }
 
+// A feed as it is now: its age goes on while the hub is away.
+function present(feed) {
+  if (feed.age_s === null || feed.state === "recorded") return { ...feed, age_s: null };
+  const age = feed.age_s + Math.max(0, secondsSince(status.at));
+  return { ...feed, age_s: age, state: isLate(age, feed.period_s) ? "late" : "live" };
+}
+
 function showFeeds() {
   const order = { silent: 0, late: 1, live: 2, recorded: 3 };
-  const sorted = [...status.feeds].sort((a, b) => order[a.state] - order[b.state] || a.id.localeCompare(b.id));
+  const sorted = status.feeds.map(present).sort((a, b) => order[a.state] - order[b.state] || a.id.localeCompare(b.id));
+  const playing = sorted.filter((feed) => feed.state !== "recorded");
+  figure("f-feeds", playing.length ? `${playing.filter((feed) => feed.state === "live").length} / ${playing.length}` : "0");
   fillBody($("feeds"), sorted.map((feed) => [
     { text: inLanguage(feed.name, feed.id) },
     { text: numberText(feed.entities), className: "number" },
-    { text: feed.period_s === null ? "—" : numberText(feed.period_s), className: "number" },
-    { text: feed.age_s === null || feed.state === "recorded" ? "—" : numberText(Math.round(feed.age_s)), className: "number" },
+    { text: feed.period_s === null ? "—" : numberText(feed.period_s), className: "number period" },
+    { text: feed.age_s === null ? "—" : numberText(Math.round(feed.age_s)), className: "number" },
     { text: word(`feeds.${feed.state}`), className: `word ${feed.state}` },
   ]), word("feeds.empty"), 5);
 }
 
 async function readStatus() {
   status = await fetchJson("/api/status");
+  setHubTime(status.at);
   feeds.clear();
   for (const feed of status.feeds) feeds.set(feed.id, feed);
   showStatus();
@@ -165,6 +174,7 @@ function showLink() {
   const since = live.offlineSince;
   const state = since ? "offline" : started ? "live" : "loading";
   $("link").dataset.state = state;
+  document.body.dataset.link = state;
   $("link-text").textContent = word(`link.${state}`, { since: since ? timeText(since.toISOString()).slice(11) : "" });
   if (since) say(word("notice.offline", { since: timeText(since.toISOString()) }));
   else if (started) say("");
@@ -230,4 +240,7 @@ await loadWords();
 chooseLanguage(new URLSearchParams(location.search).get("lang") ?? remembered("language") ?? "zh");
 await beat();
 setInterval(beat, STATUS_EVERY_MS);
-setInterval(() => table.tick(), 5000);
+setInterval(() => {
+  table.tick();
+  if (status && live.offlineSince) showFeeds();
+}, 5000);

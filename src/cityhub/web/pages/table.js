@@ -1,10 +1,10 @@
 // The table of live readings. Its order never follows the values, so rows stay where they are under the pointer.
 
 import { KINDS } from "./entities.js";
-import { ageText, readingText, timeText } from "./form.js";
+import { ageText, hubNow, isLate, readingText, secondsSince, timeText } from "./form.js";
 import { attributeName, currentLanguage, inLanguage, word } from "./words.js";
 
-const PAGE = 20;
+const PAGE = matchMedia("(max-width: 719px)").matches ? 10 : 20;
 const OTHERS = 5;
 const kinds = Object.keys(KINDS);
 
@@ -102,7 +102,7 @@ export class ReadingTable {
     this.elements.body.replaceChildren(...[...this.shown.values()].map((cells) => cells.line));
     if (!visible.length) this.elements.body.append(this.explain());
     const total = this.order.length;
-    this.elements.range.textContent = word("table.range", { from: total ? from + 1 : 0, to: from + visible.length, total });
+    this.elements.range.textContent = total ? word("table.range", { from: from + 1, to: from + visible.length, total }) : "0";
     this.elements.before.disabled = this.page === 0;
     this.elements.after.disabled = this.page >= pages - 1;
   }
@@ -143,11 +143,13 @@ export class ReadingTable {
       tail.className = "unit";
       tail.textContent = unit;
       cells.value.replaceChildren(figure, " ", tail);
-      if (main.simulated) cells.value.append(" ", mark());
+      if (main.simulated) cells.value.append(" ", mark("simulated"));
+      if (main.unverified) cells.value.append(" ", mark("unverified"));
       if (fade && before !== undefined) flash(cells.value);
     }
-    write(cells.others, otherReadings(row));
-    write(cells.time, main.period ?? (main.observedAt ? timeText(main.observedAt) : "—"));
+    writeList(cells.others, otherReadings(row));
+    write(cells.time, momentText(main));
+    cells.time.title = main.observedAt ? timeText(main.observedAt) : "";
     write(cells.source, this.feedName(main) || main.source || row.source || "—");
     this.age(cells, main);
   }
@@ -160,10 +162,10 @@ export class ReadingTable {
   // Dims a reading that its feed should have renewed already.
   age(cells, reading) {
     const feed = reading.feed && this.feedOf(reading.feed);
-    const age = (Date.now() - Date.parse(reading.observedAt)) / 1000;
-    const late = Boolean(feed?.period_s) && age > Math.max(15, 3 * feed.period_s);
+    const age = secondsSince(reading.observedAt);
+    const late = Boolean(feed?.period_s) && isLate(age, feed.period_s);
     cells.line.classList.toggle("late", late);
-    if (late) write(cells.time, `${timeText(reading.observedAt)} · ${word("late", { age: ageText(age) })}`);
+    if (late) write(cells.time, `${momentText(reading)} · ${word("late", { age: ageText(age) })}`);
   }
 
   // Looks for readings that became late without a change.
@@ -172,21 +174,44 @@ export class ReadingTable {
   }
 }
 
+// When a reading was taken: its period where it has one, the time of day for today, else date and time.
+function momentText(reading) {
+  if (reading.period) return reading.period.replace("/", " / ");
+  if (!reading.observedAt) return "—";
+  const text = timeText(reading.observedAt);
+  return text.slice(0, 10) === timeText(new Date(hubNow()).toISOString()).slice(0, 10) ? text.slice(11) : text;
+}
+
 function otherReadings(row) {
-  return row.readings.slice(1, 1 + OTHERS).map((reading) => {
+  const { note } = row.readings[0];
+  return (note && currentLanguage() === "zh" ? [note] : []).concat(row.readings.slice(1, 1 + OTHERS).map((reading) => {
     const { value, unit } = readingText(reading);
     return `${attributeName(reading.attribute)} ${value}${unit ? ` ${unit}` : ""}`;
-  }).join(" · ");
+  }));
+}
+
+// Writes texts that each stay on one line, with a point between them.
+function writeList(cell, texts) {
+  const key = texts.join(" · ");
+  if (cell.dataset.key === key) return;
+  cell.dataset.key = key;
+  cell.replaceChildren(...texts.flatMap((text, place) => {
+    const node = document.createElement("span");
+    node.textContent = place < texts.length - 1 ? `${text} ·` : text;
+    return place ? [" ", node] : [node];
+  }));
 }
 
 function write(cell, text) {
   if (cell.textContent !== text) cell.textContent = text;
 }
 
-export function mark() {
+// A trust mark: "simulated" or "unverified".
+export function mark(kind) {
   const node = document.createElement("span");
-  node.className = "simulated";
-  node.textContent = word("simulated");
+  node.className = "trust";
+  node.textContent = word(kind);
+  node.title = word(`${kind}.long`);
   return node;
 }
 

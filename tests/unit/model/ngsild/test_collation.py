@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cityhub.model.errors import BadRequestData
@@ -48,6 +48,7 @@ def test_refuses_what_it_would_put_in_a_wrong_order(tag: str) -> None:
         collation(tag)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=6), st.sampled_from(["und", "de-u-co-phonebk", "zh", "es", "und-u-kn", "und-u-ks-level1"]))
 def test_plain_texts_have_the_same_key_in_the_short_way(text: str, tag: str) -> None:
     key = collation(tag)

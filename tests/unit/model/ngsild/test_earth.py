@@ -6,7 +6,7 @@ from math import hypot
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cityhub.model.ngsild.earth import distance_m, haversine_m, plane_around, widened
@@ -42,6 +42,7 @@ def test_haversine_is_that_of_the_mean_sphere() -> None:
 places = st.tuples(st.floats(-180, 180), st.floats(-88, 88))
 
 
+@settings(deadline=None)
 @given(places, st.floats(0, 100_000), st.floats(0, 6.283))
 def test_the_plane_keeps_distances_of_a_city(place: tuple[float, float], metres: float, direction: float) -> None:
     lon, lat = place
@@ -51,6 +52,7 @@ def test_the_plane_keeps_distances_of_a_city(place: tuple[float, float], metres:
     assert hypot(*there) == pytest.approx(distance_m(lon, lat, *other), rel=1e-3, abs=0.05)
 
 
+@settings(deadline=None)
 @given(places, places, st.floats(1, 3e7))
 def test_widened_boxes_hold_all_that_is_near(place: tuple[float, float], other: tuple[float, float], metres: float) -> None:
     boxes = widened((*place, *place), metres)

@@ -90,6 +90,13 @@ def test_queries_that_are_too_deep() -> None:
     EntityQuery().require_links(0)
 
 
+def test_the_context_source_filter_is_for_registrations() -> None:
+    asked = query_from_parameters({"type": "T", "csf": 'sourceType=="sensor"'}, TERMS)
+    assert asked.matches(rich())
+    assert asked.csf is not None
+    assert asked.csf.over_documents()({"sourceType": {"type": "Property", "value": "sensor"}})
+
+
 def test_links_are_followed() -> None:
     asked = query_from_parameters({"type": "T", "q": 'owner{name}=="Alice"'}, TERMS)
     people = {"urn:ngsi-ld:Person:1": entity(name="Alice")}
@@ -104,7 +111,7 @@ WRONG_PARAMETERS: list[dict[str, str]] = [
     {"coordinates": "[0,0]"}, {"georel": "within", "geometry": "Point"}, {"georel": "within", "coordinates": "[0,0]"},
     {"geometry": "Point", "coordinates": "[0,0]"}, {"geoproperty": "location"}, {"georel": "", "geometry": "Point", "coordinates": "[0,0]"},
     {"georel": "within", "geometry": "", "coordinates": "[0,0]"}, {"georel": "within", "geometry": "Point", "coordinates": ""},
-    {"q": "a", "expandValues": "a,,b"}, {"q": "a", "jsonKeys": ""},
+    {"q": "a", "expandValues": "a,,b"}, {"q": "a", "jsonKeys": ""}, {"csf": "))bad(("},
 ]  # fmt: skip
 
 
@@ -141,7 +148,8 @@ WRONG_DOCUMENTS: list[dict[str, Any]] = [
     {"attrs": ["a", 13]}, {"attrs": ["a", ""]}, {"attrs": "a"}, {"q": True}, {"q": ""}, {"q": "A=="}, {"scopeQ": 5}, {"scopeQ": ""},
     {"geoQ": 5}, {"geoQ": {}}, {"geoQ": {"georel": "within", "coordinates": [1, 2]}}, {"geoQ": {"georel": "within", "geometry": "Point"}},
     {"geoQ": {"geometry": "Point", "coordinates": [1, 2]}}, {"geoQ": {**GEO, "bogus": 1}}, {"geoQ": {**GEO, "geometry": 5}},
-    {"geoQ": {**GEO, "georel": "bogus"}}, {"geoQ": {**GEO, "georel": 5}}, {"q": "a", "expandValues": 5}, {"q": "a", "jsonKeys": [5]},
+    {"geoQ": {**GEO, "georel": "bogus"}}, {"geoQ": {**GEO, "georel": 5}}, {"q": "a", "expandValues": 5}, {"q": "a", "jsonKeys": [5]}, {"csf": 5},
+    {"csf": ""},
 ]  # fmt: skip
 
 

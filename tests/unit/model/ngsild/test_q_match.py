@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cityhub.model.condition import AnyOf, Anything, ValueIn
 from cityhub.model.entity import Entity
 from cityhub.model.indexing import satisfies
 from cityhub.model.ngsild.q import parse_q
@@ -134,3 +135,21 @@ def test_documents_are_matched_plain_and_with_attributes() -> None:
 def test_attributes_are_those_of_the_entity_itself() -> None:
     assert parse_q("speed.quality==1;owner{name}|!tags", TERMS).attributes == {iri("speed"), iri("owner"), iri("tags")}
     assert parse_q('modifiedAt>"2020-01-01T00:00:00Z";type==T', TERMS).attributes == frozenset()
+
+
+def test_long_lists_of_values_become_ranges(sample: Entity) -> None:
+    numbers = parse_q("speed==" + ",".join(str(number) for number in range(29, 1_000)), TERMS)
+    assert numbers.condition == ValueIn(iri("speed"), 29, 999)
+    mixed = parse_q("mixed==" + ",".join([*map(str, range(30)), *(f'"{letter}"' for letter in ("a", "one"))]), TERMS)
+    assert mixed.condition == AnyOf((ValueIn(iri("mixed"), 0, 29), ValueIn(iri("mixed"), "a", "one")))
+    wide = parse_q("|".join(f"a{number}" for number in range(101)), TERMS)
+    assert wide.condition == Anything()
+    for query in (numbers, mixed):
+        assert query.matches(sample)
+        assert satisfies(query.condition, sample)
+
+
+def test_values_that_were_removed_are_not_there() -> None:
+    gone = entity(label=instance("urn:ngsi-ld:null", "LanguageProperty"))
+    for text in ("label", "label[en]", 'label=="urn:ngsi-ld:null"', 'label!="x"', "label[*]~=urn"):
+        assert not parse_q(text, TERMS).matches(gone)

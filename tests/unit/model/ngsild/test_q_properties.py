@@ -129,6 +129,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert error.detail
 
 
+@settings(deadline=None)
 @given(
     st.datetimes().map(lambda time: time.isoformat()),
     st.sampled_from(["Z", "+00:00", "+14:00", "-12:30", "+0530"]),
@@ -139,6 +140,7 @@ def test_times_are_the_ones_of_the_index(text: str, zone: str, fraction: str) ->
     assert moment_of(whole) == canonical_time(whole)
 
 
+@settings(deadline=None)
 @given(st.text("ab.*+?^$|()[]{}\\-:x0", max_size=8), st.text("ab.:-x0", max_size=8))
 def test_every_match_begins_with_the_literal_head(pattern: str, text: str) -> None:
     try:

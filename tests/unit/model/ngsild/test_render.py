@@ -9,6 +9,7 @@ import pytest
 from cityhub.model.entity import DEFAULT_VOCAB, NULL, Entity
 from cityhub.model.errors import NotFound
 from cityhub.model.jsonld import CORE, term_map
+from cityhub.model.ngsild.flat import render_flat
 from cityhub.model.ngsild.geojson import render_feature, render_feature_collection
 from cityhub.model.ngsild.merge import create
 from cityhub.model.ngsild.parse import parse_entity
@@ -146,6 +147,12 @@ def test_one_language(view: View, expected: Any) -> None:
     assert render_entity(stored(), CORE, view)["name"] == expected
 
 
+def test_the_type_of_a_value_in_languages() -> None:
+    document = {"type": "LanguageProperty", "languageMap": {"zh": "x"}, "valueType": "langString"}
+    assert render_entity(entity(a=document), CORE)["a"] == document
+    assert render_entity(entity(a=document), CORE, View(languages=("zh",)))["a"] == {"type": "Property", "value": "x", "lang": "zh"}
+
+
 @pytest.mark.parametrize(
     ("view", "keys"),
     [
@@ -220,6 +227,22 @@ def test_linked_entities_simplified_and_projected() -> None:
             },
         },
     }  # fmt: skip
+
+
+def test_linked_entities_flat() -> None:
+    def names(view: View, levels: int) -> list[list[str]]:
+        return [list(document) for document in render_flat([TOWER], CORE, view, LINKED, levels)]
+
+    everything = [list(render_entity(one, CORE)) for one in (TOWER, PARIS, FRANCE)]
+    assert names(View(), 0) == everything[:1]
+    assert names(View(), 1) == everything[:2]
+    assert names(View(), 9) == everything
+    assert names(View(pick=parse_projection("id,at{name,isIn{name}}", CORE, "pick")), 2) == [["id", "at"], ["name", "isIn"], ["name"]]
+    assert names(View(pick=parse_projection("id", CORE, "pick")), 2) == [["id"]]
+    assert names(View(omit=parse_projection("type,at{name,isIn{name}}", CORE, "omit")), 2) == [
+        ["id", "at", "name"], ["id", "type", "isIn"], ["id", "type", "capital"]
+    ]  # fmt: skip
+    assert len(render_flat([TOWER, PARIS], CORE, View(), LINKED, 2)) == 3
 
 
 def test_several_linked_entities_keep_their_order() -> None:

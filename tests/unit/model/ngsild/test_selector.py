@@ -25,8 +25,13 @@ from tests.unit.model.ngsild.sample import TERMS, entity, iri
         ("(Home;Vehicle)", "Home", False),
         ("(Home&Vehicle)", "Home Vehicle", True),
         ("(Home;Vehicle)|Motorhome", "Motorhome", True),
+        ("Home;Vehicle", "Home", False),
+        ("Home;Vehicle", "Home Vehicle", True),
         ("(Building;House),(Home;Motorhome)", "Home Vehicle", False),
         ("(Home)", "Home", True),
+        ("(Home|Vehicle)", "Vehicle", True),
+        ("(Home|Vehicle);Motorhome", "Vehicle", False),
+        ("(Home|Vehicle);Motorhome", "Vehicle Motorhome", True),
         ("*", "Anything", True),
         (iri("Home"), "Home", True),
         ("ngsi-ld:Home", "Home", False),
@@ -47,7 +52,7 @@ def test_conditions_of_types() -> None:
     assert parse_type_selection("*", TERMS).condition == Anything()
 
 
-@pytest.mark.parametrize("text", ["", "(A;)", "(;B)", "(A", "A)", "A;B", "A,,B", "A,", "((A))", "A B", "1A", "(A|B)", None, 5, ["A"], "A,*"])
+@pytest.mark.parametrize("text", ["", "(A;)", "(;B)", "(A", "A)", "A;", "A(B)", "A,,B", "A,", "((A))", "A B", "1A", None, 5, ["A"], "A,*"])
 def test_refuses_what_is_no_type_selection(text: Any) -> None:
     with pytest.raises(BadRequestData, match="'type'"):
         parse_type_selection(text, TERMS)

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cityhub.model.errors import BadRequestData, TooComplexQuery
@@ -97,6 +97,7 @@ def test_refuses_very_many_periods() -> None:
         list(Period(0, 1).split("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 30), st.integers(0, 10**7), st.dates(), st.integers(0, 400))
 def test_periods_are_without_gaps(months: int, seconds: int, first: Any, length: int) -> None:
     start = f"{first}T00:00:00.000000Z"

@@ -7,7 +7,7 @@ import pytest
 from cityhub.model.entity import DEFAULT_VOCAB
 from cityhub.model.errors import BadRequestData
 from cityhub.model.jsonld import CORE
-from cityhub.model.ngsild.view import View, parse_projection
+from cityhub.model.ngsild.view import View, check_projections, parse_projection
 
 V = DEFAULT_VOCAB
 
@@ -44,3 +44,25 @@ def test_a_view_of_linked_entities_is_one_level_down() -> None:
     assert below.join_level == 1
     assert [below.shows(name) for name in ("id", V + "name", "type")] == [True, True, False]
     assert view.linked(V + "other").pick is None
+
+
+@pytest.mark.parametrize(
+    ("pick", "omit", "attrs", "levels"),
+    [
+        ("name", "name", None, 0), ("id,name", "type,id", None, 0), ("name", None, "a", 0), (None, "name", "a", 0), ("a{b}", None, None, 0),
+        (None, "a{b{c}}", None, 1), ("a{b}", "a{b}", None, 1), ("a", "a{b}", None, 1),
+    ],
+)  # fmt: skip
+def test_projections_must_not_contradict(pick: str | None, omit: str | None, attrs: str | None, levels: int) -> None:
+    with pytest.raises(BadRequestData):
+        check_projections(
+            parse_projection(pick, CORE, "pick") if pick else None,
+            parse_projection(omit, CORE, "omit") if omit else None,
+            frozenset((attrs,)) if attrs else None,
+            levels,
+        )
+
+
+def test_projections_that_agree() -> None:
+    check_projections(parse_projection("id,a{b,c}", CORE, "pick"), parse_projection("type,a{d}", CORE, "omit"), None, 1)
+    check_projections(None, None, frozenset(("a",)), 0)

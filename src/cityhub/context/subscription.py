@@ -1,0 +1,325 @@
+"""The Subscription document: read, completed, patched, and shown again.
+
+A stored subscription ("record") is
+
+    {"id": URI, "members": {name: value}, "names": {"q": {term: IRI}, "csf": {term: IRI}}, "context": @context,
+     "createdAt": time, "modifiedAt": time}
+
+where `members` are those of the standard with names of types and attributes as IRIs, `names` has what the terms in the
+texts of queries stand for, and `context` is the @context that notifications are written with (None: the core one).
+What happened to the subscription since (counters, position) is kept apart: see `cityhub.context.subscription_state`.
+
+Source: GS CIM 009 V1.9.1, clauses 5.2.12, 5.2.13, 5.2.21, 5.8.1 and 5.8.2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from cityhub.context.subscription_endpoint import flag_of, is_null, names_of, one_of, positive, read_notification
+from cityhub.context.subscription_names import (
+    compact_members,
+    compact_types,
+    expand_types,
+    note_query,
+    read_query,
+    show_query,
+)
+from cityhub.model.errors import BadRequestData
+from cityhub.model.jsonld import CORE, TermMap
+from cityhub.model.ngsild import moment
+from cityhub.model.ngsild.entity_query import EntityQuery, query_from_subscription
+from cityhub.model.ngsild.language import parse_languages
+from cityhub.model.ngsild.names import is_uri
+from cityhub.model.ngsild.selector import read_selector
+from cityhub.model.ports import Document
+
+COLLECTION: Final = "subscription"
+REGISTRATIONS: Final = "csource_subscription"
+"""Collections of the records: subscriptions to entities, and to registrations."""
+TRIGGERS: Final = (
+    "entityCreated", "entityUpdated", "entityDeleted", "attributeCreated", "attributeUpdated", "attributeDeleted",
+)  # fmt: skip
+DEFAULT_TRIGGERS: Final = ("attributeCreated", "attributeUpdated")
+MAX_TEXT: Final = 10_000
+_TIME_RELATIONS: Final = ("before", "after", "between")
+_TIME_PROPERTIES: Final = ("observedAt", "createdAt", "modifiedAt", "deletedAt")
+_VERSION: Final = re.compile(r"\d{1,3}\.\d{1,3}")
+
+
+class Fragment(msgspec.Struct, frozen=True):
+    """What a document says: members in their stored form, members that are to go, and what the names in queries mean."""
+
+    members: dict[str, Any]
+    removed: frozenset[str]
+    names: dict[str, dict[str, str]]
+    id: str = ""
+
+
+def read_fragment(document: Any, terms: TermMap) -> Fragment:
+    """What a Subscription or a fragment of one says; unknown members and those that only the hub writes are ignored.
+
+    Raises BadRequestData naming the member that is not as it must be, TooComplexQuery for a query without measure.
+    """
+    if type(document) is not dict:
+        raise BadRequestData("A Subscription must be a JSON object")
+    document = {_KEYWORDS.get(name, name): value for name, value in document.items()}
+    if "type" in document and document["type"] != "Subscription":
+        raise BadRequestData(f"'type' must be 'Subscription', not {document['type']!r:.100}")
+    id = document.get("id", "")
+    if "id" in document and not is_uri(id):
+        raise BadRequestData(f"'id' must be a URI such as 'urn:ngsi-ld:Subscription:1', not {id!r:.200}")
+    members: dict[str, Any] = {}
+    removed: set[str] = set()
+    for name, value in document.items():
+        read = _MEMBERS.get(name)
+        if read is None:
+            continue
+        if is_null(value):
+            removed.add(name)
+        else:
+            members[name] = read(value, name, terms)
+    queries: tuple[str, ...] = ("q", "csf")
+    names = {name: note_query(members[name], terms, members, name) for name in queries if name in members}
+    return Fragment(members, frozenset(removed), names, id)
+
+
+def new_record(id: str, fragment: Fragment, context: Any, link: str, now: str, *, registrations: bool) -> Document:
+    """The record of a new subscription. Raises BadRequestData when a Subscription must not be so."""
+    members = dict(fragment.members)
+    if not registrations:
+        members.setdefault("notificationTrigger", list(DEFAULT_TRIGGERS))
+        members.setdefault("jsonldContext", link)
+    else:
+        members.pop("notificationTrigger", None)
+    record = {"id": id, "members": members, "names": fragment.names, "context": context, "createdAt": now, "modifiedAt": now}
+    check(record, now, fragment, registrations=registrations)
+    return record
+
+
+def patched(record: Document, fragment: Fragment, context: Any, now: str, *, registrations: bool) -> Document:
+    """A record with a fragment laid over it, member by member (5.5.8). Raises BadRequestData when the result must not be so.
+
+    Args:
+        record: The record as it is.
+        fragment: What changes.
+        context: The @context for notifications, if the fragment names one with jsonldContext.
+        now: Time of the write.
+        registrations: Whether it is a subscription to registrations.
+    """
+    if fragment.id and fragment.id != record["id"]:
+        raise BadRequestData(f"'id' must not be changed; this is '{record['id']}'")
+    members = {name: value for name, value in record["members"].items() if name not in fragment.removed}
+    members |= fragment.members
+    if registrations:
+        members.pop("notificationTrigger", None)
+    else:
+        members.setdefault("notificationTrigger", list(DEFAULT_TRIGGERS))
+    names = {name: noted for name, noted in {**record["names"], **fragment.names}.items() if name in members}
+    after = {**record, "members": members, "names": names, "modifiedAt": now}
+    if "jsonldContext" in fragment.members:
+        after["context"] = context
+    elif "jsonldContext" in fragment.removed and not registrations:
+        members["jsonldContext"] = record["members"]["jsonldContext"]
+    check(after, now, fragment, registrations=registrations)
+    return after
+
+
+def check(record: Document, now: str, fragment: Fragment, *, registrations: bool) -> None:
+    """Raises BadRequestData unless the members go together (table 5.2.12-1)."""
+    members = record["members"]
+    if "notification" not in members:
+        raise BadRequestData("'notification' must be there: an object with an 'endpoint'")
+    local = members.get("localOnly") is True
+    if "entities" not in members and "watchedAttributes" not in members and not local:
+        raise BadRequestData("At least one of 'entities' and 'watchedAttributes' must be there, or 'localOnly' be true")
+    if "timeInterval" in members:
+        for other in ("watchedAttributes", "throttling"):
+            if other in members:
+                raise BadRequestData(f"'{other}' must not stand beside 'timeInterval'")
+        if "entities" not in members and not local:
+            raise BadRequestData("'entities' must be there with 'timeInterval', unless 'localOnly' is true")
+    if "expiresAt" in fragment.members and members["expiresAt"] <= now:
+        raise BadRequestData("'expiresAt' must be in the future")
+    if "temporalQ" in members and not registrations:
+        raise BadRequestData("'temporalQ' is only possible in subscriptions to context source registrations")
+    query_of(record)
+
+
+def query_of(record: Document) -> EntityQuery:
+    """What the entities of a stored subscription must be like. Raises BadRequestData, TooComplexQuery."""
+    members = record["members"]
+    rest = query_from_subscription({name: members[name] for name in ("entities", "geoQ", "scopeQ") if name in members}, CORE)
+    return EntityQuery(rest.selectors, frozenset(), read_query(members, record["names"].get("q", {}), "q"), rest.geo, rest.scope)
+
+
+def status_of(record: Document, now: str) -> str:
+    """'active', 'paused' or 'expired' at a time."""
+    members = record["members"]
+    if members.get("expiresAt", "~") <= now:
+        return "expired"
+    return "active" if members.get("isActive", True) else "paused"
+
+
+def shown(record: Document, counters: dict[str, Any], terms: TermMap, now: str, *, sys_attrs: bool = False) -> dict[str, Any]:
+    """The Subscription document of a record with its counters, under an @context."""
+    members = record["members"]
+    out: dict[str, Any] = {"id": record["id"], "type": "Subscription"}
+    for name, value in members.items():
+        show = _SHOW.get(name)
+        out[name] = value if show is None else show(value, terms)
+    for name in ("q", "csf"):
+        if name in members:
+            out[name] = show_query(members, record["names"].get(name, {}), name, terms)
+    out["notification"] = {**out["notification"], **counters}
+    out["status"] = status_of(record, now)
+    if sys_attrs:
+        out["createdAt"] = moment.show(record["createdAt"])
+        out["modifiedAt"] = moment.show(record["modifiedAt"])
+    return out
+
+
+# -- Members: how they are read and shown --------------------------------------------------------------------------------
+
+_KEYWORDS: Final = {"@id": "id", "@type": "type"}
+MemberReader = Callable[[Any, str, TermMap], Any]
+
+
+def _text(value: Any, where: str, _terms: TermMap) -> str:
+    if type(value) is not str or not value or len(value) > MAX_TEXT:
+        raise BadRequestData(f"'{where}' must be a text of 1 to {MAX_TEXT} characters")
+    return value
+
+
+def _entities(value: Any, where: str, terms: TermMap) -> list[dict[str, Any]]:
+    if type(value) is not list or not value or len(value) > 1_000:
+        raise BadRequestData(f"'{where}' must be a list of at most 1000 selectors, not empty")
+    out = []
+    for item in value:
+        read_selector(item, terms, where)
+        selector = {_KEYWORDS.get(name, name): part for name, part in item.items()}
+        selector["type"] = expand_types(selector["type"], terms)
+        read_selector(selector, CORE, where)
+        out.append(selector)
+    return out
+
+
+def _attributes(value: Any, where: str, terms: TermMap) -> list[str]:
+    return [terms.expand_name(name) for name in names_of(value, where)]
+
+
+def _triggers(value: Any, where: str, _terms: TermMap) -> list[str]:
+    return [one_of(name, where, TRIGGERS) for name in names_of(value, where)]
+
+
+def _datasets(value: Any, where: str, _terms: TermMap) -> list[str]:
+    ids = names_of([value] if type(value) is str else value, where)
+    for id in ids:
+        if id != "@none" and not is_uri(id):
+            raise BadRequestData(f"'{where}' must be a list of URIs or '@none', not {id!r:.200}")
+    return ids
+
+
+def _geo(value: Any, where: str, terms: TermMap) -> dict[str, Any]:
+    query_from_subscription({"geoQ": value}, terms)
+    out = {name: item for name, item in value.items() if name not in ("type", "@type")}
+    if out.get("geoproperty") is not None:
+        out["geoproperty"] = terms.expand_name(out["geoproperty"])
+    return out
+
+
+def _scope(value: Any, where: str, terms: TermMap) -> str:
+    query_from_subscription({"scopeQ": value}, terms)
+    return str(value)
+
+
+def _temporal(value: Any, where: str, _terms: TermMap) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise BadRequestData(f"'{where}' must be an object with 'timerel' and 'timeAt'")
+    out = {"timerel": one_of(value.get("timerel"), f"{where}.timerel", _TIME_RELATIONS)}
+    for name in ("timeAt", "endTimeAt") if out["timerel"] == "between" else ("timeAt",):
+        moment.read(value.get(name), f"{where}.{name}")
+        out[name] = value[name]
+    if "timeproperty" in value:
+        out["timeproperty"] = one_of(value["timeproperty"], f"{where}.timeproperty", _TIME_PROPERTIES)
+    return out
+
+
+def _languages(value: Any, where: str, terms: TermMap) -> str:
+    parse_languages(_text(value, where, terms))
+    return str(value)
+
+
+def _name_list(value: Any, where: str, terms: TermMap) -> str:
+    """A comma-separated list of names (a list of texts is as good), with the names as they were given."""
+    return _text(",".join(names_of(value, where)) if type(value) is list else value, where, terms)
+
+
+def _uri(value: Any, where: str, terms: TermMap) -> str:
+    if not is_uri(value):
+        raise BadRequestData(f"'{where}' must be a URI that can be dereferenced, not {value!r:.200}")
+    return str(value)
+
+
+def _version(value: Any, where: str, _terms: TermMap) -> str:
+    if type(value) is not str or _VERSION.fullmatch(value) is None:
+        raise BadRequestData(f"'{where}' must be a version such as '1.8', not {value!r:.50}")
+    return value
+
+
+_MEMBERS: Final[dict[str, MemberReader]] = {
+    "subscriptionName": _text,
+    "description": _text,
+    "entities": _entities,
+    "watchedAttributes": _attributes,
+    "notificationTrigger": _triggers,
+    "timeInterval": lambda value, where, terms: positive(value, where),
+    "throttling": lambda value, where, terms: positive(value, where),
+    "q": _text,
+    "csf": _text,
+    "geoQ": _geo,
+    "scopeQ": _scope,
+    "temporalQ": _temporal,
+    "lang": _languages,
+    "expandValues": _name_list,
+    "jsonKeys": _name_list,
+    "datasetId": _datasets,
+    "isActive": lambda value, where, terms: flag_of(value, where),
+    "expiresAt": lambda value, where, terms: moment.read(value, where),
+    "localOnly": lambda value, where, terms: flag_of(value, where),
+    "splitEntities": lambda value, where, terms: flag_of(value, where),
+    "jsonldContext": _uri,
+    "ngsildConformance": _version,
+    "notification": lambda value, where, terms: read_notification(value, terms),
+}
+
+
+def _show_entities(value: list[dict[str, Any]], terms: TermMap) -> list[dict[str, Any]]:
+    return [{**selector, "type": compact_types(selector["type"], terms)} for selector in value]
+
+
+def _show_geo(value: dict[str, Any], terms: TermMap) -> dict[str, Any]:
+    return {name: terms.compact(item) if name == "geoproperty" else item for name, item in value.items()}
+
+
+def _show_notification(value: dict[str, Any], terms: TermMap) -> dict[str, Any]:
+    out = dict(value)
+    if "attributes" in out:
+        out["attributes"] = [terms.compact(name) for name in out["attributes"]]
+    for name in ("pick", "omit"):
+        if name in out:
+            out[name] = [compact_members(text, terms) for text in out[name]]
+    return out
+
+
+_SHOW: Final[dict[str, Callable[[Any, TermMap], Any]]] = {
+    "entities": _show_entities,
+    "watchedAttributes": lambda value, terms: [terms.compact(name) for name in value],
+    "geoQ": _show_geo,
+    "notification": _show_notification,
+    "expiresAt": lambda value, terms: moment.show(value),
+}

@@ -1,0 +1,1 @@
+"""Who is told: messages to other systems over HTTP and MQTT."""

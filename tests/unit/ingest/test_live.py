@@ -1,0 +1,78 @@
+"""The schedule of the simulated feeds, and that nothing simulated goes out unmarked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from cityhub.ingest.district import District
+from cityhub.ingest.live import LiveFeeds
+from cityhub.model.jsonld import term_map
+from cityhub.model.ngsild.parse import parse_entity
+from cityhub.model.vocabulary import FEED, PROVENANCE, SIMULATED
+from tests.unit.ingest.conftest import JULY
+
+TICKS = 20
+
+
+@pytest.fixture(scope="module")
+def ticks(district: District) -> list[list[dict[str, Any]]]:
+    feeds = LiveFeeds(district, 1, JULY)
+    return [feeds.next(JULY + timedelta(seconds=tick)) for tick in range(TICKS)]
+
+
+def test_everyone_is_introduced_in_the_first_tick(district: District, ticks: list[list[dict[str, Any]]]) -> None:
+    feeds = LiveFeeds(district, 1, JULY)
+    first = ticks[0]
+    assert len(first) == feeds.sensor_count + 8
+    assert all("name" in entity for entity in first)
+    assert 300 <= feeds.sensor_count <= 900
+
+
+def test_each_sensor_speaks_once_in_its_period_and_never_twice_in_a_tick(ticks: list[list[dict[str, Any]]]) -> None:
+    for tick in ticks:
+        ids = [entity["id"] for entity in tick]
+        assert len(ids) == len(set(ids))
+    spoken = Counter(entity["id"] for tick in ticks[10:20] for entity in tick)
+    assert {count for id, count in spoken.items() if ":WeatherObserved:" in id} == {2}
+    assert {count for id, count in spoken.items() if ":RainGauge:" in id} == {1}
+    sizes = [len(tick) for tick in ticks[1:]]
+    assert max(sizes) < 80
+
+
+def test_every_simulated_value_is_marked_and_names_its_feed(district: District, ticks: list[list[dict[str, Any]]]) -> None:
+    terms = term_map(orjson.loads(district.path(district.about.context).read_bytes())["@context"])
+    known = {district.uri("Feed", feed.id) for feed in district.feeds}
+    for document in ticks[0]:
+        entity = parse_entity(document, terms)
+        if entity["type"] == [FEED]:
+            continue
+        observed = [item for items in entity["attrs"].values() for item in items if "observedAt" in item]
+        assert observed
+        for item in observed:
+            assert item["attrs"][SIMULATED][0]["value"] is True
+            assert item["attrs"][PROVENANCE][0]["object"] in known
+        assert "模拟" in document["name"]["languageMap"]["zh"]
+        assert "simulated" in document["name"]["languageMap"]["en"]
+
+
+def test_every_name_is_a_term_of_the_context(district: District, ticks: list[list[dict[str, Any]]]) -> None:
+    context = orjson.loads(district.path(district.about.context).read_bytes())["@context"]
+    members = {"id", "type", "scope", "location"}
+    used = {name for tick in ticks for entity in tick for name in entity} - members
+    words = {item["vocab"] for tick in ticks for entity in tick for item in entity.values() if isinstance(item, dict) and "vocab" in item}
+    assert used | words <= context.keys()
+
+
+def test_after_forgetting_all_introduce_themselves_again(district: District) -> None:
+    feeds = LiveFeeds(district, 1, JULY)
+    feeds.next(JULY)
+    assert not all("name" in entity for entity in feeds.next(JULY))
+    feeds.forget()
+    again = feeds.next(JULY)
+    assert len(again) == feeds.sensor_count + 8
+    assert all("name" in entity for entity in again)
