@@ -24,6 +24,7 @@ from cityhub.context.notifier import Notifier
 from cityhub.context.purge_api import PurgeApi
 from cityhub.context.query_api import QueryApi
 from cityhub.context.registration_api import RegistrationApi
+from cityhub.context.registration_notifier import RegistrationNotifier
 from cityhub.context.registrations import Registrations
 from cityhub.context.source_state import SourceStates
 from cityhub.context.subscription_api import SubscriptionApi
@@ -99,9 +100,10 @@ class Hub:
         self.delivery = MessageDelivery(AddressPolicy(settings.outbound_allow, loopback_allowed=settings.dev), mqtt_policy)
         self.tallies = Tallies(store, clock)
         self.notifier = Notifier(store, store, self.delivery, self.contexts, clock, self.tallies)
+        RegistrationNotifier(store, self.delivery, self.contexts, clock, self.tallies, self.notifier)
         self.history = open_history(Path(settings.data), clock)
         self.recorder = Recorder(store, self.history)
-        self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms))
+        self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
@@ -119,6 +121,7 @@ class Hub:
             *DiscoveryApi(self.operations, self.contexts, store).routes(),
             *self._registration_api.routes(),
             *SubscriptionApi(store, self.contexts, self.clock, self.tallies).routes(),
+            *SubscriptionApi(store, self.contexts, self.clock, self.tallies, registrations=True).routes(),
             *TemporalApi(self.history, self.recorder, self.contexts, store, self.clock).routes(),
             *TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store).routes(),
             *context_routes(self.contexts),
@@ -151,6 +154,9 @@ class Hub:
         lines.append(Flow("journal", "attribute instances", "history", f"{behind} changes behind"))
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
 
+    async def _compact(self) -> int:
+        return await self.store.compact(self.settings.journal_keep)
+
     async def _count(self) -> int:
         return await self.store.entity_count()
 
@@ -167,7 +173,7 @@ class Hub:
     async def start(self) -> None:
         """Starts the background work."""
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
-            (SWEEP_S, self.store.expire), (COMPACT_S, self.store.compact), (1.0, self._rate.sample),
+            (SWEEP_S, self.store.expire), (COMPACT_S, self._compact), (1.0, self._rate.sample),
             (SWEEP_S, self._registration_api.expire), (SWEEP_S, self.history.expire),
         )  # fmt: skip
         await self.registrations.load()
