@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import orjson
 
-from cityhub.context.entities import AttributesResult, Call, EntityOperations
+from cityhub.context.entities import AttributesResult, Call, EntityOperations, call_of
 from cityhub.context.linked import linked_entities
 from cityhub.context.views import PARAMETERS, is_local, join_level, view_of
 from cityhub.model.errors import BadRequestData, NotFound
@@ -102,7 +102,7 @@ class EntityApi:
         if known_tenant and tenant:
             check_tenant(self._store.tenants(), tenant)
         types = parse_type_selection(query["type"], terms) if "type" in query else None
-        return Call(tenant, terms, request.trace, is_local(query), request.headers.get("via", ""), types)
+        return call_of(request, tenant, terms, is_local(query), types)
 
     async def create(self, request: Request) -> Response:
         """POST /entities."""

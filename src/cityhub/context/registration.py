@@ -54,14 +54,14 @@ def patched(record: Record, fragment: Any, terms: Terms, now: str) -> Record:
     """
     if type(fragment) is not dict:
         raise BadRequestData("A registration must be a JSON object")
-    gone: list[str] = [name for name, value in fragment.items() if value is None or value == NULL]
+    gone = [name for name, value in fragment.items() if value is None or value == NULL]
     kept = {name: value for name, value in fragment.items() if name not in gone}
     changes = _members(kept, terms)
     if changes.get("id", record["id"]) != record["id"]:
         raise BadRequestData(f"The fragment is about '{changes['id']}', not about '{record['id']}'")
     merged = {**record, **changes}
-    for name in gone:
-        merged.pop(name if name in _READERS else terms.expand_name(name), None)
+    for given in gone:
+        merged.pop(given if given in _READERS else terms.expand_name(given), None)
     # A time that was set before and has passed is not this fragment's fault; the registration is gone by then anyway.
     _complete(merged, now if "expiresAt" in changes else "")
     return merged
@@ -95,7 +95,7 @@ def _members(document: Any, terms: Terms) -> Record:
         raise BadRequestData("A registration must be a JSON object")
     record: Record = {}
     for key, value in document.items():
-        name: str = _ALIASES.get(key, key)
+        name = _ALIASES.get(str(key), str(key))
         if name in READ_ONLY or name == "@context":
             continue
         reader = _READERS.get(name)

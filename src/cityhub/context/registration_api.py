@@ -11,7 +11,6 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from cityhub.context.entity_api import PREFIX, read_id
-from cityhub.context.query_api import page_headers
 from cityhub.context.registered import Registration
 from cityhub.context.registration import COLLECTION, parse_registration, patched, render_registration
 from cityhub.context.registration_conflicts import check_conflicts
@@ -19,7 +18,7 @@ from cityhub.context.registration_query import FILTERS, parse_registration_query
 from cityhub.context.registrations import Registrations
 from cityhub.context.source_state import SourceStates
 from cityhub.model.errors import AlreadyExists, CityHubError, NotFound
-from cityhub.model.ports import Document, Page, Store, Write
+from cityhub.model.ports import Document, Store, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.web.http import Request, Response, Route
 from cityhub.web.negotiation import (
@@ -35,6 +34,7 @@ from cityhub.web.negotiation import (
     flag,
     no_content,
     option_set,
+    page_headers,
     tenant_of,
     terms_of,
     window,
@@ -159,7 +159,7 @@ class RegistrationApi:
         candidates = self._registrations.selected(tenant, wanted.wanted.selectors)
         found = [one for one in candidates if wanted.matches(one)]
         shown = [self._render(one, terms, sys_attrs) for one in found[offset : offset + limit]]
-        headers = page_headers(request, Page(shown, len(found)), limit, offset, True)
+        headers = page_headers(request, media, len(shown), len(found), limit, offset)
         if not flag(query, "count"):
             headers = headers[1:]
         return document_response(shown, terms, media, headers=headers)
