@@ -24,7 +24,7 @@ from cityhub.context.registered import Registration
 from cityhub.context.registration_words import INCLUSIVE
 from cityhub.context.registrations import Registrations
 from cityhub.context.source_fragments import attribute_document, entity_document, fragment_document
-from cityhub.context.source_requests import Ask, SourceRequests
+from cityhub.context.source_requests import Ask, SourceRequests, together
 from cityhub.model.entity import Attributes, Entity, Instance
 from cityhub.model.errors import CityHubError, Conflict, PartlyDone
 from cityhub.model.jsonld import TermMap
@@ -132,7 +132,7 @@ class DistributedOperations(EntityOperations):
         plain = super().update_attribute
         if self._alone(call):
             return await plain(call, id, attribute, instances)
-        order = _attribute_order("updateAttrs", "PATCH", id, attribute, instances)
+        order = _attribute_order("updateAttrs", "PATCH", id, attribute, instances, call.wrapped)
         await self._attribute(call, id, attribute, instances, order, lambda rest: plain(call, id, attribute, instances))
 
     async def replace_attribute(self, call: Call, id: str, attribute: str, instances: list[Instance]) -> None:
@@ -233,8 +233,8 @@ class DistributedOperations(EntityOperations):
         if self._alone(call):
             return await here(call, wanted, keep, drop)
         found = [one for one in self._registrations.selected(call.tenant, wanted.selectors) if self._purges(call, one, wanted)]
-        purged, *errors = await asyncio.gather(
-            here(call, wanted, keep, drop), *[self._purge_there(call, one, wanted, keep, drop) for one in found]
+        purged, errors = await asyncio.gather(
+            here(call, wanted, keep, drop), together(self._purge_there(call, one, wanted, keep, drop) for one in found)
         )
         failures = [("", one.id, error) for one, error in zip(found, errors, strict=True) if error is not None]
         if failures:
@@ -305,10 +305,14 @@ def _attributes_order(operation: str, method: str, id: str, fragment: Fragment, 
     return Order(operation, method, lambda terms: path, lambda attrs, terms: fragment_document(fragment, attrs, terms), params)
 
 
-def _attribute_order(operation: str, method: str, id: str, attribute: str, instances: list[Instance]) -> Order:
-    return Order(
-        operation, method, attribute_path(id, attribute), lambda attrs, terms: attribute_document(attribute, instances, terms)
-    )
+def _attribute_order(
+    operation: str, method: str, id: str, attribute: str, instances: list[Instance], wrapped: bool = False
+) -> Order:
+    def body(attrs: Attributes, terms: TermMap) -> Any:
+        document = attribute_document(attribute, instances, terms)
+        return {terms.compact(attribute): document} if wrapped else document
+
+    return Order(operation, method, attribute_path(id, attribute), body)
 
 
 def _reduced(fragment: Fragment, attributes: Attributes) -> Fragment:

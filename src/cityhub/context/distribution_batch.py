@@ -15,7 +15,7 @@ from cityhub.context.distribution_write import DistributedWrites, entity_path
 from cityhub.context.entities import Call
 from cityhub.context.registered import Registration
 from cityhub.context.source_answer import MULTI_STATUS, Reply
-from cityhub.context.source_requests import Ask, SourceRequests
+from cityhub.context.source_requests import Ask, SourceRequests, together
 from cityhub.model.entity import Attributes
 from cityhub.model.errors import CityHubError, Conflict, SourceFailed
 from cityhub.model.jsonld import TermMap
@@ -85,7 +85,9 @@ class DistributedBatches:
             if kept is not None:
                 here.append(place)
                 reduced.append(kept)
-        results, *remote = await asyncio.gather(_here(local, reduced), *[self._send(call, items, load, order) for load in loads.values()])
+        results, remote = await asyncio.gather(
+            _here(local, reduced), together(self._send(call, items, load, order) for load in loads.values())
+        )
         for place, result in zip(here, results, strict=True):
             outcomes[place].append(result)
         for answers in remote:
@@ -136,7 +138,7 @@ class DistributedBatches:
                 reply = await self._requests.send(call, ask)
             return place, _single_result(reply)
 
-        return list(await asyncio.gather(*[single(place, document) for (place, _), document in zip(load.items, documents, strict=True)]))
+        return await together(single(place, document) for (place, _), document in zip(load.items, documents, strict=True))
 
 
 async def _here(local: Callable[[list[T]], Awaitable[list[Any]]], items: list[T]) -> list[Any]:
@@ -173,7 +175,7 @@ def _outcome(results: list[Any]) -> Any:
     for result in results:
         if isinstance(result, CityHubError):
             return result
-    return True if True in [result for result in results if result is True] else (results[0] if results else None)
+    return True if any(result is True for result in results) else (results[0] if results else None)
 
 
 def whole_entity_path(id: str) -> str:

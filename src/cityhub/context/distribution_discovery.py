@@ -5,14 +5,13 @@ Source: GS CIM 009 V1.9.1, clauses 5.7.5 to 5.7.10.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from cityhub.context.entities import Call
 from cityhub.context.registered import Registration
 from cityhub.context.registrations import Registrations
 from cityhub.context.source_answer import REVALIDATION_FAILED, Reply, warning_header
-from cityhub.context.source_requests import Ask, SourceRequests
+from cityhub.context.source_requests import Ask, SourceRequests, together
 from cityhub.model.errors import CityHubError
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ports import Shape
@@ -34,7 +33,7 @@ class DistributedDiscovery:
             for one in self._registrations.all(call.tenant)
             if not one.operations.isdisjoint(DISCOVERING) and self._requests.refusal(call, one) is None
         ]
-        replies = await asyncio.gather(*[self._ask(call, one) for one in sources])
+        replies = await together(self._ask(call, one) for one in sources)
         call.answer.extend(warning_header([(one, reply.warning) for one, reply in zip(sources, replies, strict=True)]))
         return list(dict.fromkeys(shape for reply in replies for shape in _shapes(reply)))
 

@@ -21,7 +21,7 @@ from cityhub.context.entities import Call
 from cityhub.context.registered import Registration
 from cityhub.context.registrations import Registrations
 from cityhub.context.source_answer import REVALIDATION_FAILED, Reply, warning_header
-from cityhub.context.source_requests import Ask, SourceRequests
+from cityhub.context.source_requests import Ask, SourceRequests, together
 from cityhub.model.entity import Entity
 from cityhub.model.errors import BadRequestData, CityHubError, TooManyResults
 from cityhub.model.jsonld import TermMap
@@ -102,8 +102,9 @@ class DistributedQueries:
         if call.split:
             return await self._split(call, wanted, view, sources, window, local)
         need = offset + limit
-        here, *there = await asyncio.gather(
-            local(wanted, need, count, None), *[self._gather(call, wanted, one, names, need, False) for one, names in sources]
+        here, there = await asyncio.gather(
+            local(wanted, need, count, None),
+            together(self._gather(call, wanted, one, names, need, False) for one, names in sources),
         )
         call.answer.extend(warning_header([(found.registration, found.warning) for found in there]))
         entities = self._united(call, wanted, here.entities, there, len(here.entities) == need)
@@ -143,7 +144,7 @@ class DistributedQueries:
         types = wanted.selectors[0].types if len(wanted.selectors) == 1 else None
         by_id = EntityQuery((EntitySelector(ids, None, types),), wanted.attributes, wanted.q, wanted.geo, wanted.scope)
         full = [(one, names) for (one, names), found in zip(sources, there, strict=True) if found.more]
-        again = await asyncio.gather(*[self._gather(call, by_id, one, names, len(ids), False) for one, names in full])
+        again = await together(self._gather(call, by_id, one, names, len(ids), False) for one, names in full)
         parts: dict[str, list[tuple[Registration, Entity]]] = {}
         for found in again:
             for entity in found.entities:
@@ -157,9 +158,9 @@ class DistributedQueries:
         """A page where the filters hold for entities put together of all their parts, wherever these are."""
         offset, limit, count = window
         unfiltered = EntityQuery(wanted.selectors)
-        here, *there = await asyncio.gather(
+        here, there = await asyncio.gather(
             local(unfiltered, MAX_WINDOW, False, None),
-            *[self._gather(call, unfiltered, one, names, MAX_WINDOW, True) for one, names in sources],
+            together(self._gather(call, unfiltered, one, names, MAX_WINDOW, True) for one, names in sources),
         )
         call.answer.extend(warning_header([(found.registration, found.warning) for found in there]))
         if len(here.entities) == MAX_WINDOW:
@@ -184,7 +185,7 @@ class DistributedQueries:
             return found
         groups = groups_for(registration, wanted, terms)[:MAX_GROUPS]
         asks = self._asks(registration, wanted, groups, attributes, terms, split)
-        for part in await asyncio.gather(*[self._pages(call, ask, need) for ask in asks]):
+        for part in await together(self._pages(call, ask, need) for ask in asks):
             found.entities += part.entities
             found.total += part.total
             found.more = found.more or part.more

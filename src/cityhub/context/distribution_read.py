@@ -5,7 +5,6 @@ Source: GS CIM 009 V1.9.1, clauses 4.3.6, 5.7.1 and 6.3.17.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from cityhub.context.distribution_merge import limited, merged, read_remotes
@@ -15,7 +14,7 @@ from cityhub.context.registered import Registration
 from cityhub.context.registration_words import EXCLUSIVE, REDIRECT
 from cityhub.context.registrations import Registrations
 from cityhub.context.source_answer import REVALIDATION_FAILED, Reply, warning_header
-from cityhub.context.source_requests import Ask, SourceRequests
+from cityhub.context.source_requests import Ask, SourceRequests, together
 from cityhub.model.entity import Entity
 from cityhub.model.errors import CityHubError, NotFound, SourceFailed
 from cityhub.model.jsonld import TermMap
@@ -45,7 +44,7 @@ class DistributedReads:
         """The entity, merged from its parts. Raises NotFound, or SourceFailed when its only owner failed."""
         local = self._store.get(call.tenant, id)
         asked = self._sources(call, id, local, view)
-        replies = await asyncio.gather(*[self._one(call, registration, id, attributes) for registration, attributes in asked])
+        replies = await together(self._one(call, registration, id, attributes) for registration, attributes in asked)
         parts: list[tuple[Registration, Entity]] = []
         warnings: list[tuple[Registration, int]] = []
         for (registration, _), reply in zip(asked, replies, strict=True):

@@ -42,6 +42,7 @@ class Call(msgspec.Struct, frozen=True):
         headers: The headers of the request, of which some are sent on to other context sources.
         answer: Takes headers of the answer, such as warnings about sources that failed.
         csf: Which registrations take part, by their own properties; None: all.
+        wrapped: Whether the body of a partial update names the attribute once more: {name: fragment}.
         split: Whether parts of one entity may be at several sources, so that filters hold for the whole entity only.
     """
 
@@ -55,6 +56,7 @@ class Call(msgspec.Struct, frozen=True):
     answer: list[tuple[str, str]] = []
     csf: Query | None = None
     split: bool = False
+    wrapped: bool = False
 
 
 def call_of(request: Request, tenant: str, terms: TermMap, local: bool, types: TypeSelection | None = None) -> Call:

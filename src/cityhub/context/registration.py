@@ -270,6 +270,12 @@ def _management(value: Any, where: str, terms: Terms) -> dict[str, Any]:
     return item
 
 
+def _flag(value: Any, where: str, terms: Terms) -> bool:
+    if type(value) is not bool:
+        raise BadRequestData(f"'{where}' must be true or false")
+    return value
+
+
 def _datasets(value: Any, where: str, terms: Terms) -> list[str]:
     for item in _list(value, where):
         if item != "@none" and not is_uri(item):
@@ -299,6 +305,7 @@ _READERS: Final[dict[str, Reader]] = {
     "operations": _operations,
     "refreshRate": _duration,
     "management": _management,
+    "localOnly": _flag,
     "datasetId": _datasets,
 }
 

@@ -5,9 +5,10 @@ Source: GS CIM 009 V1.9.1, clauses 4.3.6.4 to 4.3.6.6, 5.2.34, 6.3.17 and 6.3.18
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -29,6 +30,14 @@ FROM_REQUEST: Final = "urn:ngsi-ld:request"
 MAX_CACHED: Final = 1_000
 MAX_CACHED_BYTES: Final = 32 * 1024 * 1024
 _READING: Final = frozenset(("GET",))
+
+
+T = TypeVar("T")
+
+
+async def together(jobs: Iterable[Awaitable[T]]) -> list[T]:
+    """The results of jobs that run at the same time, in their order."""
+    return list(await asyncio.gather(*jobs))
 
 
 class Ask(msgspec.Struct, frozen=True):
