@@ -29,6 +29,12 @@ from cityhub.context.source_requests import SourceRequests
 from cityhub.context.source_state import SourceStates
 from cityhub.context.subscription_api import SubscriptionApi
 from cityhub.context.subscription_state import Tallies
+from cityhub.history.evolutions import Consumption
+from cityhub.history.past import Past
+from cityhub.history.recorder import Recorder
+from cityhub.history.sqlite_history import open_history
+from cityhub.history.temporal_api import TemporalApi
+from cityhub.history.temporal_query_api import TemporalQueryApi
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
 from cityhub.model.jsonld import CORE, TermMap
@@ -54,6 +60,8 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 1.0
 """How often expired entities are deleted."""
+DEV_TEMPORAL_PAGE = 30
+"""`temporal_page` of a hub for tools and tests, small so that they meet answers in pages."""
 COMPACT_S = 60.0
 """How often journal entries that all readers have passed are removed."""
 
@@ -93,7 +101,9 @@ class Hub:
         self.delivery = MessageDelivery(AddressPolicy(settings.outbound_allow, loopback_allowed=settings.dev), mqtt_policy)
         self.tallies = Tallies(store, clock)
         self.notifier = Notifier(store, store, self.delivery, self.contexts, clock, self.tallies)
-        self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms))
+        self.history = open_history(Path(settings.data), clock)
+        self.recorder = Recorder(store, self.history)
+        self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
@@ -103,7 +113,7 @@ class Hub:
     def _routes(self) -> list[Route]:
         store: Store = self.store
         return [
-            *EntityApi(self.operations, self.contexts, store).routes(),
+            *EntityApi(self.operations, self.contexts, store, Past(self.history, self.recorder, self.clock)).routes(),
             *BatchApi(self.operations, self.contexts, store).routes(),
             *QueryApi(self.operations, self.contexts, store).routes(),
             *PurgeApi(self.operations, self.contexts, store).routes(),
@@ -111,6 +121,8 @@ class Hub:
             *DiscoveryApi(self.operations, self.contexts, store).routes(),
             *self._registration_api.routes(),
             *SubscriptionApi(store, self.contexts, self.clock, self.tallies).routes(),
+            *TemporalApi(self.history, self.recorder, self.contexts, store, self.clock).routes(),
+            *TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),
             *status_routes(self._status_sources()),
@@ -118,6 +130,9 @@ class Hub:
             *page_routes(read_assets()),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
+
+    def _consumption(self) -> Consumption:
+        return Consumption(self.history, DEV_TEMPORAL_PAGE if self.settings.dev else self.settings.temporal_page)
 
     def _status_sources(self) -> StatusSources:
         about = self.district.about if self.district else None
@@ -134,7 +149,12 @@ class Hub:
     async def _flows(self) -> list[Flow]:
         feeds = self.district.feeds if self.district else []
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
+        behind = self.journal.last() - self.recorder.position
+        lines.append(Flow("journal", "attribute instances", "history", f"{behind} changes behind"))
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
+
+    async def _compact(self) -> int:
+        return await self.store.compact(self.settings.journal_keep)
 
     async def _count(self) -> int:
         return await self.store.entity_count()
@@ -152,10 +172,11 @@ class Hub:
     async def start(self) -> None:
         """Starts the background work."""
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
-            (SWEEP_S, self.store.expire), (COMPACT_S, self.store.compact), (1.0, self._rate.sample),
-            (SWEEP_S, self._registration_api.expire),
+            (SWEEP_S, self.store.expire), (COMPACT_S, self._compact), (1.0, self._rate.sample),
+            (SWEEP_S, self._registration_api.expire), (SWEEP_S, self.history.expire),
         )  # fmt: skip
         await self.registrations.load()
+        await self.recorder.start()
         self._tasks = [asyncio.create_task(_every(seconds, work)) for seconds, work in jobs]
         await self.notifier.start()
         if self.district is not None and self.settings.feeds:
@@ -172,6 +193,8 @@ class Hub:
         await self.notifier.stop()
         await self.delivery.close()
         await self.outbound.close()
+        await self.recorder.stop()
+        await self.history.close()
         await self.store.close()
         await self.observation.close()
 

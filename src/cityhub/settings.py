@@ -57,6 +57,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"right": "'sqlite' or 'postgresql://user:password@host:port/database'"},
         ),
     ] = "sqlite"
+    journal_keep: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000_000,
+            description="How many of the newest changes the journal keeps although all of its readers have passed them: so far back "
+            "can a client of the live stream resume, and `cityhub trace` look.",
+        ),
+    ] = 100_000
     dev: Annotated[
         bool,
         Meta(
@@ -68,6 +77,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=1_000, le=1_000_000_000, description="The largest request body that is read, in bytes; a larger one is answered 413."),
     ] = 20_000_000
+    temporal_page: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="How many attribute instances an answer of the temporal interface has at most; of a longer one the rest "
+            "is asked for by time (206 with Content-Range). With `dev` it is 30.",
+        ),
+    ] = 2_000
     request_timeout_s: Annotated[
         float,
         Meta(ge=1, le=3600, description="How long a request may take to arrive and to be answered, in seconds. Streams are not bounded."),

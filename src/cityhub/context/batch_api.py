@@ -12,7 +12,6 @@ import orjson
 
 from cityhub.context.entities import AttributesResult, Call, EntityOperations, call_of
 from cityhub.context.entity_api import PREFIX, is_simplified
-from cityhub.context.views import is_local
 from cityhub.model.errors import BadRequestData, CityHubError
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.names import is_uri
@@ -35,6 +34,7 @@ from cityhub.web.negotiation import (
     terms_of,
 )
 from cityhub.web.problem import problem_document
+from cityhub.web.views import is_local
 
 MAX_BATCH = 100_000
 

@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from cityhub.context.entities import EntityOperations, call_of
 from cityhub.context.entity_api import PREFIX
-from cityhub.context.views import is_local
 from cityhub.model.errors import NotFound
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.view import CORE_MEMBERS
@@ -27,6 +26,7 @@ from cityhub.web.negotiation import (
     tenant_of,
     terms_of,
 )
+from cityhub.web.views import is_local
 
 
 class DiscoveryApi:

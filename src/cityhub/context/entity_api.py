@@ -14,7 +14,6 @@ import orjson
 
 from cityhub.context.entities import AttributesResult, Call, EntityOperations, call_of
 from cityhub.context.linked import linked_entities
-from cityhub.context.views import PARAMETERS, is_local, join_level, view_of
 from cityhub.model.errors import BadRequestData, NotFound
 from cityhub.model.jsonld import CORE_URL, TermMap
 from cityhub.model.ngsild import moment
@@ -26,7 +25,7 @@ from cityhub.model.ngsild.parse import parse_attribute, parse_entity, parse_frag
 from cityhub.model.ngsild.render import render_attribute, render_entity, render_value
 from cityhub.model.ngsild.selector import parse_type_selection
 from cityhub.model.ngsild.view import NORMALIZED, View
-from cityhub.model.ports import Store
+from cityhub.model.ports import Past, Store
 from cityhub.web.http import Request, Response, Route
 from cityhub.web.negotiation import (
     GEO,
@@ -48,6 +47,7 @@ from cityhub.web.negotiation import (
     tenant_of,
     terms_of,
 )
+from cityhub.web.views import PARAMETERS, is_local, join_level, view_of
 
 PREFIX = "/ngsi-ld/v1"
 _LOCAL = frozenset(("local",))
@@ -66,10 +66,11 @@ def read_id(request: Request, name: str = "id") -> str:
 class EntityApi:
     """The doors of `/entities/{id}` and below."""
 
-    def __init__(self, operations: EntityOperations, contexts: ContextSource, store: Store) -> None:
+    def __init__(self, operations: EntityOperations, contexts: ContextSource, store: Store, past: Past | None = None) -> None:
         self._operations = operations
         self._contexts = contexts
         self._store = store
+        self._past = past
 
     def routes(self) -> list[Route]:
         """All doors, for the hub."""
@@ -226,7 +227,15 @@ class EntityApi:
             raise BadRequestData(f"'datasetId' must be a URI, not '{dataset_id[:200]}'")
         attribute = "scope" if name == "scope" else terms.expand_name(name)
         call = self._call(request, terms, query)
-        await self._operations.delete_attribute(call, id, attribute, dataset_id, flag(query, "deleteAll"))
+        delete_all = flag(query, "deleteAll")
+        try:
+            await self._operations.delete_attribute(call, id, attribute, dataset_id, delete_all)
+        except NotFound:
+            # An entity that clients gave a history but no current state is known all the same (5.6.5, 5.6.11).
+            if self._past is None or self._store.get(call.tenant, id) is not None:
+                raise
+            if not await self._past.delete_attribute(call.tenant, id, attribute, dataset_id, delete_all):
+                raise
         return no_content()
 
     async def retrieve_attribute(self, request: Request) -> Response:

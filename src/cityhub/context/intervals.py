@@ -67,7 +67,7 @@ class Intervals:
                 continue
 
     def _begin(self, subscriber: Subscriber) -> None:
-        if subscriber.busy() or not subscriber.is_active(to_text(self._clock.now())):
+        if subscriber.outbox.busy() or not subscriber.is_active(to_text(self._clock.now())):
             return  # a receiver that has not answered yet is not flooded
         task = asyncio.get_running_loop().create_task(self._notify(subscriber))
         self._running.add(task)
@@ -80,7 +80,7 @@ class Intervals:
                 moment = self._clock.now()
                 now, number = to_text(moment), int(moment.timestamp() * 1000)
                 changes = [EntityChange(number, number, "created", now, None, entity, {}) for entity in entities]
-                subscriber.tell(subscriber.form.body(changes, show(now).encode()))
+                subscriber.outbox.tell(subscriber.form.body(changes, show(now).encode()))
         except Exception:
             log.exception("the periodic notification of subscription %s failed", subscriber.key[2])
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cityhub.context.views import join_level
 from cityhub.model.entity import Entity
 from cityhub.model.errors import TooManyResults
 from cityhub.model.ngsild.view import View
 from cityhub.model.ports import Store
+from cityhub.web.views import join_level
 
 MAX_LINKED = 10_000
 """At most so many linked entities are put into one answer."""

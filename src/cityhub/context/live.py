@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
 from cityhub.context.query_api import FILTERS
-from cityhub.context.views import PARAMETERS, view_of
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.entity_query import query_from_parameters
 from cityhub.model.ngsild.render import render_entity
@@ -14,6 +13,7 @@ from cityhub.model.ports import Store
 from cityhub.web.events import Selection
 from cityhub.web.http import Request
 from cityhub.web.negotiation import ContextSource, check_parameters, check_tenant, linked_context, tenant_of
+from cityhub.web.views import PARAMETERS, view_of
 
 ALLOWED = (FILTERS | PARAMETERS | {"after"}) - {"join", "joinLevel", "containedBy"}
 

@@ -15,7 +15,6 @@ from cityhub.context.entity_api import rendered
 from cityhub.context.entity_change import EntityChange, Showing, shown_entity
 from cityhub.context.linked import linked_here
 from cityhub.context.subscription_endpoint import SIMPLIFIED
-from cityhub.context.views import join_level
 from cityhub.model.jsonld import CORE, CORE_URL, TermMap
 from cityhub.model.ngsild.conformance import CURRENT, amended, read_version
 from cityhub.model.ngsild.flat import flat_views
@@ -26,6 +25,7 @@ from cityhub.model.ngsild.render import render_entity
 from cityhub.model.ngsild.view import Format, View, parse_projection
 from cityhub.model.ports import Document, Receiver, Store
 from cityhub.web.negotiation import GEO_JSON, JSON, LD_JSON, link_header
+from cityhub.web.views import join_level
 
 NOTIFICATION_ID: Final = "urn:ngsi-ld:Notification:"
 DEFAULT_TIMEOUT_S: Final = 5.0

@@ -19,10 +19,11 @@ from cityhub.context.intervals import Intervals
 from cityhub.context.subscriber import Subscriber
 from cityhub.context.subscription import COLLECTION
 from cityhub.context.subscription_index import SubscriptionIndex
-from cityhub.context.subscription_state import SUFFIX, Key, Tallies
+from cityhub.context.subscription_state import SUFFIX, Key, Tallies, Tally
 from cityhub.context.subscription_terms import NotificationTerms
 from cityhub.model.change import Change
-from cityhub.model.ports import ENTITIES, Delivery, Journal, Store
+from cityhub.model.jsonld import TermMap
+from cityhub.model.ports import ENTITIES, Delivery, Document, Journal, Store
 from cityhub.model.time import Clock, to_text
 from cityhub.web.negotiation import ContextSource
 
@@ -91,22 +92,30 @@ class Notifier:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         end = asyncio.get_running_loop().time() + STOP_S
-        while any(subscriber.busy() for subscriber in self._subscribers.values()) and asyncio.get_running_loop().time() < end:
+        while self._in_flight() and asyncio.get_running_loop().time() < end:
             await asyncio.sleep(0.02)
         await self._save(everything=True)
         for subscriber in self._subscribers.values():
             subscriber.close()
+
+    def _in_flight(self) -> bool:
+        return any(subscriber.outbox.in_flight() for subscriber in self._subscribers.values())
 
     async def _load(self) -> None:
         states = {(tenant, state["id"]): state for tenant, state in await self._store.records(None, COLLECTION + SUFFIX)}
         records = await self._store.records(None, COLLECTION)
         # All @contexts are asked for at once, so that those which cannot be had cost the time of one.
         terms = await asyncio.gather(*(self._terms.of(record, tenant) for tenant, record in records))
-        for (tenant, record), (map_, right) in zip(records, terms, strict=True):
+        for (tenant, record), (names, right) in zip(records, terms, strict=True):
             key = (COLLECTION, tenant, record["id"])
             tally = self._tallies.open(key, record, states.get((tenant, record["id"])))
-            subscriber = Subscriber(key, record, map_, tally, self._store, self._delivery, self._clock, self._room.set)
-            self._admit(subscriber, right)
+            try:
+                self._admit(self._subscriber(key, record, names, tally), right)
+            except Exception:
+                log.exception("subscription %s could not be taken up", record["id"])
+
+    def _subscriber(self, key: Key, record: Document, terms: TermMap, tally: Tally) -> Subscriber:
+        return Subscriber(key, record, terms, tally, self._store, self._delivery, self._clock, self._room.set)
 
     # -- Subscriptions come and go -----------------------------------------------------------------------------------
 
@@ -124,7 +133,7 @@ class Notifier:
         if known is None:
             tally = self._tallies.open(key, record)
             tally.served(change.position)
-            known = Subscriber(key, record, terms, tally, self._store, self._delivery, self._clock, self._room.set)
+            known = self._subscriber(key, record, terms, tally)
         else:
             known.revise(record, terms, change.position)
         self._admit(known, right)
@@ -170,11 +179,17 @@ class Notifier:
                 if index:
                     self._find(entity_change(change), index, wanted, now)
             else:
-                handler = self.handlers.get(change.collection)
-                if handler is not None:
-                    await handler(change)
+                await self._hand_over(change)
         for subscriber, changes in wanted.items():
             subscriber.take(list(changes.values()), now)
+
+    async def _hand_over(self, change: Change) -> None:
+        handler = self.handlers.get(change.collection)
+        if handler is not None:
+            try:
+                await handler(change)
+            except Exception:  # the journal must be read on
+                log.exception("change %d of %s '%s' could not be taken up", change.position, change.collection, change.id)
 
     def _find(
         self, change: EntityChange, index: SubscriptionIndex[Subscriber], wanted: dict[Subscriber, dict[str, EntityChange]], now: str
@@ -193,21 +208,20 @@ class Notifier:
         while True:
             await self._room.wait()
             self._room.clear()
-            for subscriber in [one for one in self._subscribers.values() if one.lag is not None]:
+            for subscriber in [one for one in self._subscribers.values() if one.outbox.lag is not None]:
                 await self._serve(subscriber)
 
     async def _serve(self, subscriber: Subscriber) -> None:
-        """Serves a lagging subscriber from the journal until it has no room again or has caught up."""
-        while subscriber.lag is not None and subscriber.key in self._subscribers:
-            changes = await self._journal.read(subscriber.lag, BLOCK)
+        """Serves a lagging subscriber from the journal until it has no room again or has caught up with the others."""
+        outbox = subscriber.outbox
+        while outbox.lag is not None and subscriber.key in self._subscribers:
+            changes = [change for change in await self._journal.read(outbox.lag, BLOCK) if change.position <= self.position]
             for group in groups(changes, whole=len(changes) < BLOCK):
-                if subscriber.lag is None or group[0].position > self.position:
-                    break
                 if not self._serve_group(subscriber, group):
                     return
-                subscriber.lag = group[-1].position
-            if subscriber.lag is not None and (not changes or subscriber.lag >= self.position):
-                subscriber.lag = None
+                outbox.lag = group[-1].position
+            if not changes or outbox.lag >= self.position:
+                outbox.lag = None
             await asyncio.sleep(0)
 
     def _serve_group(self, subscriber: Subscriber, group: list[Change]) -> bool:
@@ -246,7 +260,7 @@ class Notifier:
         now_s = asyncio.get_running_loop().time()
         for subscriber in self._subscribers.values():
             hold = subscriber.hold()
-            if hold is not None and (self.position - hold > MAX_LAG or now_s - subscriber.progress_at > MAX_LAG_S):
+            if hold is not None and (self.position - hold > MAX_LAG or now_s - subscriber.outbox.progress_at > MAX_LAG_S):
                 log.error("subscription %s is given up on up to change %d: its receiver takes nothing", subscriber.key[2], self.position)
                 subscriber.give_up(self.position)
 
@@ -261,7 +275,7 @@ class Notifier:
 
     def waiting(self) -> int:
         """How many subscriptions have notifications on their way or lag."""
-        return sum(1 for subscriber in self._subscribers.values() if subscriber.busy() or subscriber.lag is not None)
+        return sum(1 for subscriber in self._subscribers.values() if subscriber.outbox.busy() or subscriber.outbox.lag is not None)
 
 
 def groups(changes: list[Change], *, whole: bool = True) -> list[list[Change]]:

@@ -10,13 +10,13 @@ from typing import Final
 from cityhub.context.entities import EntityOperations, call_of
 from cityhub.context.entity_api import PREFIX
 from cityhub.context.query_api import FILTERS
-from cityhub.context.views import is_local
 from cityhub.model.errors import BadRequestData
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.entity_query import query_from_parameters
 from cityhub.model.ports import Store
 from cityhub.web.http import Request, Response, Route
 from cityhub.web.negotiation import ContextSource, check_parameters, check_tenant, no_content, tenant_of, terms_of
+from cityhub.web.views import is_local
 
 ALLOWED: Final = FILTERS | {"keep", "drop", "local"}
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 from cityhub.context.entities import Call, EntityOperations
 from cityhub.context.entity_api import PREFIX, feature_response, rendered_all
 from cityhub.context.linked import linked_entities
-from cityhub.context.views import PARAMETERS, is_local, join_level, view_of
 from cityhub.model.entity import Entity
 from cityhub.model.errors import BadRequestData
 from cityhub.model.jsonld import CORE_URL, TermMap
@@ -42,6 +41,7 @@ from cityhub.web.negotiation import (
     terms_of,
     window,
 )
+from cityhub.web.views import PARAMETERS, as_parameters, is_local, join_level, view_of
 
 FILTERS: Final = frozenset((
     "id", "idPattern", "type", "attrs", "q", "csf", "georel", "geometry", "coordinates", "geoproperty", "scopeQ",
@@ -52,8 +52,6 @@ QUERY: Final = PARAMETERS | FILTERS | WINDOW | {"local", "splitEntities"}
 QUERY_BODY: Final = frozenset(("splitEntities", "limit", "offset", "count", "local", "options", "format", "entityMap"))
 USUAL: Final = 1000
 """Queries whose URLs are at most so long are remembered."""
-_TEXTS: Final = ("lang", "join", "geometryProperty")
-_LISTS: Final = ("attrs", "pick", "omit", "datasetId", "containedBy")
 
 
 class QueryApi:
@@ -96,7 +94,7 @@ class QueryApi:
         ordering = document.get("ordering")
         if ordering is not None and not isinstance(ordering, dict):
             raise BadRequestData("'ordering' must be an object with 'orderBy'")
-        return await self._answer(request, query, {**_as_parameters(document), **query}, wanted, terms, media, ordering)
+        return await self._answer(request, query, {**as_parameters(document), **query}, wanted, terms, media, ordering)
 
     async def _answer(
         self,
@@ -158,32 +156,3 @@ def order_of(members: dict[str, str], terms: TermMap, ordering: dict[str, Any] |
 def _read_query(query_string: str, terms: TermMap) -> EntityQuery:
     """The query of a URL. Programs ask the same again and again, and reading it takes longer than answering."""
     return query_from_parameters(parse_query(query_string), terms)
-
-
-def _as_parameters(document: dict[str, Any]) -> dict[str, str]:
-    """The members of a Query document that shape the answer, as the URL parameters they correspond to (5.2.23)."""
-    parameters: dict[str, str] = {}
-    for name in _TEXTS:
-        _take(document, name, parameters, lambda value: value if isinstance(value, str) else None)
-    for name in _LISTS:
-        _take(document, name, parameters, _joined)
-    _take(document, "joinLevel", parameters, lambda value: str(value) if type(value) is int else None)
-    return parameters
-
-
-def _take(document: dict[str, Any], name: str, parameters: dict[str, str], read: Callable[[Any], str | None]) -> None:
-    if name not in document:
-        return
-    text = read(document[name])
-    if text is None:
-        raise BadRequestData(f"'{name}' of the query is not of the kind that it must be")
-    parameters[name] = text
-
-
-def _joined(value: Any) -> str | None:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        return ",".join(value)
-    return None
-

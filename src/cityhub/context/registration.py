@@ -95,7 +95,7 @@ def _members(document: Any, terms: Terms) -> Record:
         raise BadRequestData("A registration must be a JSON object")
     record: Record = {}
     for key, value in document.items():
-        name = _ALIASES.get(str(key), str(key))
+        name: str = _ALIASES.get(key) or key
         if name in READ_ONLY or name == "@context":
             continue
         reader = _READERS.get(name)

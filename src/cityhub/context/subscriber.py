@@ -1,8 +1,4 @@
-"""One active subscription at work: what it waits for, what is on its way to its receiver, and how far it has been served.
-
-A subscriber is served in the order of the journal. What its lane cannot take any more is left in the journal: the
-subscriber "lags" and is served from there again when there is room. What may not go out yet because of throttling is
-joined, so that the newest state goes out when the time has come.
+"""One subscription to entities at work: what it waits for, and what it holds back while it is throttled.
 
 Source: GS CIM 009 V1.9.1, clause 5.8.6.
 """
@@ -11,19 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from cityhub.context.entity_change import CREATED, DELETED, UPDATED, EntityChange, joined
 from cityhub.context.notification_form import Form, receiver_of
+from cityhub.context.outbox import Outbox
 from cityhub.context.subscription import query_of
 from cityhub.context.subscription_state import Key, Tally
 from cityhub.model.entity import Entity
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.entity_query import EntityQuery
 from cityhub.model.ngsild.moment import show
-from cityhub.model.ports import Delivery, Document, Lane, Receiver, Store
+from cityhub.model.ports import Delivery, Document, Store
 from cityhub.model.time import Clock, to_text
 
 MAX_HELD: Final = 1_000
@@ -34,17 +30,18 @@ log = logging.getLogger(__name__)
 
 
 class Subscriber:
-    """A subscription to entities while it is in the service of the notifier.
+    """A subscription to entities while the notifier serves it, in the order of the journal.
 
     Attributes:
         key: Collection, tenant and id of its record.
         record: The record.
         tally: Its counters.
+        outbox: What is on its way.
         query: What its entities must be like.
+        form: How its notifications are written.
         watched: The attributes (IRIs) that it watches; None: all.
         interval_s: Time between periodic notifications; None: it is notified of changes.
-        lag: None, or the position in the journal from which on it is to be served again.
-        progress_at: When (in the event loop's time) a notification was last finished, or began to wait.
+        active: Whether it is not paused.
     """
 
     def __init__(
@@ -53,16 +50,11 @@ class Subscriber:
     ) -> None:  # fmt: skip
         self.key = key
         self.tally = tally
-        self.lag: int | None = None
-        self.progress_at = 0.0
-        self._delivery = delivery
-        self._clock = clock
+        self.outbox = Outbox(record["id"], tally, delivery, wake)
         self._store = store
+        self._clock = clock
         self._wake = wake
         self._loop = asyncio.get_running_loop()
-        self._lane: Lane | None = None
-        self._receiver: Receiver | None = None
-        self._on_the_way: deque[tuple[int, int]] = deque()
         self._held: dict[str, EntityChange] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._quiet_until = 0.0
@@ -76,9 +68,9 @@ class Subscriber:
         self.form = Form(record, terms, self._store, self.key[1])
         self.watched = frozenset(members["watchedAttributes"]) if "watchedAttributes" in members else None
         self.interval_s: float | None = members.get("timeInterval")
-        self._throttling_s: float = members.get("throttling", 0.0)
-        self.expires_at: str = members.get("expiresAt", "~")
         self.active: bool = members.get("isActive", True)
+        self._expires_at: str = members.get("expiresAt", "~")
+        self._throttling_s: float = members.get("throttling", 0.0)
         self.matches = self.query.with_links(self._linked)
         triggers = members.get("notificationTrigger", ())
         attributes = sum(_BITS[name] for name in triggers if name in _BITS)
@@ -89,42 +81,32 @@ class Subscriber:
         }
         self._entity = {"created": "entityCreated" in triggers, "updated": False, "deleted": "entityDeleted" in triggers}
         receiver = receiver_of(record, terms, self.key[1])
-        if receiver != self._receiver:
-            self._change_receiver(receiver)
+        if not self.outbox.leads_to(receiver):
+            after = self.hold()
+            self._hold_nothing()
+            self.outbox.lead_to(receiver, after)
 
     def _linked(self, id: str) -> Entity | None:
         return self._store.get(self.key[1], id)
-
-    def _change_receiver(self, receiver: Receiver) -> None:
-        if self._lane is not None:
-            self.lag = self.hold()
-            self._drop()
-        self._receiver = receiver
-        self._lane = self._delivery.open(receiver, self)
-        if self.lag is not None:
-            self._wake()
 
     def revise(self, record: Document, terms: TermMap, position: int) -> None:
         """Goes on with a new version of its record, written at a position of the journal."""
         self._compile(record, terms)
         if not self.active:
-            self.give_up(position)  # a paused subscription hears nothing, not even later
+            self.give_up(position)  # a paused subscription hears nothing of the pause, not even later
         elif self.hold() is None:
             self.tally.served(position)
 
     def close(self) -> None:
         """Ends its service; what is on its way is forgotten."""
-        self._drop()
+        self._hold_nothing()
+        self.outbox.close()
 
-    def _drop(self) -> None:
-        if self._lane is not None:
-            self._lane.close()
-            self._lane = None
+    def _hold_nothing(self) -> None:
+        self._held.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._on_the_way.clear()
-        self._held.clear()
 
     # -- What it waits for -------------------------------------------------------------------------------------------
 
@@ -145,11 +127,15 @@ class Subscriber:
             return any(happened & wanted for happened in change.events.values())
         return any(name in watched and happened & wanted for name, happened in change.events.items())
 
+    def is_active(self, now: str) -> bool:
+        """Whether notifications may be sent."""
+        return self.active and self._expires_at > now
+
     # -- Being served ------------------------------------------------------------------------------------------------
 
     def take(self, changes: Sequence[EntityChange], now: str) -> None:
         """Is told of changes of different entities that it wants, unless it lags and will find them later."""
-        if self.lag is None:
+        if self.outbox.lag is None:
             self.serve(changes, now)
 
     def serve(self, changes: Sequence[EntityChange], now: str) -> bool:
@@ -159,7 +145,7 @@ class Subscriber:
         for change in changes:
             id = change.entity["id"]
             if id not in self._held and len(self._held) >= MAX_HELD:
-                self.lag = change.position - 1
+                self.outbox.lag = change.position - 1
                 return False
             held = self._held.get(id)
             self._held[id] = change if held is None else joined(held, change)
@@ -174,6 +160,7 @@ class Subscriber:
             return True
         changes = sorted(self._held.values(), key=lambda change: change.position)
         self._held.clear()
+        self._quiet_until = self._loop.time() + self._throttling_s
         return not changes or self._send(changes, now)
 
     def _released(self) -> None:
@@ -181,7 +168,7 @@ class Subscriber:
         now = to_text(self._clock.now())
         if self.is_active(now):
             self._release(now)
-        if self.lag is not None:
+        if self.outbox.lag is not None:
             self._wake()
 
     def _send(self, changes: Sequence[EntityChange], now: str) -> bool:
@@ -190,78 +177,23 @@ class Subscriber:
         except Exception:  # one faulty subscription must not stop the others; its change is passed over and said so
             log.exception("no notification could be written for subscription %s", self.key[2])
             return True
-        first, last = changes[0].position, max(change.last for change in changes)
-        return self.put(body, first, last)
-
-    def put(self, body: bytes, first: int, last: int) -> bool:
-        """Gives a notification of the changes at these positions to the lane. False: there is no room, it lags."""
-        if self._lane is None:
-            return True
-        if not self._lane.put(body, (first, last)):
-            self.lag = first - 1
-            return False
-        if not self._on_the_way:
-            self.progress_at = self._loop.time()
-        self._on_the_way.append((first, last))
-        if self._throttling_s:
-            self._quiet_until = self._loop.time() + self._throttling_s
-        return True
-
-    def tell(self, body: bytes) -> None:
-        """Gives a notification that is not about changes in the journal to the lane; what does not fit is left out."""
-        if self._lane is not None:
-            self._lane.put(body, None)
-
-    def is_active(self, now: str) -> bool:
-        """Whether notifications may be sent."""
-        return self.active and self.expires_at > now
-
-    def busy(self) -> bool:
-        """Whether notifications are on their way."""
-        return self._lane is not None and self._lane.waiting() > 0
+        return self.outbox.put(body, changes[0].position, max(change.last for change in changes))
 
     def hold(self) -> int | None:
         """The position up to which the journal is not needed for it any more; None when nothing is open."""
-        if self._on_the_way:
-            return self._on_the_way[0][0] - 1
+        hold = self.outbox.hold()
         if self._held:
-            return min(change.position for change in self._held.values()) - 1
-        return self.lag
+            held = min(change.position for change in self._held.values()) - 1
+            return held if hold is None else min(hold, held)
+        return hold
 
     def give_up(self, position: int) -> None:
-        """Forgets everything up to a position, because it has waited too long."""
-        receiver = self._receiver
-        self._drop()
-        self.lag = None
-        self.tally.served(position)
-        if receiver is not None:
-            self._lane = self._delivery.open(receiver, self)
+        """Forgets everything up to a position of the journal."""
+        self._hold_nothing()
+        self.outbox.give_up(position)
 
     def _be_quiet_after_last(self) -> None:
         last = self.tally.last_notification
         if self._throttling_s and last is not None:
             passed_s = (self._clock.now() - last).total_seconds()
             self._quiet_until = self._loop.time() + self._throttling_s - passed_s
-
-    # -- Telling -----------------------------------------------------------------------------------------------------
-
-    def attempted(self, token: Any, first: bool) -> None:
-        """See `cityhub.model.ports.Telling`."""
-        self.tally.sending(first)
-
-    def answered(self, token: Any, reason: str, first: bool) -> None:
-        """See `cityhub.model.ports.Telling`."""
-        self.tally.answered(not reason, first)
-        if reason and first:
-            log.info("a notification of subscription %s failed: %s", self.key[2], reason)
-
-    def finished(self, token: Any) -> None:
-        """See `cityhub.model.ports.Telling`."""
-        if self._on_the_way and self._on_the_way[0] == token:
-            self._on_the_way.popleft()
-            self.progress_at = self._loop.time()
-            self.tally.served(token[1])
-
-    def ready(self) -> None:
-        """See `cityhub.model.ports.Telling`."""
-        self._wake()

@@ -11,11 +11,11 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from cityhub.context.subscription_names import expand_members
-from cityhub.context.views import MAX_JOIN_LEVEL
 from cityhub.model.entity import NULL
 from cityhub.model.errors import BadRequestData
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.view import parse_projection
+from cityhub.web.views import MAX_JOIN_LEVEL
 
 MEDIA: Final = ("application/json", "application/ld+json", "application/geo+json")
 FORMATS: Final = ("normalized", "concise", "simplified", "keyValues")

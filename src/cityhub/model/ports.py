@@ -9,7 +9,7 @@ import msgspec
 
 from cityhub.model.change import Change
 from cityhub.model.condition import Condition
-from cityhub.model.entity import Entity
+from cityhub.model.entity import Attributes, Entity, Instance
 from cityhub.model.errors import CityHubError
 
 Document = dict[str, Any]
@@ -116,8 +116,134 @@ class Journal(Protocol):
     async def advance(self, reader: str, position: int) -> None:
         """Records durably that the reader has dealt with everything up to `position`."""
 
-    async def compact(self) -> int:
-        """Removes changes that all known readers have passed; returns how many."""
+    async def oldest(self) -> int:
+        """Position of the oldest change that is kept; one more than `last()` when none is."""
+
+    async def compact(self, keep: int = 0) -> int:
+        """Removes the changes that all known readers have passed; returns how many.
+
+        The newest `keep` changes stay, for those who come back without being known (clients of the live stream), and the
+        newest one always. It works in small portions, so that writes go on between them.
+        """
+
+
+TimeProperty = Literal["observedAt", "createdAt", "modifiedAt", "deletedAt"]
+
+
+class Evolution(msgspec.Struct, frozen=True):
+    """An entity as its history knows it, without the instances of its attributes.
+
+    Times are in the form of `cityhub.model.time.to_text`. `deleted_at` None: the entity has not been deleted.
+    """
+
+    id: str
+    types: list[str]
+    created_at: str
+    modified_at: str
+    deleted_at: str | None = None
+
+
+class Happening(msgspec.Struct, frozen=True):
+    """What one committed change of an entity adds to its history.
+
+    Attributes:
+        tenant: The tenant.
+        id: The entity's id.
+        at: When it was committed; the new instances are created then.
+        types: The entity's types after the change (of a deletion: before it).
+        deleted: Whether the entity was deleted.
+        instances: (attribute, instance) in order. An instance with "deletedAt" is the mark of a deletion.
+    """
+
+    tenant: str
+    id: str
+    at: str
+    types: list[str]
+    deleted: bool
+    instances: list[tuple[str, Instance]]
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Which instances of an entity's attributes are wanted.
+
+    Attributes:
+        property: The time that counts.
+        start: First moment; None: no beginning.
+        end: The moment at which the span has ended; None: no end.
+        bounded: Whether an instance must have that time at all. False: instances without it count as well, by when
+            they were modified, except marks of deletions.
+        attributes: The attributes wanted; None: all.
+        datasets: The datasets wanted, the default one as "@none"; None: all.
+        latest: Whether `limit` keeps the latest instances, not the earliest.
+        limit: Most instances of each attribute; None: all.
+    """
+
+    property: TimeProperty = "observedAt"
+    start: str | None = None
+    end: str | None = None
+    bounded: bool = False
+    attributes: frozenset[str] | None = None
+    datasets: frozenset[str] | None = None
+    latest: bool = False
+    limit: int | None = None
+
+
+class History(Protocol):
+    """What was true: the instances of every attribute over time.
+
+    Instances come out in the internal form with "instanceId", "createdAt", "modifiedAt" and, of deletions, "deletedAt",
+    in the order of the time asked about. The scope is kept as an attribute with the name "scope".
+    """
+
+    def position(self) -> int | None:
+        """The journal position up to which changes are in the history; None when it has never followed a journal."""
+
+    async def append(self, happenings: Sequence[Happening], position: int) -> None:
+        """Adds what happened and sets the position, both or neither. A position that was passed already adds nothing."""
+
+    async def follow(self, position: int) -> None:
+        """Sets the position without adding anything: the history goes on from there, also from an earlier one."""
+
+    async def put(self, tenant: str, id: str, types: Sequence[str], attributes: Attributes, *, create: bool) -> bool:
+        """Adds instances given by a client, in place of those with the same attribute, dataset and observedAt.
+
+        Types are added to the entity's. Returns whether the entity is new to the history.
+        Raises NotFound when it is and `create` is False.
+        """
+
+    async def modify(self, tenant: str, id: str, attribute: str, instance_id: str, change: Callable[[Instance], Instance]) -> None:
+        """Replaces one instance by what `change` makes of it. Raises NotFound for a missing entity, attribute or instance."""
+
+    async def delete_instance(self, tenant: str, id: str, attribute: str, instance_id: str) -> None:
+        """Removes one instance. Raises NotFound for a missing entity, attribute or instance."""
+
+    async def delete_attribute(self, tenant: str, id: str, attribute: str, dataset_id: str | None, delete_all: bool) -> None:
+        """Removes the instances of one dataset (None: the default one) or of all. Raises NotFound when there are none."""
+
+    async def delete_entity(self, tenant: str, id: str) -> None:
+        """Removes all that is known of an entity. Raises NotFound when nothing is."""
+
+    async def entity(self, tenant: str, id: str) -> Evolution | None:
+        """The entity, or None when the history does not know it."""
+
+    def scan(self, tenant: str, condition: Condition) -> AsyncIterator[list[Evolution]]:
+        """All entities that satisfy the condition as far as ids and types go, in blocks of bounded size, in the order of creation."""
+
+    async def read(self, tenant: str, ids: Sequence[str], window: Window) -> list[Attributes]:
+        """The wanted instances of each entity, by attribute; an attribute without any is left out."""
+
+    async def expire(self) -> int:
+        """Removes instances whose own expiresAt has passed; returns how many."""
+
+
+class Past(Protocol):
+    """What the context asks the history about entities that have no current state."""
+
+    async def delete_attribute(self, tenant: str, id: str, attribute: str, dataset_id: str | None, delete_all: bool) -> bool:
+        """Marks an attribute as deleted now in the history of an entity that was never in the context.
+
+        Returns False, and does nothing, when there is no such attribute in it.
+        """
 
 
 class Answer(msgspec.Struct, frozen=True):

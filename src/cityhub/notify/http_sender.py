@@ -8,9 +8,7 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from typing import Final
-from urllib.parse import urlsplit
-
-from yarl import URL
+from urllib.parse import quote, unquote, urlsplit
 
 from cityhub import __version__
 from cityhub.model.ports import Receiver
@@ -19,6 +17,8 @@ from cityhub.notify.lane import Attempt, Done
 
 AGENT: Final = f"CityHub/{__version__}"
 _PORTS: Final = {"http": 80, "https": 443}
+_AS_IT_IS: Final = "/?:@!$&'()*+,;=~-._%[]"
+"""What of a URL's path and query goes out as it was given; everything else is percent-encoded."""
 
 
 class HttpSender:
@@ -54,24 +54,24 @@ def request_head(receiver: Receiver) -> tuple[Target, bytes]:
     Raises:
         ValueError: The URI is no URL, or a header has what a header must not have.
     """
-    url = URL(receiver.uri)
-    scheme, host = urlsplit(receiver.uri).scheme.lower(), url.raw_host
-    if scheme not in _PORTS or not host:
+    parts = urlsplit(receiver.uri)
+    scheme = parts.scheme.lower()
+    if scheme not in _PORTS or not parts.hostname:
         raise ValueError(f"'{receiver.uri[:200]}' is not an absolute http or https URL")
-    port = url.port or _PORTS[scheme]
+    host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
+    port = parts.port or _PORTS[scheme]
     shown = f"[{host}]" if ":" in host else host
-    lines = [f"POST {url.raw_path_qs or '/'} HTTP/1.1", f"Host: {shown}" + ("" if port == _PORTS[scheme] else f":{port}")]
+    path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_AS_IT_IS)
+    lines = [f"POST {path} HTTP/1.1", f"Host: {shown}" + ("" if port == _PORTS[scheme] else f":{port}")]
     names = {name.lower() for name, _ in receiver.headers}
     if "user-agent" not in names:
         lines.append(f"User-Agent: {AGENT}")
-    if url.user is not None and "authorization" not in names:
-        lines.append(f"Authorization: {_basic(url)}")
+    if parts.username is not None and "authorization" not in names:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        lines.append(f"Authorization: Basic {b64encode(pair.encode()).decode()}")
     for name, value in receiver.headers:
         if any(letter in "\r\n\0" for letter in name + value):
             raise ValueError(f"The header '{name[:100]!r}' must not have line breaks")
         lines.append(f"{name}: {value}")
     return Target(scheme == "https", host, port), "\r\n".join([*lines, "Content-Length: "]).encode("utf-8")
 
-
-def _basic(url: URL) -> str:
-    return "Basic " + b64encode(f"{url.user}:{url.password or ''}".encode()).decode()

@@ -36,6 +36,8 @@ from cityhub.storage.postgres_values import WASTED, ValueIndexes
 from cityhub.storage.postgres_write import Writer
 
 _SWEEP = 1_000
+PORTION = 5_000
+"""Journal entries per transaction of a compaction, so that other work goes on between."""
 _RETRY_S = 1.0
 
 
@@ -299,19 +301,30 @@ class PostgresStore:
         """Every durable reader and how far it has come."""
         return {decode(name): position for name, position in await self._link.rows("SELECT name, position FROM reader")}
 
-    async def compact(self) -> int:
-        """See `cityhub.model.ports.Journal.compact`. The newest entry always stays; without readers all entries do."""
+    async def oldest(self) -> int:
+        """See `cityhub.model.ports.Journal.oldest`."""
+        rows = await self._link.rows("SELECT coalesce((SELECT min(position) FROM journal), last + 1) FROM journal_head")
+        return int(rows[0][0])
+
+    async def compact(self, keep: int = 0) -> int:
+        """See `cityhub.model.ports.Journal.compact`."""
 
         async def work(connection: Connection) -> int:
             async with connection.transaction():
                 await connection.execute(f"SELECT pg_advisory_xact_lock({LOCKS}, {READERS})")
                 cursor = await connection.execute(
-                    "DELETE FROM journal WHERE position <= (SELECT min(position) FROM reader)"
-                    " AND position < (SELECT max(position) FROM journal)"
+                    "DELETE FROM journal WHERE position IN (SELECT position FROM journal WHERE position <= least("
+                    "(SELECT max(position) FROM journal) - %s, (SELECT min(position) FROM reader)) ORDER BY position LIMIT %s)",
+                    (max(keep, 1), PORTION),
                 )
                 return cursor.rowcount
 
-        return await self._link.read(work)
+        removed = 0
+        while True:
+            portion = await self._link.read(work)
+            removed += portion
+            if portion < PORTION:
+                return removed
 
     def _now(self) -> str:
         return to_text(self._clock.now())

@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any, cast
 
 import orjson
@@ -22,9 +20,8 @@ from cityhub.model.ports import ENTITIES
 from cityhub.storage.kept import Kept, Key, Memory
 from cityhub.storage.kept import decode as decode_document
 from cityhub.storage.postgres_link import Connection, Link, cancelled, decode
+from cityhub.storage.tail import Tail
 
-TAIL = 4_000
-"""Newest changes that are kept in memory for the journal's readers."""
 _BLOCK = 1_000
 _FAR_BEHIND = 20_000
 _LONGEST_PAUSE_S = 5.0
@@ -64,14 +61,16 @@ class Follower:
         memory: Documents as last committed.
         tenants: The known tenants.
         paths: Ids of the indexed paths that queries may use, by attribute and path.
+        committing: Held by the writer from a commit until `absorb`, so that the hub's own changes are not read back when
+            they are announced before the commit's answer has come.
         is_current: Whether changes of other hubs would be heard of now.
     """
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._tail: deque[Change] = deque(maxlen=TAIL)
+        self._tail = Tail()
         self._grown = asyncio.Event()
-        self._reading = asyncio.Lock()
+        self.committing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self.last = 0
         self.memory = Memory()
@@ -81,8 +80,7 @@ class Follower:
 
     async def start(self) -> None:
         """Begins to listen; raises psycopg.Error when that is not possible now."""
-        connection = await self._link.connect()
-        await self._begin(connection)
+        connection = await self._begin()
         self._task = asyncio.create_task(self._run(connection), name="cityhub-postgres-follower")
 
     async def stop(self) -> None:
@@ -94,11 +92,7 @@ class Follower:
         """The changes after a position, when memory holds them all; None when the journal must be asked."""
         if after >= self.last:
             return []
-        if not self._tail or self._tail[0].position > after + 1:
-            return None
-        # Positions in the tail have no gaps: `absorb` begins a new tail at each.
-        start = after + 1 - self._tail[0].position
-        return list(islice(self._tail, start, start + limit))
+        return self._tail.read(after, limit)
 
     async def wait(self, after: int) -> None:
         """Returns as soon as `last` is greater than `after`."""
@@ -118,14 +112,17 @@ class Follower:
             known[change.collection, change.tenant, change.id] = cast("Kept | None", change.after)
         self.memory.publish(known)
         self._tail.extend(fresh)
-        if fresh[-1].position - self._tail[0].position != len(self._tail) - 1:
-            self._tail.clear()
         self.tenants.update(change.tenant for change in fresh)
         self._reach(fresh[-1].position)
 
-    async def catch_up(self) -> None:
-        """Reads what the journal has beyond `last`. Raises StoreUnavailable when the server is away."""
-        async with self._reading:
+    async def catch_up(self, announced: int | None = None) -> None:
+        """Reads what the journal has beyond `last`, unless that is at or beyond what was announced.
+
+        Raises StoreUnavailable when the server is away.
+        """
+        async with self.committing:
+            if announced is not None and announced <= self.last:
+                return
             newest = await self._newest()
             if newest - self.last > _FAR_BEHIND:
                 self.forget()
@@ -153,7 +150,17 @@ class Follower:
         self.memory.clear()
         self._tail.clear()
 
-    async def _begin(self, connection: Connection) -> None:
+    async def _begin(self) -> Connection:
+        """A connection that listens, with memory begun anew. Raises psycopg.Error when the server is away."""
+        connection = await self._link.connect()
+        try:
+            await self._look(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def _look(self, connection: Connection) -> None:
         """Listens first and looks then, so that nothing falls between; what came meanwhile is forgotten with the rest."""
         await connection.execute("LISTEN cityhub")
         await self._load_names(connection)
@@ -191,8 +198,7 @@ class Follower:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
                 with contextlib.suppress(psycopg.Error, OSError):
-                    connection = await self._link.connect()
-                    await self._begin(connection)
+                    connection = await self._begin()
                     pause = 0.05
 
     async def _listen(self, connection: Connection) -> None:
@@ -204,4 +210,4 @@ class Follower:
                 if notice.payload in (DROPPED, NAMES):
                     await self.reload()
                 elif notice.payload.isdigit() and int(notice.payload) > self.last:
-                    await self.catch_up()
+                    await self.catch_up(int(notice.payload))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -136,7 +136,8 @@ def _entity_rows(rows: Rows, key: Key, before: Kept | None, after: Kept | None, 
     for attribute in attribute_changes(before, after):
         was = before["attrs"].get(attribute, ()) if before is not None else ()
         now = after["attrs"].get(attribute, ())
-        _place_rows(rows, key, after.number, attribute, list(boxes(was)), list(boxes(now)))
+        if _has_places(was) or _has_places(now):
+            _place_rows(rows, key, after.number, attribute, list(boxes(was)), list(boxes(now)))
         for path in paths.get(attribute, ()):
             _value_rows(rows, key, after.number, path, was, now)
 
@@ -173,6 +174,10 @@ def array_text(items: Iterable[str]) -> str:
     """Texts as the text of a PostgreSQL array."""
     quoted = (encode(item).replace("\\", "\\\\").replace('"', '\\"') for item in items)
     return "{" + ",".join(f'"{item}"' for item in quoted) + "}"
+
+
+def _has_places(instances: Sequence[Instance]) -> bool:
+    return len(instances) > 1 or (len(instances) == 1 and instances[0]["type"] == "GeoProperty")
 
 
 def _place_rows(rows: Rows, key: Key, seq: int, attribute: str, was: list[Box], now: list[Box]) -> None:

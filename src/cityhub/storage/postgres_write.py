@@ -158,8 +158,12 @@ class Writer:
             return transaction.outcomes
         rows = rows_of(batch, paths)
         shapes = await self._shape_ids(rows)
-        last = await self._send(connection, batch, rows, shapes, transaction)
-        await self._publish(batch, last)
+        async with self._follower.committing:
+            last = await self._send(connection, batch, rows, shapes, transaction)
+            is_known = self._publish(batch, last)
+        if not is_known:
+            with contextlib.suppress(StoreUnavailable):  # the write is durable all the same; the follower comes after
+                await self._follower.catch_up()
         return transaction.outcomes
 
     async def _load(self, connection: Connection, keys: list[Key], transaction: _Transaction) -> tuple[Batch, list[ValuePath]]:
@@ -221,16 +225,16 @@ class Writer:
                 return int((await cursor.fetchall())[0][0])
         raise AssertionError("a batch without positions")
 
-    async def _publish(self, batch: Batch, last: int) -> None:
+    def _publish(self, batch: Batch, last: int) -> bool:
+        """Makes the batch known to this hub, if it knows all that was committed before."""
         first = last - len(batch.entries) + 1
         for entry in batch.entries:
             if entry.after is not None and entry.after.number < 0:
                 entry.after.number = first - 1 - entry.after.number
-        if first == self._follower.last + 1:
-            self._follower.absorb([entry.change(first + at, batch.now) for at, entry in enumerate(batch.entries)])
-        else:
-            with contextlib.suppress(StoreUnavailable):  # the write is durable all the same; the follower comes after
-                await self._follower.catch_up()
+        if first != self._follower.last + 1:
+            return False
+        self._follower.absorb([entry.change(first + at, batch.now) for at, entry in enumerate(batch.entries)])
+        return True
 
     async def _was_committed(self, transaction: _Transaction) -> bool:
         """Whether a transaction whose answer was lost was committed.

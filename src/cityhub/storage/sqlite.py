@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -31,8 +30,10 @@ from cityhub.storage.sqlite_query import PROBE, Planner, Source
 from cityhub.storage.sqlite_schema import connect, migrate
 from cityhub.storage.sqlite_search import (
     BLOCK,
+    PORTION,
     Search,
     delete_expired,
+    delete_passed,
     drop_tenant_rows,
     index_block,
     journal_rows,
@@ -40,9 +41,8 @@ from cityhub.storage.sqlite_search import (
     rows_of,
 )
 from cityhub.storage.sqlite_writer import Writer
+from cityhub.storage.tail import Tail
 
-TAIL = 4_000
-"""Newest changes that are kept in memory for the journal's readers."""
 AT_ONCE = 50
 """A search among so few candidates runs in the event loop: handing it to a thread would take longer."""
 WORTH_AN_INDEX = 200
@@ -74,7 +74,7 @@ class SqliteStore:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._memory = Memory()
-        self._tail: deque[Change] = deque(maxlen=TAIL)
+        self._tail = Tail()
         self._grown = asyncio.Event()
         self._reading = connect(path, readonly=True)
         self._thread = threading.get_ident()
@@ -338,12 +338,11 @@ class SqliteStore:
 
     async def read(self, after: int, limit: int = 1000) -> list[Change]:
         """See `cityhub.model.ports.Journal.read`."""
-        tail = list(self._tail)
-        if tail and tail[0].position <= after + 1:
-            start = max(0, after + 1 - tail[0].position)
-            return tail[start : start + limit]
         if after >= self._last:
             return []
+        recent = self._tail.read(after, limit)
+        if recent is not None:
+            return recent
         return await self._in_thread(lambda connection: journal_rows(connection, after, limit))
 
     async def wait(self, after: int) -> None:
@@ -378,17 +377,18 @@ class SqliteStore:
         """Every durable reader and how far it has come."""
         return dict(self._reading.execute("SELECT name, position FROM reader"))
 
-    async def compact(self) -> int:
-        """See `cityhub.model.ports.Journal.compact`. The newest entry always stays."""
-        last = self._last
+    async def oldest(self) -> int:
+        """See `cityhub.model.ports.Journal.oldest`."""
+        return int(self._reading.execute("SELECT min(position) FROM journal").get or self._last + 1)
 
-        def delete(connection: apsw.Connection) -> int:
-            connection.execute(
-                "DELETE FROM journal WHERE position < ? AND position <= (SELECT coalesce(min(position), 0) FROM reader)", (last,)
-            )
-            return connection.changes()
-
-        return cast(int, await self._writer.submit_job(delete))
+    async def compact(self, keep: int = 0) -> int:
+        """See `cityhub.model.ports.Journal.compact`."""
+        removed = 0
+        while True:
+            portion = cast(int, await self._writer.submit_job(partial(delete_passed, keep)))
+            removed += portion
+            if portion < PORTION:
+                return removed
 
     # -- Threads -------------------------------------------------------------------------------------------------
 

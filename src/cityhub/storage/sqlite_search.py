@@ -20,8 +20,10 @@ from cityhub.storage.sqlite_rows import value_rows
 
 BLOCK = 500
 """Rows read at a time."""
-INDEX_BLOCK = 5_000
+INDEX_BLOCK = 1_000
 """Entities per transaction while a value index is built, so that other writes go on between."""
+PORTION = 1_000
+"""Journal entries per transaction of a compaction, for the same reason."""
 
 
 class Search:
@@ -126,6 +128,20 @@ def journal_rows(connection: apsw.Connection, after: int, limit: int) -> list[Ch
         Change(position, collection, tenant, id, kind, at, _json(after_), _json(before), orjson.loads(attributes), trace)
         for position, collection, tenant, id, kind, at, after_, before, attributes, trace in rows
     ]
+
+
+def delete_passed(keep: int, connection: apsw.Connection) -> int:
+    """Removes the oldest journal entries that all readers have passed, one portion of them; how many."""
+    last = connection.execute("SELECT max(position) FROM journal").get
+    if last is None:
+        return 0
+    passed = connection.execute("SELECT min(position) FROM reader").get
+    bound = min(last - max(keep, 1), last if passed is None else passed)
+    connection.execute(
+        "DELETE FROM journal WHERE position IN (SELECT position FROM journal WHERE position <= ? ORDER BY position LIMIT ?)",
+        (bound, PORTION),
+    )
+    return connection.changes()
 
 
 def _json(encoded: bytes | None) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ import uvloop
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from cityhub.settings import Settings
+from cityhub.web.joined import JoinedTransport
 
 MAX_HEAD_BYTES: Final = 65_536
 """The largest request line with headers; a longer one is answered 431."""
@@ -31,6 +32,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for the first request."""
         super().connection_made(transport)
+        self.transport = JoinedTransport(transport, self.loop)
         self._head_bytes: int | None = 0
         self._chunk_bytes = 0
         self._deadline: asyncio.TimerHandle | None = self.loop.call_later(self.arrival_timeout_s, self._too_slow)

@@ -50,7 +50,7 @@ class Proxy:
     def close(self) -> None:
         """Cuts and cleans up."""
         self.cut()
-        self._run(asyncio.sleep(0.05))
+        self._run(self._finish())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -70,12 +70,23 @@ class Proxy:
         for writer in self._writers:
             writer.transport.abort()
 
+    async def _finish(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
+        await self._abort()
+        await asyncio.sleep(0.05)  # an aborted transport closes in the next rounds of the loop
+
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             server_reader, server_writer = await asyncio.open_unix_connection(self._target)
             self._writers |= {writer, server_writer}
-            await asyncio.gather(self._pump(reader, server_writer, False), self._pump(server_reader, writer, True))
-            self._writers -= {writer, server_writer}
+            try:
+                await asyncio.gather(self._pump(reader, server_writer, False), self._pump(server_reader, writer, True))
+            finally:
+                self._writers -= {writer, server_writer}
+                writer.transport.abort()
+                server_writer.transport.abort()
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, answers: bool) -> None:
         with contextlib.suppress(OSError):

@@ -5,7 +5,8 @@ Source: GS CIM 009 V1.9.1, clauses 6.3.7, 6.3.11, 6.3.15, 4.15, 4.21 and tables 
 
 from __future__ import annotations
 
-from typing import Final, cast
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 from cityhub.model.errors import BadRequestData, InvalidRequest
 from cityhub.model.jsonld import TermMap
@@ -20,6 +21,8 @@ PARAMETERS: Final = frozenset((
 FORMATS: Final = {"normalized": "normalized", "concise": "concise", "simplified": "simplified", "keyValues": "simplified"}
 OPTIONS: Final = frozenset((*FORMATS, "sysAttrs"))
 MAX_JOIN_LEVEL: Final = 8
+_TEXTS: Final = ("lang", "join", "geometryProperty")
+_LISTS: Final = ("attrs", "pick", "omit", "datasetId", "containedBy")
 
 
 def view_of(query: dict[str, str], terms: TermMap, media: str) -> View:
@@ -42,7 +45,7 @@ def view_of(query: dict[str, str], terms: TermMap, media: str) -> View:
         pick=pick,
         omit=omit,
         attrs=attributes,
-        dataset_ids=_datasets(query),
+        dataset_ids=dataset_ids(query),
         geometry_property=terms.expand(geometry) if geometry else NORMALIZED.geometry_property,
         join_level=levels if query.get("join") == "inline" else 0,
     )
@@ -72,7 +75,8 @@ def attributes_of(query: dict[str, str], terms: TermMap) -> frozenset[str] | Non
     return frozenset(terms.expand_name(name) for name in names)
 
 
-def _datasets(query: dict[str, str]) -> frozenset[str] | None:
+def dataset_ids(query: dict[str, str]) -> frozenset[str] | None:
+    """The datasets of the `datasetId` parameter, the default one as "@none"; None when it is absent. Raises BadRequestData."""
     text = query.get("datasetId")
     if text is None:
         return None
@@ -102,3 +106,31 @@ def join_level(query: dict[str, str]) -> int:
 def is_local(query: dict[str, str]) -> bool:
     """Whether the caller wants this broker's own data only."""
     return flag(query, "local")
+
+
+def as_parameters(document: dict[str, Any]) -> dict[str, str]:
+    """The members of a Query document that shape the answer, as the URL parameters they correspond to (5.2.23)."""
+    parameters: dict[str, str] = {}
+    for name in _TEXTS:
+        _take(document, name, parameters, lambda value: value if isinstance(value, str) else None)
+    for name in _LISTS:
+        _take(document, name, parameters, _joined)
+    _take(document, "joinLevel", parameters, lambda value: str(value) if type(value) is int else None)
+    return parameters
+
+
+def _take(document: dict[str, Any], name: str, parameters: dict[str, str], read: Callable[[Any], str | None]) -> None:
+    if name not in document:
+        return
+    text = read(document[name])
+    if text is None:
+        raise BadRequestData(f"'{name}' of the query is not of the kind that it must be")
+    parameters[name] = text
+
+
+def _joined(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return ",".join(value)
+    return None

@@ -1,0 +1,1 @@
+"""What was true: the NGSI-LD temporal interface and the store behind it."""

@@ -1,0 +1,138 @@
+"""HTTP of the temporal evolution of entities: consumption.
+
+Source: GS CIM 009 V1.9.1, clauses 5.7.3, 5.7.4, 6.3.10, 6.18.3.2, 6.19.3.1 and 6.24.3.1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from cityhub.history.evolutions import Consumption, Evolutions
+from cityhub.history.recorder import Recorder
+from cityhub.history.temporal_api import ENTITIES, ENTITY, read_id
+from cityhub.history.temporal_view import SHAPE, TIME, TemporalView, view_of_document, view_of_parameters
+from cityhub.model.errors import BadRequestData
+from cityhub.model.jsonld import TermMap
+from cityhub.model.ngsild.entity_query import EntityQuery, query_from_document, query_from_parameters
+from cityhub.model.ngsild.order import parse_order
+from cityhub.model.ngsild.q import parse_q
+from cityhub.model.ports import Store
+from cityhub.web.http import Request, Response, Route
+from cityhub.web.negotiation import (
+    ContextSource,
+    accepted,
+    body_and_terms,
+    check_parameters,
+    check_tenant,
+    document_response,
+    flag,
+    page_headers,
+    tenant_of,
+    terms_of,
+    window,
+)
+from cityhub.web.views import as_parameters, is_local
+
+_FILTERS: Final = frozenset((
+    "id", "idPattern", "type", "q", "csf", "georel", "geometry", "coordinates", "geoproperty", "scopeQ", "expandValues", "jsonKeys",
+))  # fmt: skip
+_PAGE: Final = frozenset(("limit", "offset", "count", "orderBy", "collation"))
+_RETRIEVE: Final = SHAPE | TIME | {"local"}
+_QUERY: Final = SHAPE | TIME | _FILTERS | _PAGE | {"local"}
+_QUERY_BODY: Final = frozenset(("limit", "offset", "count", "local", "options", "format"))
+
+
+class TemporalQueryApi:
+    """The doors that read histories."""
+
+    def __init__(self, consumption: Consumption, recorder: Recorder, contexts: ContextSource, store: Store) -> None:
+        self._consumption = consumption
+        self._recorder = recorder
+        self._contexts = contexts
+        self._store = store
+
+    def routes(self) -> list[Route]:
+        """All doors, for the hub."""
+        doors: list[tuple[str, str, Any, str, str]] = [
+            ("GET", ENTITY, self.retrieve, "Retrieve Temporal Evolution of an Entity", "6.19.3.1"),
+            ("GET", ENTITIES, self.query, "Query Temporal Evolution of Entities", "6.18.3.2"),
+            (
+                "POST", "/ngsi-ld/v1/temporal/entityOperations/query", self.query_by_post,
+                "Query Temporal Evolution of Entities by POST", "6.24.3.1",
+            ),
+        ]  # fmt: skip
+        return [
+            Route(method, path, handler, "history.read", operation, f"GS CIM 009 {clause}", "history")
+            for method, path, handler, operation, clause in doors
+        ]
+
+    async def retrieve(self, request: Request) -> Response:
+        """GET /temporal/entities/{id}."""
+        query = check_parameters(request, _RETRIEVE)
+        media = accepted(request.headers.get("accept", ""))
+        terms = await terms_of(request, self._contexts)
+        id = read_id(request)
+        shown = view_of_parameters(query, terms, required=False)
+        found = await self._consumption.retrieve(await self._tenant(request), id, shown, terms)
+        return _response(found.documents[0], found, terms, media, [])
+
+    async def query(self, request: Request) -> Response:
+        """GET /temporal/entities."""
+        query = check_parameters(request, _QUERY)
+        media = accepted(request.headers.get("accept", ""))
+        terms = await terms_of(request, self._contexts)
+        if "csf" in query:
+            parse_q(query["csf"], terms, where="csf")
+        wanted = query_from_parameters(query, terms)
+        shown = view_of_parameters(query, terms, required=True)
+        return await self._answer(request, query, wanted, shown, terms, media, query.get("orderBy"))
+
+    async def query_by_post(self, request: Request) -> Response:
+        """POST /temporal/entityOperations/query."""
+        query = check_parameters(request, _QUERY_BODY)
+        media = accepted(request.headers.get("accept", ""))
+        document, terms = await body_and_terms(request, self._contexts)
+        if not isinstance(document, dict) or document.get("type", document.get("@type")) != "Query":
+            raise BadRequestData("The body must be an object with \"type\": \"Query\"")
+        wanted = query_from_document(document, terms)
+        shown = view_of_document(document, query, {**as_parameters(document), **query}, terms)
+        ordering = document.get("ordering", {})
+        if not isinstance(ordering, dict):
+            raise BadRequestData("'ordering' must be an object with 'orderBy'")
+        return await self._answer(request, query, wanted, shown, terms, media, ordering.get("orderBy"))
+
+    async def _answer(
+        self, request: Request, query: dict[str, str], wanted: EntityQuery, shown: TemporalView, terms: TermMap, media: str, order_by: Any
+    ) -> Response:
+        wanted.require_narrow(local=is_local(query) or wanted.every_type)
+        wanted.require_links(0)
+        descending = read_direction(order_by, terms)
+        limit, offset = window(query)
+        tenant = await self._tenant(request)
+        count = flag(query, "count")
+        found = await self._consumption.query(tenant, wanted, shown, terms, (limit, offset), count=count, descending=descending)
+        headers = page_headers(request, media, len(found.documents), found.count, limit, offset)
+        return _response(found.documents, found, terms, media, headers)
+
+    async def _tenant(self, request: Request) -> str:
+        """The tenant, which must exist, once the history has everything that was acknowledged before the request."""
+        tenant = tenant_of(request)
+        check_tenant(self._store.tenants(), tenant)
+        await self._recorder.caught_up()
+        return tenant
+
+
+def read_direction(order_by: Any, terms: TermMap) -> bool | None:
+    """Whether the order by id is descending; None without an order. Raises BadRequestData for an order by anything else (5.7.4.4)."""
+    if order_by is None:
+        return None
+    if any(name != "id" for name in parse_order(order_by, terms).names):
+        raise BadRequestData("Histories can be ordered by 'id' only")
+    words = order_by.split(",") if isinstance(order_by, str) else order_by
+    return str(words[0]).endswith(";desc")
+
+
+def _response(body: Any, found: Evolutions, terms: TermMap, media: str, headers: list[tuple[str, str]]) -> Response:
+    if found.content_range is None:
+        return document_response(body, terms, media, headers=headers)
+    return document_response(body, terms, media, status=206, headers=[*headers, ("content-range", found.content_range)])
