@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from cityhub.context.entity_change import EntityChange, entity_change
 from cityhub.context.intervals import Intervals
 from cityhub.context.laggards import BLOCK, MAX_ENTITIES, Laggards, groups, wants
+from cityhub.context.outbox import Outbox
 from cityhub.context.periodic import notify_of_all
 from cityhub.context.subscriber import Subscriber
 from cityhub.context.subscription import COLLECTION
@@ -70,14 +71,14 @@ class Notifier:
         self._handlers: dict[str, Handler] = {COLLECTION: self._subscription_changed}
         self._loads: list[Callable[[], Awaitable[None]]] = [self._load]
         self._jobs: list[Callable[[], Coroutine[Any, Any, None]]] = [self._read, self._laggards.run, self._keep_house, self._intervals.run]
-        self._holds: list[Callable[[], int | None]] = []
+        self._outboxes: list[Callable[[], Iterable[Outbox]]] = []
 
     def join(
         self,
         load: Callable[[], Awaitable[None]],
         handlers: dict[str, Handler],
         job: Callable[[], Coroutine[Any, Any, None]],
-        hold: Callable[[], int | None],
+        outboxes: Callable[[], Iterable[Outbox]],
     ) -> None:
         """Lets somebody else serve other subscriptions from the same reader. To be called before the start.
 
@@ -85,12 +86,12 @@ class Notifier:
             load: Called at the start, before the journal is read.
             handlers: Who hears of the changes of a collection, one after the other in the order of the journal.
             job: Runs in the background until the end.
-            hold: Gives the position up to which the journal is not needed any more; None when nothing is open.
+            outboxes: Gives what is on its way to these other subscribers.
         """
         self._loads.append(load)
         self._handlers.update(handlers)
         self._jobs.append(job)
-        self._holds.append(hold)
+        self._outboxes.append(outboxes)
 
     # -- Life --------------------------------------------------------------------------------------------------------
 
@@ -117,7 +118,8 @@ class Notifier:
             subscriber.close()
 
     def _in_flight(self) -> bool:
-        return any(subscriber.outbox.in_flight() for subscriber in self._subscribers.values())
+        own = any(subscriber.outbox.in_flight() for subscriber in self._subscribers.values())
+        return own or any(outbox.in_flight() for outboxes in self._outboxes for outbox in outboxes())
 
     async def _load(self) -> None:
         states = {(tenant, state["id"]): state for tenant, state in await self._store.records(None, COLLECTION + SUFFIX)}
@@ -247,7 +249,7 @@ class Notifier:
     async def _save(self, *, everything: bool = False) -> None:
         await self._tallies.save(everything=everything)
         holds = [hold for one in self._subscribers.values() if (hold := one.hold()) is not None]
-        holds += [hold for other in self._holds if (hold := other()) is not None]
+        holds += [hold for outboxes in self._outboxes for outbox in outboxes() if (hold := outbox.hold()) is not None]
         low = min([self.position, *holds])
         if low > self._saved:
             await self._journal.advance(READER, low)

@@ -64,9 +64,10 @@ class Hub:
 
     async def patch(self, fragment: dict[str, Any]) -> None:
         read = read_fragment(fragment, CORE)
-        await self.store.write("", [
+        [result] = await self.store.write("", [
             Write("urn:s:1", lambda current, now: (patched(current, read, None, now, registrations=True), None), REGISTRATIONS)
         ])  # fmt: skip
+        assert result is None, result
 
 
 @pytest.fixture
