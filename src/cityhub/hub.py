@@ -16,7 +16,7 @@ from cityhub.context.batch_api import BatchApi
 from cityhub.context.context_api import context_routes
 from cityhub.context.contexts import Contexts
 from cityhub.context.discovery_api import DiscoveryApi
-from cityhub.context.entities import EntityOperations
+from cityhub.context.distribution import DistributedOperations
 from cityhub.context.entity_api import EntityApi
 from cityhub.context.identity_api import IdentityApi, read_alias
 from cityhub.context.live import live_selection
@@ -26,6 +26,7 @@ from cityhub.context.query_api import QueryApi
 from cityhub.context.registration_api import RegistrationApi
 from cityhub.context.registration_notifier import RegistrationNotifier
 from cityhub.context.registrations import Registrations
+from cityhub.context.source_requests import SourceRequests
 from cityhub.context.source_state import SourceStates
 from cityhub.context.subscription_api import SubscriptionApi
 from cityhub.context.subscription_state import Tallies
@@ -95,7 +96,8 @@ class Hub:
         self.registrations = Registrations(store, clock)
         states = SourceStates(clock, time.monotonic)
         self._registration_api = RegistrationApi(self.registrations, states, self.contexts, store, clock, url)
-        self.operations = EntityOperations(store)
+        requests = SourceRequests(self.outbound, self.contexts, states, alias, time.monotonic)
+        self.operations = DistributedOperations(store, self.registrations, requests)
         mqtt_policy = AddressPolicy(settings.mqtt_allow, loopback_allowed=settings.dev)
         self.delivery = MessageDelivery(AddressPolicy(settings.outbound_allow, loopback_allowed=settings.dev), mqtt_policy)
         self.tallies = Tallies(store, clock)

@@ -144,7 +144,8 @@ class Application:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def _send(self, request: Request, response: Response, receive: Receive, send: Send) -> None:
-        headers = [(_name(name), value.encode("latin-1", "replace")) for name, value in response.headers]
+        given = response.headers + request.answer_headers if request.answer_headers else response.headers
+        headers = [(_name(name), value.encode("latin-1", "replace")) for name, value in given]
         headers += self._headers
         tenant = request.headers.get("ngsild-tenant")
         if tenant:  # GS CIM 009 6.3.14: also with errors
