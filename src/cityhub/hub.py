@@ -186,9 +186,10 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
-            *((self._feeds.stop,) if self._feeds is not None else ()), self.live.close, self.notifier.stop, self.delivery.close, self.outbound.close,
-            self.contexts.save_usage, self.recorder.stop, self.history.close, self.store.close, self.observation.close,
+            *feeds, self.live.close, self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
+            self.recorder.stop, self.history.close, self.store.close, self.observation.close,
         ):  # fmt: skip
             try:
                 await end()
