@@ -16,7 +16,7 @@ from cityhub.context.batch_api import BatchApi
 from cityhub.context.context_api import context_routes
 from cityhub.context.contexts import Contexts
 from cityhub.context.discovery_api import DiscoveryApi
-from cityhub.context.entities import EntityOperations
+from cityhub.context.distribution import DistributedOperations
 from cityhub.context.entity_api import EntityApi
 from cityhub.context.identity_api import IdentityApi, read_alias
 from cityhub.context.live import live_selection
@@ -24,7 +24,9 @@ from cityhub.context.notifier import Notifier
 from cityhub.context.purge_api import PurgeApi
 from cityhub.context.query_api import QueryApi
 from cityhub.context.registration_api import RegistrationApi
+from cityhub.context.registration_notifier import RegistrationNotifier
 from cityhub.context.registrations import Registrations
+from cityhub.context.source_requests import SourceRequests
 from cityhub.context.source_state import SourceStates
 from cityhub.context.subscription_api import SubscriptionApi
 from cityhub.context.subscription_state import Tallies
@@ -97,11 +99,13 @@ class Hub:
         self.registrations = Registrations(store, clock)
         states = SourceStates(clock, time.monotonic)
         self._registration_api = RegistrationApi(self.registrations, states, self.contexts, store, clock, url)
-        self.operations = EntityOperations(store)
+        requests = SourceRequests(self.outbound, self.contexts, states, alias, time.monotonic)
+        self.operations = DistributedOperations(store, self.registrations, requests)
         mqtt_policy = AddressPolicy(settings.mqtt_allow, loopback_allowed=settings.dev)
         self.delivery = MessageDelivery(AddressPolicy(settings.outbound_allow, loopback_allowed=settings.dev), mqtt_policy)
         self.tallies = Tallies(store, clock)
         self.notifier = Notifier(store, store, self.delivery, self.contexts, clock, self.tallies)
+        RegistrationNotifier(store, self.delivery, self.contexts, clock, self.tallies, self.notifier)
         self.history = open_history(Path(settings.data), clock)
         self.recorder = Recorder(store, self.history)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
@@ -122,6 +126,7 @@ class Hub:
             *DiscoveryApi(self.operations, self.contexts, store).routes(),
             *self._registration_api.routes(),
             *SubscriptionApi(store, self.contexts, self.clock, self.tallies).routes(),
+            *SubscriptionApi(store, self.contexts, self.clock, self.tallies, registrations=True).routes(),
             *TemporalApi(self.history, self.recorder, self.contexts, store, self.clock).routes(),
             *TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store).routes(),
             *context_routes(self.contexts),
@@ -150,6 +155,8 @@ class Hub:
     async def _flows(self) -> list[Flow]:
         feeds = self.district.feeds if self.district else []
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
+        behind = self.journal.last() - self.recorder.position
+        lines.append(Flow("journal", "attribute instances", "history", f"{behind} changes behind"))
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
 
     async def _compact(self) -> int:

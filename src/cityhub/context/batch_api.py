@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from cityhub.context.entities import AttributesResult, Call, EntityOperations
+from cityhub.context.entities import AttributesResult, Call, EntityOperations, call_of
 from cityhub.context.entity_api import PREFIX, is_simplified
 from cityhub.model.errors import BadRequestData, CityHubError
 from cityhub.model.jsonld import TermMap
@@ -136,7 +136,7 @@ class BatchApi:
         tenant = tenant_of(request)
         if known_tenant and tenant:
             check_tenant(self._store.tenants(), tenant)
-        return Call(tenant, terms, request.trace, is_local(query), request.headers.get("via", ""))
+        return call_of(request, tenant, terms, is_local(query))
 
     async def _read(
         self, request: Request, parse: Callable[[Any, TermMap], T], known_tenant: bool = True

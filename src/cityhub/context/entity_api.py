@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import orjson
 
-from cityhub.context.entities import AttributesResult, Call, EntityOperations
+from cityhub.context.entities import AttributesResult, Call, EntityOperations, call_of
 from cityhub.context.linked import linked_entities
 from cityhub.model.errors import BadRequestData, NotFound
 from cityhub.model.jsonld import CORE_URL, TermMap
@@ -105,7 +106,7 @@ class EntityApi:
         if known_tenant and tenant:
             check_tenant(self._store.tenants(), tenant)
         types = parse_type_selection(query["type"], terms) if "type" in query else None
-        return Call(tenant, terms, request.trace, is_local(query), request.headers.get("via", ""), types)
+        return call_of(request, tenant, terms, is_local(query), types)
 
     async def create(self, request: Request) -> Response:
         """POST /entities."""
@@ -180,8 +181,8 @@ class EntityApi:
         id = read_id(request)
         options = option_set(query, frozenset(("noOverwrite", "overwrite", "keyValues", "simplified", "concise", "normalized")))
         document, terms = await body_and_terms(request, self._contexts)
+        # An id in the body is not looked at: the path says which entity is meant (5.6.3).
         fragment = parse_fragment(document, terms, nulls=False, simplified=is_simplified(query))
-        same_id(fragment.id, id)
         call = self._call(request, terms, query)
         return update_result(await self._operations.append_attributes(call, id, fragment, "noOverwrite" not in options))
 
@@ -190,8 +191,8 @@ class EntityApi:
         query = check_parameters(request, _WRITE)
         id = read_id(request)
         document, terms = await body_and_terms(request, self._contexts, (JSON, LD_JSON, MERGE_PATCH))
+        # An id in the body is not looked at: the path says which entity is meant (5.6.2).
         fragment = parse_fragment(document, terms, nulls=True, simplified=is_simplified(query))
-        same_id(fragment.id, id)
         return update_result(await self._operations.update_attributes(self._call(request, terms, query), id, fragment))
 
     async def update_attribute(self, request: Request) -> Response:
@@ -201,7 +202,10 @@ class EntityApi:
         document, terms = await body_and_terms(request, self._contexts, (JSON, LD_JSON, MERGE_PATCH))
         name = request.parameters["attribute"]
         instances = parse_attribute(name, document, terms, nulls=True, partial=True, simplified=is_simplified(query))
-        await self._operations.update_attribute(self._call(request, terms, query), id, terms.expand_name(name), instances)
+        call = self._call(request, terms, query)
+        if isinstance(document, dict) and document.keys() == {name}:
+            call = msgspec.structs.replace(call, wrapped=True)
+        await self._operations.update_attribute(call, id, terms.expand_name(name), instances)
         return no_content()
 
     async def replace_attribute(self, request: Request) -> Response:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cityhub.context.entities import Call, EntityOperations
+from cityhub.context.entities import EntityOperations, call_of
 from cityhub.context.entity_api import PREFIX
 from cityhub.context.query_api import FILTERS
 from cityhub.model.errors import BadRequestData
@@ -45,7 +45,7 @@ class PurgeApi:
             raise BadRequestData("Give 'keep' or 'drop', not both: the attributes that stay, or those that go")
         tenant = tenant_of(request)
         check_tenant(self._store.tenants(), tenant)
-        call = Call(tenant, terms, request.trace, local, request.headers.get("via", ""))
+        call = call_of(request, tenant, terms, local)
         await self._operations.purge(call, wanted, _attributes(query, "keep", terms), _attributes(query, "drop", terms))
         return no_content()
 

@@ -19,6 +19,7 @@ from cityhub.model.ngsild.entity_query import EntityQuery, query_from_document, 
 from cityhub.model.ngsild.flat import render_flat
 from cityhub.model.ngsild.geojson import render_feature_collection
 from cityhub.model.ngsild.order import parse_order
+from cityhub.model.ngsild.q import parse_q
 from cityhub.model.ngsild.render import render_entities
 from cityhub.model.ngsild.view import NORMALIZED, View
 from cityhub.model.ports import Page, Store
@@ -47,8 +48,8 @@ FILTERS: Final = frozenset((
     "expandValues", "jsonKeys",
 ))  # fmt: skip
 WINDOW: Final = frozenset(("limit", "offset", "count", "orderBy", "collation", "orderFrom", "orderGeometry", "entityMap"))
-QUERY: Final = PARAMETERS | FILTERS | WINDOW | {"local"}
-QUERY_BODY: Final = frozenset(("limit", "offset", "count", "local", "options", "format", "entityMap"))
+QUERY: Final = PARAMETERS | FILTERS | WINDOW | {"local", "splitEntities"}
+QUERY_BODY: Final = frozenset(("splitEntities", "limit", "offset", "count", "local", "options", "format", "entityMap"))
 USUAL: Final = 1000
 """Queries whose URLs are at most so long are remembered."""
 
@@ -114,14 +115,16 @@ class QueryApi:
         local = is_local(query) or wanted.every_type
         wanted.require_narrow(local=local)
         wanted.require_links(join_level(members))
-        call = Call(tenant, terms, request.trace, local, request.headers.get("via", ""))
+        via, headers, answer = request.headers.get("via", ""), request.headers, request.answer_headers
+        csf = parse_q(members["csf"], terms, where="csf") if members.get("csf") else None
+        call = Call(tenant, terms, request.trace, local, via, None, headers, answer, csf, members.get("splitEntities") == "true")
         order = order_of(members, terms, ordering)
         page = await self._operations.query(call, wanted, view, offset, limit, flag(query, "count"), order)
-        headers = page_headers(request, media, len(page.entities), page.count, limit, offset)
+        paging = page_headers(request, media, len(page.entities), page.count, limit, offset)
         if view is NORMALIZED and media == JSON and members.get("join") in (None, "@none"):
-            headers.append(("link", link_header(terms.link or CORE_URL)))
-            return Response(200, b"[" + b",".join(rendered_all(page.entities, terms)) + b"]", headers, JSON)
-        return await self._rendered(request, call, page, view, media, members, headers)
+            paging.append(("link", link_header(terms.link or CORE_URL)))
+            return Response(200, b"[" + b",".join(rendered_all(page.entities, terms)) + b"]", paging, JSON)
+        return await self._rendered(request, call, page, view, media, members, paging)
 
     async def _rendered(
         self, request: Request, call: Call, page: Page, view: View, media: str, members: dict[str, str], headers: list[tuple[str, str]]

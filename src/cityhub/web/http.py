@@ -29,10 +29,11 @@ class Request:
         principal: Who is calling; set before the handler runs.
         trace: Trace id (32 hex digits).
         peer: Address of the caller.
+        answer_headers: Headers that the answer gets whatever it is, an error too.
     """
 
     __slots__ = (
-        "_query", "body", "disconnected", "headers", "method", "parameters", "path", "peer", "principal",
+        "_query", "answer_headers", "body", "disconnected", "headers", "method", "parameters", "path", "peer", "principal",
         "query_string", "trace",
     )
 
@@ -46,6 +47,7 @@ class Request:
         self.principal = Principal()
         self.trace = ""
         self.peer = ""
+        self.answer_headers: list[tuple[str, str]] = []
         self.disconnected: Callable[[], Awaitable[None]] | None = None
         self._query: dict[str, str] | None = None
 
