@@ -16,7 +16,7 @@ from cityhub.context.batch_api import BatchApi
 from cityhub.context.context_api import context_routes
 from cityhub.context.contexts import Contexts
 from cityhub.context.discovery_api import DiscoveryApi
-from cityhub.context.entities import EntityOperations
+from cityhub.context.distribution import DistributedOperations
 from cityhub.context.entity_api import EntityApi
 from cityhub.context.entity_map_api import EntityMapApi
 from cityhub.context.entity_maps import EntityMaps
@@ -26,9 +26,11 @@ from cityhub.context.notifier import Notifier
 from cityhub.context.purge_api import PurgeApi
 from cityhub.context.query_api import QueryApi
 from cityhub.context.registration_api import RegistrationApi
+from cityhub.context.registration_notifier import RegistrationNotifier
 from cityhub.context.registrations import Registrations
 from cityhub.context.snapshot_api import SnapshotApi, snapshot_scope
 from cityhub.context.snapshots import Snapshots
+from cityhub.context.source_requests import SourceRequests
 from cityhub.context.source_state import SourceStates
 from cityhub.context.subscription_api import SubscriptionApi
 from cityhub.context.subscription_state import Tallies
@@ -41,6 +43,7 @@ from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.model.errors import StoreUnavailable
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
 from cityhub.model.time import Clock, SystemClock
@@ -66,8 +69,10 @@ SWEEP_S = 1.0
 """How often expired entities are deleted."""
 DEV_TEMPORAL_PAGE = 30
 """`temporal_page` of a hub for tools and tests, small so that they meet answers in pages."""
+MAX_FLOWS = 200
+"""At most so many subscriptions are listed by `cityhub flow`."""
 USAGE_S = 60.0
-"""How often it is stored how much each @context was used."""
+"""How often the counters of uses of @contexts are stored."""
 COMPACT_S = 60.0
 """How often journal entries that all readers have passed are removed."""
 
@@ -101,17 +106,19 @@ class Hub:
         self.registrations = Registrations(store, clock)
         states = SourceStates(clock, time.monotonic)
         self._registration_api = RegistrationApi(self.registrations, states, self.contexts, store, clock, url)
-        self.operations = EntityOperations(store)
+        requests = SourceRequests(self.outbound, self.contexts, states, alias, time.monotonic)
+        self.operations = DistributedOperations(store, self.registrations, requests)
         self.maps = EntityMaps(store, clock)
         mqtt_policy = AddressPolicy(settings.mqtt_allow, loopback_allowed=settings.dev)
         self.delivery = MessageDelivery(AddressPolicy(settings.outbound_allow, loopback_allowed=settings.dev), mqtt_policy)
         self.tallies = Tallies(store, clock)
         self.notifier = Notifier(store, store, self.delivery, self.contexts, clock, self.tallies)
+        RegistrationNotifier(store, self.delivery, self.contexts, clock, self.tallies, self.notifier)
         self.history = open_history(Path(settings.data), clock)
         self.recorder = Recorder(store, self.history)
         copies = Copies(self.history, self._consumption(), self.recorder)
         self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
-        self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms))
+        self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
@@ -130,6 +137,7 @@ class Hub:
             *DiscoveryApi(self.operations, self.contexts, store).routes(),
             *self._registration_api.routes(),
             *SubscriptionApi(store, self.contexts, self.clock, self.tallies).routes(),
+            *SubscriptionApi(store, self.contexts, self.clock, self.tallies, registrations=True).routes(),
             *TemporalApi(self.history, self.recorder, self.contexts, store, self.clock).routes(),
             *temporal.routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
@@ -161,7 +169,13 @@ class Hub:
     async def _flows(self) -> list[Flow]:
         feeds = self.district.feeds if self.district else []
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
+        behind = self.journal.last() - self.recorder.position
+        lines.append(Flow("journal", "attribute instances", "history", f"{behind} changes behind"))
+        lines += [Flow("journal", what, receiver, state) for what, receiver, state in self.notifier.overview()[:MAX_FLOWS]]
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
+
+    async def _compact(self) -> int:
+        return await self.store.compact(self.settings.journal_keep)
 
     async def _count(self) -> int:
         return await self.store.entity_count()
@@ -179,9 +193,9 @@ class Hub:
     async def start(self) -> None:
         """Starts the background work."""
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
-            (SWEEP_S, self.store.expire), (COMPACT_S, self.store.compact), (1.0, self._rate.sample),
-            (SWEEP_S, self._registration_api.expire), (SWEEP_S, self.history.expire),
-            (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep), (USAGE_S, self.contexts.save_usage),
+            (SWEEP_S, self.store.expire), (COMPACT_S, self._compact), (1.0, self._rate.sample),
+            (SWEEP_S, self._registration_api.expire), (SWEEP_S, self.history.expire), (USAGE_S, self.contexts.save_usage),
+            (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep),
         )  # fmt: skip
         await self.registrations.load()
         await self.maps.load()
@@ -194,21 +208,19 @@ class Hub:
 
     async def stop(self) -> None:
         """Stops the background work and closes the store."""
-        if self._feeds is not None:
-            await self._feeds.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.contexts.save_usage()
-        await self.snapshots.stop()
-        await self.live.close()
-        await self.notifier.stop()
-        await self.delivery.close()
-        await self.outbound.close()
-        await self.recorder.stop()
-        await self.history.close()
-        await self.store.close()
-        await self.observation.close()
+        feeds = (self._feeds.stop,) if self._feeds is not None else ()
+        for end in (
+            *feeds, self.snapshots.stop, self.live.close,
+            self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
+            self.recorder.stop, self.history.close, self.store.close, self.observation.close,
+        ):  # fmt: skip
+            try:
+                await end()
+            except Exception:  # what follows, above all the store, must be closed all the same
+                log.exception("a part of the hub did not stop in order")
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[Any]]) -> None:
@@ -216,6 +228,8 @@ async def _every(seconds: float, work: Callable[[], Awaitable[Any]]) -> None:
         await asyncio.sleep(seconds)
         try:
             await work()
+        except StoreUnavailable as error:
+            log.warning("background work waits for the store: %s", error.detail)
         except Exception:
             log.exception("background work failed; it will be tried again")
 

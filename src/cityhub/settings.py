@@ -57,6 +57,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"right": "'sqlite' or 'postgresql://user:password@host:port/database'"},
         ),
     ] = "sqlite"
+    journal_keep: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000_000,
+            description="How many of the newest changes the journal keeps although all of its readers have passed them: so far back "
+            "can a client of the live stream resume, and `cityhub trace` look.",
+        ),
+    ] = 100_000
     dev: Annotated[
         bool,
         Meta(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
-from cityhub.context.entities import Call, EntityOperations
+from cityhub.context.entities import EntityOperations, call_of
 from cityhub.context.entity_api import PREFIX
 from cityhub.model.errors import NotFound
 from cityhub.model.jsonld import TermMap
@@ -92,7 +92,7 @@ class DiscoveryApi:
         tenant = tenant_of(request)
         check_tenant(self._store.tenants(), tenant)
         terms = await terms_of(request, self._contexts)
-        call = Call(tenant, terms, request.trace, is_local(query), request.headers.get("via", ""))
+        call = call_of(request, tenant, terms, is_local(query))
         return await self._operations.shapes(call), terms, media, flag(query, "details")
 
 

@@ -20,9 +20,12 @@ from cityhub.model.ngsild import merge
 from cityhub.model.ngsild.entity_query import EntityQuery
 from cityhub.model.ngsild.parse import Fragment
 from cityhub.model.ngsild.patch import merge_entity
+from cityhub.model.ngsild.q import Query
 from cityhub.model.ngsild.selector import TypeSelection
 from cityhub.model.ngsild.view import View
 from cityhub.model.ports import Document, Page, Shape, Store, Write
+from cityhub.web.conditional import matching_versions
+from cityhub.web.http import Request
 
 UpsertMode = Literal["replace", "update"]
 
@@ -37,6 +40,11 @@ class Call(msgspec.Struct, frozen=True):
         local: Whether the caller wants this broker's own data only.
         via: Value of the Via header, by which loops between brokers are found.
         types: The types that the entity must be of for the operation to concern it; None: any.
+        headers: The headers of the request, of which some are sent on to other context sources.
+        answer: Takes headers of the answer, such as warnings about sources that failed.
+        csf: Which registrations take part, by their own properties; None: all.
+        wrapped: Whether the body of a partial update names the attribute once more: {name: fragment}.
+        split: Whether parts of one entity may be at several sources, so that filters hold for the whole entity only.
         versions: The versions (modifiedAt) of which one must be the entity's for it to be changed; None: any.
     """
 
@@ -46,7 +54,20 @@ class Call(msgspec.Struct, frozen=True):
     local: bool = False
     via: str = ""
     types: TypeSelection | None = None
+    headers: dict[str, str] = {}
+    answer: list[tuple[str, str]] = []
+    csf: Query | None = None
+    split: bool = False
+    wrapped: bool = False
     versions: frozenset[str] | None = None
+
+
+def call_of(request: Request, tenant: str, terms: TermMap, local: bool, types: TypeSelection | None = None) -> Call:
+    """The call that a request makes. Raises InvalidRequest for a broken If-Match."""
+    headers = request.headers
+    versions = matching_versions(headers["if-match"]) if "if-match" in headers else None
+    via, answer = headers.get("via", ""), request.answer_headers
+    return Call(tenant, terms, request.trace, local, via, types, headers, answer, versions=versions)
 
 
 class AttributesResult(msgspec.Struct, frozen=True):

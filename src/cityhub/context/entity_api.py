@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import orjson
 
-from cityhub.context.entities import AttributesResult, Call, EntityOperations
+from cityhub.context.entities import AttributesResult, Call, EntityOperations, call_of
 from cityhub.context.entity_maps import EntityMaps
 from cityhub.context.linked import linked_entities
 from cityhub.model.errors import BadRequestData, NotFound
@@ -27,7 +28,7 @@ from cityhub.model.ngsild.render import render_attribute, render_entity, render_
 from cityhub.model.ngsild.selector import parse_type_selection
 from cityhub.model.ngsild.view import NORMALIZED, View
 from cityhub.model.ports import Past, Store
-from cityhub.web.conditional import entity_tag, is_unmodified, matching_versions
+from cityhub.web.conditional import entity_tag, is_unmodified
 from cityhub.web.http import Request, Response, Route
 from cityhub.web.negotiation import (
     GEO,
@@ -54,6 +55,8 @@ from cityhub.web.negotiation import (
 from cityhub.web.views import PARAMETERS, is_local, join_level, view_of
 
 PREFIX = "/ngsi-ld/v1"
+MAX_RENDERINGS = 4
+"""Renderings that are kept with a document: callers may come with any number of @contexts."""
 _LOCAL = frozenset(("local",))
 _WRITE = frozenset(("local", "options", "format", "type"))
 MAP_PARAMETERS = frozenset(("entityMap", "entityMapLifetime"))
@@ -112,8 +115,7 @@ class EntityApi:
         if known_tenant and tenant:
             check_tenant(self._store.tenants(), tenant)
         types = parse_type_selection(query["type"], terms) if "type" in query else None
-        versions = matching_versions(request.headers.get("if-match"))
-        return Call(tenant, terms, request.trace, is_local(query), request.headers.get("via", ""), types, versions)
+        return call_of(request, tenant, terms, is_local(query), types)
 
     async def create(self, request: Request) -> Response:
         """POST /entities."""
@@ -196,8 +198,8 @@ class EntityApi:
         id = read_id(request)
         options = option_set(query, frozenset(("noOverwrite", "overwrite", "keyValues", "simplified", "concise", "normalized")))
         document, terms = await body_and_terms(request, self._contexts)
+        # An id in the body is not looked at: the path says which entity is meant (5.6.3).
         fragment = parse_fragment(document, terms, nulls=False, simplified=is_simplified(query))
-        same_id(fragment.id, id)
         call = self._call(request, terms, query)
         return update_result(await self._operations.append_attributes(call, id, fragment, "noOverwrite" not in options))
 
@@ -206,8 +208,8 @@ class EntityApi:
         query = check_parameters(request, _WRITE)
         id = read_id(request)
         document, terms = await body_and_terms(request, self._contexts, (JSON, LD_JSON, MERGE_PATCH))
+        # An id in the body is not looked at: the path says which entity is meant (5.6.2).
         fragment = parse_fragment(document, terms, nulls=True, simplified=is_simplified(query))
-        same_id(fragment.id, id)
         return update_result(await self._operations.update_attributes(self._call(request, terms, query), id, fragment))
 
     async def update_attribute(self, request: Request) -> Response:
@@ -217,7 +219,10 @@ class EntityApi:
         document, terms = await body_and_terms(request, self._contexts, (JSON, LD_JSON, MERGE_PATCH))
         name = request.parameters["attribute"]
         instances = parse_attribute(name, document, terms, nulls=True, partial=True, simplified=is_simplified(query))
-        await self._operations.update_attribute(self._call(request, terms, query), id, terms.expand_name(name), instances)
+        call = self._call(request, terms, query)
+        if isinstance(document, dict) and document.keys() == {name}:
+            call = msgspec.structs.replace(call, wrapped=True)
+        await self._operations.update_attribute(call, id, terms.expand_name(name), instances)
         return no_content()
 
     async def replace_attribute(self, request: Request) -> Response:
@@ -318,6 +323,8 @@ def rendered(entity: Any, terms: TermMap) -> bytes:
         return orjson.dumps(render_entity(entity, terms))
     body = kept.get(terms.key)
     if body is None:
+        if len(kept) >= MAX_RENDERINGS:
+            kept.clear()
         body = kept[terms.key] = orjson.dumps(render_entity(entity, terms))
     known: bytes = body
     return known

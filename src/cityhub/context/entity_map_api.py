@@ -14,9 +14,9 @@ from cityhub.context.entity_maps import HEADER, MAX_IDS, EntityMap, EntityMaps
 from cityhub.context.query_api import (
     QUERY,
     QUERY_BODY,
-    call_of,
     document_members,
     order_of,
+    query_call,
     query_key,
     read_query_document,
 )
@@ -145,7 +145,7 @@ class EntityMapApi:
         self, request: Request, query: dict[str, str], members: dict[str, str], wanted: EntityQuery, terms: TermMap, media: str,
         document: dict[str, Any] | None,
     ) -> Response:  # fmt: skip
-        call = call_of(request, query, wanted, terms, self._store)
+        call = query_call(request, query, members, wanted, terms, self._store)
         wanted.require_narrow(local=call.local)
         wanted.require_links(join_level(members))
         view = view_of(members, terms, media)

@@ -25,7 +25,7 @@ class Outbox:
         progress_at: When (in the event loop's time) a notification was last finished, or began to wait.
     """
 
-    __slots__ = ("_delivery", "_id", "_lane", "_on_the_way", "_receiver", "_tally", "_wake", "lag", "progress_at")
+    __slots__ = ("_delivery", "_id", "_in_flight", "_lane", "_on_the_way", "_receiver", "_tally", "_wake", "lag", "progress_at")
 
     def __init__(self, id: str, tally: Tally, delivery: Delivery, wake: Callable[[], None]) -> None:
         """An outbox that leads nowhere yet.
@@ -39,6 +39,7 @@ class Outbox:
         self.lag: int | None = None
         self.progress_at = 0.0
         self._id = id
+        self._in_flight = False
         self._tally = tally
         self._delivery = delivery
         self._wake = wake
@@ -68,6 +69,7 @@ class Outbox:
         if self._lane is not None:
             self._lane.close()
             self._lane = None
+        self._in_flight = False
         self._on_the_way.clear()
 
     def put(self, body: bytes, first: int, last: int) -> bool:
@@ -87,8 +89,12 @@ class Outbox:
         if self._lane is not None:
             self._lane.put(body, None)
 
+    def in_flight(self) -> bool:
+        """Whether an answer of the receiver is waited for."""
+        return self._in_flight
+
     def busy(self) -> bool:
-        """Whether notifications are on their way."""
+        """Whether notifications are on their way, be it that they wait for another attempt."""
         return self._lane is not None and self._lane.waiting() > 0
 
     def hold(self) -> int | None:
@@ -105,10 +111,12 @@ class Outbox:
 
     def attempted(self, token: Any, first: bool) -> None:
         """Counts."""
+        self._in_flight = True
         self._tally.sending(first)
 
     def answered(self, token: Any, reason: str, first: bool) -> None:
         """Counts; the log hears of the first failure of each notification."""
+        self._in_flight = False
         self._tally.answered(not reason, first)
         if reason and first:
             log.info("a notification of subscription %s failed: %s", self._id, reason)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cityhub.context.entities import Call, EntityOperations
+from cityhub.context.entities import EntityOperations, call_of
 from cityhub.context.entity_api import PREFIX
 from cityhub.context.entity_maps import HEADER, EntityMaps
 from cityhub.context.query_api import FILTERS
@@ -54,7 +54,7 @@ class PurgeApi:
             if among is None:
                 return no_content()
             wanted = among
-        call = Call(tenant, terms, request.trace, local, request.headers.get("via", ""))
+        call = call_of(request, tenant, terms, local)
         await self._operations.purge(call, wanted, _attributes(query, "keep", terms), _attributes(query, "drop", terms))
         return no_content()
 

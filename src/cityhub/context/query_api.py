@@ -9,7 +9,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-from cityhub.context.entities import Call, EntityOperations
+import msgspec
+
+from cityhub.context.entities import Call, EntityOperations, call_of
 from cityhub.context.entity_api import MAP_PARAMETERS, PREFIX, feature_response, rendered_all
 from cityhub.context.entity_map_pages import page_along
 from cityhub.context.entity_maps import HEADER, MAX_IDS, EntityMap, EntityMaps, filters_of
@@ -21,6 +23,7 @@ from cityhub.model.ngsild.entity_query import EntityQuery, query_from_document, 
 from cityhub.model.ngsild.flat import render_flat
 from cityhub.model.ngsild.geojson import render_feature_collection
 from cityhub.model.ngsild.order import parse_order, read_ordering
+from cityhub.model.ngsild.q import parse_q
 from cityhub.model.ngsild.render import render_entities
 from cityhub.model.ngsild.view import NORMALIZED, View
 from cityhub.model.ports import Page, Store
@@ -50,8 +53,8 @@ FILTERS: Final = frozenset((
     "expandValues", "jsonKeys",
 ))  # fmt: skip
 WINDOW: Final = frozenset(("limit", "offset", "count", "orderBy", "collation", "orderFrom", "orderGeometry")) | MAP_PARAMETERS
-QUERY: Final = PARAMETERS | FILTERS | WINDOW | {"local"}
-QUERY_BODY: Final = frozenset(("limit", "offset", "count", "local", "options", "format")) | MAP_PARAMETERS
+QUERY: Final = PARAMETERS | FILTERS | WINDOW | {"local", "splitEntities"}
+QUERY_BODY: Final = frozenset(("splitEntities", "limit", "offset", "count", "local", "options", "format")) | MAP_PARAMETERS
 SAME: Final = (FILTERS - {"id", "idPattern"}) | {"entities", "geoQ"}
 """Members of a query that pages along one entity map have in common."""
 USUAL: Final = 1000
@@ -107,7 +110,7 @@ class QueryApi:
     ) -> Response:
         view = view_of(members, terms, media)
         limit, offset = window(query)
-        call = call_of(request, query, wanted, terms, self._store)
+        call = query_call(request, query, members, wanted, terms, self._store)
         wanted.require_narrow(local=call.local)
         wanted.require_links(join_level(members))
         count = flag(query, "count")
@@ -163,14 +166,20 @@ class QueryApi:
         return entity_response(request, documents, call.terms, media, status=status, headers=headers)
 
 
-def call_of(request: Request, query: dict[str, str], wanted: EntityQuery, terms: TermMap, store: Store) -> Call:
+def query_call(
+    request: Request, query: dict[str, str], members: dict[str, str], wanted: EntityQuery, terms: TermMap, store: Store
+) -> Call:
     """On whose behalf a query runs. Raises BadRequestData, NoSuchTenant."""
     tenant = tenant_of(request)
     check_tenant(store.tenants(), tenant)
     if wanted.every_type and query.get("local") == "false":
         raise BadRequestData("With type=* only this broker's own entities are found: 'local' must not be false")
     local = is_local(query) or wanted.every_type or request.tenant is not None
-    return Call(tenant, terms, request.trace, local, request.headers.get("via", ""))
+    call = call_of(request, tenant, terms, local)
+    if "csf" not in members and "splitEntities" not in members:
+        return call
+    csf = parse_q(members["csf"], terms, where="csf") if members.get("csf") else None
+    return msgspec.structs.replace(call, csf=csf, split=flag(members, "splitEntities"))
 
 
 def read_query_document(document: Any, terms: TermMap) -> EntityQuery:

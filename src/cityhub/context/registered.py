@@ -129,7 +129,7 @@ class Registration:
         management = record.get("management", {})
         self.timeout_s = min(MAX_TIMEOUT_S, management["timeout"] / 1000) if "timeout" in management else DEFAULT_TIMEOUT_S
         self.cooldown_s = management.get("cooldown", 0) / 1000
-        self.local_only = management.get("localOnly", False)
+        self.local_only: bool = record.get("localOnly", management.get("localOnly", False))
         self.cache_s = _seconds(management["cacheDuration"]) if "cacheDuration" in management else 0.0
 
     def covering(

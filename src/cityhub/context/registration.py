@@ -54,14 +54,14 @@ def patched(record: Record, fragment: Any, terms: Terms, now: str) -> Record:
     """
     if type(fragment) is not dict:
         raise BadRequestData("A registration must be a JSON object")
-    gone: list[str] = [name for name, value in fragment.items() if value is None or value == NULL]
+    gone = [name for name, value in fragment.items() if value is None or value == NULL]
     kept = {name: value for name, value in fragment.items() if name not in gone}
     changes = _members(kept, terms)
     if changes.get("id", record["id"]) != record["id"]:
         raise BadRequestData(f"The fragment is about '{changes['id']}', not about '{record['id']}'")
     merged = {**record, **changes}
-    for name in gone:
-        merged.pop(name if name in _READERS else terms.expand_name(name), None)
+    for given in gone:
+        merged.pop(given if given in _READERS else terms.expand_name(given), None)
     # A time that was set before and has passed is not this fragment's fault; the registration is gone by then anyway.
     _complete(merged, now if "expiresAt" in changes else "")
     return merged
@@ -270,6 +270,12 @@ def _management(value: Any, where: str, terms: Terms) -> dict[str, Any]:
     return item
 
 
+def _flag(value: Any, where: str, terms: Terms) -> bool:
+    if type(value) is not bool:
+        raise BadRequestData(f"'{where}' must be true or false")
+    return value
+
+
 def _datasets(value: Any, where: str, terms: Terms) -> list[str]:
     for item in _list(value, where):
         if item != "@none" and not is_uri(item):
@@ -299,6 +305,7 @@ _READERS: Final[dict[str, Reader]] = {
     "operations": _operations,
     "refreshRate": _duration,
     "management": _management,
+    "localOnly": _flag,
     "datasetId": _datasets,
 }
 

@@ -23,6 +23,8 @@ LINGER_S: Final = 0.1
 """How long a small batch waits for more, unless somebody asks for the history."""
 ADVANCE_S: Final = 5.0
 """How often the journal hears how far the history has come."""
+PATIENCE_S: Final = 20.0
+"""How long somebody who asks for the history waits for it to catch up."""
 RETRY_S: Final = 1.0
 GAP_S: Final = 0.05
 GAP_TRIES: Final = 40
@@ -73,16 +75,22 @@ class Recorder:
             await self._journal.advance(NAME, self._position)
 
     async def caught_up(self) -> None:
-        """Returns when everything that was acknowledged before the call is in the history."""
+        """Returns when everything that was acknowledged before the call is in the history.
+
+        Raises StoreUnavailable when that takes longer than `PATIENCE_S`.
+        """
         target = self._journal.last()
         if self._position >= target:
             return
         self._waiting += 1
         self._hurry.set()
         try:
-            while self._position < target:
-                self._passed.clear()
-                await self._passed.wait()
+            async with asyncio.timeout(PATIENCE_S):
+                while self._position < target:
+                    self._passed.clear()
+                    await self._passed.wait()
+        except TimeoutError:
+            raise StoreUnavailable(f"The history is {target - self._position} changes behind the context; try again later") from None
         finally:
             self._waiting -= 1
             if not self._waiting:

@@ -106,6 +106,22 @@ class SourceFailed(CityHubError):
         self.timed_out = timed_out
 
 
+class PartlyDone(CityHubError):
+    """Some parts of an operation that several context sources share were done, others not, or none was. 207.
+
+    Attributes:
+        done: Ids of the entities of which something was done.
+        failures: For each part that failed: id of the entity, id of the registration ("" is this hub), and why.
+    """
+
+    title = "Not all parts were done"
+
+    def __init__(self, done: list[str], failures: list[tuple[str, str, CityHubError]]) -> None:
+        super().__init__("; ".join(error.detail for _, _, error in failures)[:2000])
+        self.done = done
+        self.failures = failures
+
+
 class LoopDetected(CityHubError):
     """The request came back to a source that it had passed already. 508."""
 

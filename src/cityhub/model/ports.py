@@ -120,8 +120,15 @@ class Journal(Protocol):
     async def advance(self, reader: str, position: int) -> None:
         """Records durably that the reader has dealt with everything up to `position`."""
 
-    async def compact(self) -> int:
-        """Removes changes that all known readers have passed; returns how many."""
+    async def oldest(self) -> int:
+        """Position of the oldest change that is kept; one more than `last()` when none is."""
+
+    async def compact(self, keep: int = 0) -> int:
+        """Removes the changes that all known readers have passed; returns how many.
+
+        The newest `keep` changes stay, for those who come back without being known (clients of the live stream), and the
+        newest one always. It works in small portions, so that writes go on between them.
+        """
 
 
 TimeProperty = Literal["observedAt", "createdAt", "modifiedAt", "deletedAt"]

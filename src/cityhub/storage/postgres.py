@@ -11,7 +11,8 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import orjson
@@ -24,11 +25,13 @@ from cityhub.model.errors import CityHubError
 from cityhub.model.expiry import without_expired
 from cityhub.model.ports import ENTITIES, INTERNAL, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
+from cityhub.storage.backup import Block, State
 from cityhub.storage.kept import Kept, Key, alive, is_text
 from cityhub.storage.kept import decode as decode_document
 from cityhub.storage.postgres_find import Search, exactly
 from cityhub.storage.postgres_follow import DROPPED, JOURNAL_COLUMNS, NAMES, Follower, change_of
 from cityhub.storage.postgres_link import Connection, Link, decode, encode, unavailable
+from cityhub.storage.postgres_portable import EMPTY, PostgresSnapshot, postgres_snapshot, replace_all
 from cityhub.storage.postgres_query import compile_condition
 from cityhub.storage.postgres_schema import migrate
 from cityhub.storage.postgres_statements import GATE, LOCKS, READERS
@@ -36,6 +39,8 @@ from cityhub.storage.postgres_values import WASTED, ValueIndexes
 from cityhub.storage.postgres_write import Writer
 
 _SWEEP = 1_000
+PORTION = 5_000
+"""Journal entries per transaction of a compaction, so that other work goes on between."""
 _RETRY_S = 1.0
 
 
@@ -141,6 +146,7 @@ class PostgresStore:
         """See `cityhub.model.ports.Store.find`."""
         compiled = compile_condition(tenant, condition, self._follower.paths)
         search = Search(self._link, self._follower.memory, tenant, compiled, self._now())
+        await search.begin()
         if matches is None and order is None and compiled.exact and not (compiled.names_attributes and await self._has_expired()):
             return await search.page(offset, limit, count)
         exact = matches or exactly(condition)
@@ -164,6 +170,7 @@ class PostgresStore:
         compiled = compile_condition(tenant, condition, self._follower.paths)
         exact = None if compiled.exact and not compiled.names_attributes else exactly(condition)
         search = Search(self._link, None, tenant, compiled, self._now())
+        await search.begin()
         async for block in search.blocks(0):
             yield [entity for entity in block if exact(entity)] if exact else block
 
@@ -250,6 +257,25 @@ class PostgresStore:
             if not deleted or len(rows) < _SWEEP:
                 return gone
 
+    # -- As a whole (see `cityhub.storage.backup`) ----------------------------------------------------------------
+
+    def snapshot(self) -> AbstractAsyncContextManager[PostgresSnapshot]:
+        """The store at this moment."""
+        return postgres_snapshot(self._link, self._now())
+
+    async def is_empty(self) -> bool:
+        """Whether there are no items and no journal entries."""
+        return bool((await self._link.rows(f"SELECT {EMPTY}"))[0][0])
+
+    async def load(self, state: State, blocks: Callable[[], Iterator[Block]]) -> None:
+        """Replaces everything by the contents of a backup, wholly or not at all."""
+        try:
+            async with await self._link.connect() as connection:
+                await replace_all(connection, state, blocks, self._writer.shape_ids)
+        except psycopg.OperationalError as error:
+            raise unavailable(error) from error
+        await self._follower.begin_anew()
+
     # -- Journal -------------------------------------------------------------------------------------------------
 
     async def read(self, after: int, limit: int = 1000) -> list[Change]:
@@ -299,19 +325,30 @@ class PostgresStore:
         """Every durable reader and how far it has come."""
         return {decode(name): position for name, position in await self._link.rows("SELECT name, position FROM reader")}
 
-    async def compact(self) -> int:
-        """See `cityhub.model.ports.Journal.compact`. The newest entry always stays; without readers all entries do."""
+    async def oldest(self) -> int:
+        """See `cityhub.model.ports.Journal.oldest`."""
+        rows = await self._link.rows("SELECT coalesce((SELECT min(position) FROM journal), last + 1) FROM journal_head")
+        return int(rows[0][0])
+
+    async def compact(self, keep: int = 0) -> int:
+        """See `cityhub.model.ports.Journal.compact`."""
 
         async def work(connection: Connection) -> int:
             async with connection.transaction():
                 await connection.execute(f"SELECT pg_advisory_xact_lock({LOCKS}, {READERS})")
                 cursor = await connection.execute(
-                    "DELETE FROM journal WHERE position <= (SELECT min(position) FROM reader)"
-                    " AND position < (SELECT max(position) FROM journal)"
+                    "DELETE FROM journal WHERE position IN (SELECT position FROM journal WHERE position <= least("
+                    "(SELECT max(position) FROM journal) - %s, (SELECT min(position) FROM reader)) ORDER BY position LIMIT %s)",
+                    (max(keep, 1), PORTION),
                 )
                 return cursor.rowcount
 
-        return await self._link.read(work)
+        removed = 0
+        while True:
+            portion = await self._link.read(work)
+            removed += portion
+            if portion < PORTION:
+                return removed
 
     def _now(self) -> str:
         return to_text(self._clock.now())

@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any, cast
 
 import orjson
@@ -22,15 +20,16 @@ from cityhub.model.ports import ENTITIES
 from cityhub.storage.kept import Kept, Key, Memory
 from cityhub.storage.kept import decode as decode_document
 from cityhub.storage.postgres_link import Connection, Link, cancelled, decode
+from cityhub.storage.tail import Tail
 
-TAIL = 4_000
-"""Newest changes that are kept in memory for the journal's readers."""
 _BLOCK = 1_000
 _FAR_BEHIND = 20_000
 _LONGEST_PAUSE_S = 5.0
 
 NAMES = "names"
 """What is announced when there is a new tenant or indexed path; otherwise it is the journal's last position."""
+RESTORED = "restored"
+"""What is announced when everything was replaced by a backup."""
 DROPPED = "dropped"
 """What is announced when a tenant was removed."""
 
@@ -71,7 +70,7 @@ class Follower:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._tail: deque[Change] = deque(maxlen=TAIL)
+        self._tail = Tail()
         self._grown = asyncio.Event()
         self.committing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -95,11 +94,7 @@ class Follower:
         """The changes after a position, when memory holds them all; None when the journal must be asked."""
         if after >= self.last:
             return []
-        if not self._tail or self._tail[0].position > after + 1:
-            return None
-        # Positions in the tail have no gaps: `absorb` begins a new tail at each.
-        start = after + 1 - self._tail[0].position
-        return list(islice(self._tail, start, start + limit))
+        return self._tail.read(after, limit)
 
     async def wait(self, after: int) -> None:
         """Returns as soon as `last` is greater than `after`."""
@@ -119,8 +114,6 @@ class Follower:
             known[change.collection, change.tenant, change.id] = cast("Kept | None", change.after)
         self.memory.publish(known)
         self._tail.extend(fresh)
-        if fresh[-1].position - self._tail[0].position != len(self._tail) - 1:
-            self._tail.clear()
         self.tenants.update(change.tenant for change in fresh)
         self._reach(fresh[-1].position)
 
@@ -179,6 +172,15 @@ class Follower:
         self._reach(row[0] if row else 0)
         self.is_current = True
 
+    async def begin_anew(self) -> None:
+        """Forgets everything, the position as well. Raises StoreUnavailable when the server is away."""
+        async with self.committing:
+            await self.reload()
+            newest = await self._newest()
+            self.forget()
+            self.last = newest
+            self._grown.set()
+
     async def reload(self) -> None:
         """Reads tenants and indexed paths anew. Raises StoreUnavailable when the server is away."""
         await self._link.read(self._load_names)
@@ -214,6 +216,8 @@ class Follower:
         # Closed here and not by the collector: an open generator holds the connection's lock, even against `close`.
         async with contextlib.aclosing(connection.notifies()) as notices:
             async for notice in notices:
+                if notice.payload == RESTORED:
+                    await self.begin_anew()
                 if notice.payload == DROPPED:
                     self.forget()
                 if notice.payload in (DROPPED, NAMES):

@@ -27,6 +27,8 @@ GEO: Final = (JSON, LD_JSON, GEO_JSON)
 CONTEXT_RELATION: Final = "http://www.w3.org/ns/json-ld#context"
 MAX_LIMIT: Final = 1000
 MAX_DEPTH: Final = 128
+_REMEMBERED: Final = 128
+"""Headers whose meaning is remembered: programs send few different ones, but a stranger's may be 64 KB each."""
 
 
 class ContextSource(Protocol):
@@ -45,7 +47,7 @@ class ContextSource(Protocol):
 # -- Media types -----------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_REMEMBERED)
 def accepted(accept: str, offers: tuple[str, ...] = PLAIN) -> str:
     """The media type to answer with: the highest weight, then the order of the offers. Raises NotAcceptable."""
     if not accept:
@@ -85,8 +87,14 @@ def _weight(offer: str, ranges: list[tuple[str, float]]) -> float:
 
 
 def content_type(request: Request, allowed: tuple[str, ...] = PLAIN) -> str:
-    """The media type of the body. Raises UnsupportedMediaType when it is not one of the allowed ones."""
-    declared = request.headers.get("content-type", "")
+    """The media type of the body.
+
+    Raises InvalidRequest when the request does not say, UnsupportedMediaType when it is not one of the allowed ones
+    (clause 6.3.4).
+    """
+    declared = request.headers.get("content-type")
+    if declared is None:
+        raise InvalidRequest(f"The request must say in a Content-Type header what its body is: {' or '.join(allowed)}")
     name = declared.partition(";")[0].strip().lower()
     if name not in allowed:
         raise UnsupportedMediaType(f"Content-Type must be {' or '.join(allowed)}, not '{name[:100]}'")
@@ -98,7 +106,7 @@ def content_type(request: Request, allowed: tuple[str, ...] = PLAIN) -> str:
 _LINK = re.compile(r"<([^<>]*)>\s*((?:;[^,<]*)*)")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_REMEMBERED)
 def linked_context(link: str) -> str | None:
     """The URL of the JSON-LD @context in a Link header; None when there is none. Raises BadRequestData for several."""
     found = [match.group(1) for match in _LINK.finditer(link) if CONTEXT_RELATION in match.group(2)]
@@ -166,7 +174,7 @@ async def linked_terms(terms: TermMap, request: Request, contexts: ContextSource
     return terms.with_link(await contexts.link_of(terms, tenant_of(request), request.trace))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_REMEMBERED)
 def link_header(url: str) -> str:
     """The Link header that names an @context."""
     return f'<{url}>; rel="{CONTEXT_RELATION}"; type="application/ld+json"'
@@ -273,7 +281,7 @@ def document_response(
 _PREFERENCE = re.compile(r'\s*ngsi-ld\s*=\s*"?(\d{1,3}\.\d{1,3})"?\s*', re.IGNORECASE)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_REMEMBERED)
 def preferred_version(prefer: str) -> str | None:
     """The version of the standard that a Prefer header asks for ("1.6"), or None. Source: clauses 4.3.6.8 and 6.3.6; RFC 7240."""
     for preference in prefer.split(","):
@@ -336,7 +344,7 @@ def page_headers(
     return headers
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_REMEMBERED)
 def _page_link(path: str, query_string: str, media: str, offset: int, limit: int, relation: str) -> str:
     query = sorted({**parse_query(query_string), "limit": str(limit), "offset": str(offset)}.items())
     return f'<{path.rstrip("/")}?{urlencode(query, quote_via=quote, safe=":,*/")}>; rel="{relation}"; type="{media}"'

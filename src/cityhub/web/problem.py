@@ -28,6 +28,7 @@ TABLE: Final[dict[type[errors.CityHubError], tuple[int, str]]] = {
     errors.TooComplexQuery: (403, NGSI_LD_ERRORS + "TooComplexQuery"),
     errors.ContextUnavailable: (504, NGSI_LD_ERRORS + "LdContextNotAvailable"),
     errors.SourceFailed: (502, NGSI_LD_ERRORS + "InternalError"),
+    errors.PartlyDone: (207, "about:blank"),
     errors.LoopDetected: (508, NGSI_LD_ERRORS + "LoopDetected"),
     errors.Forbidden: (403, "about:blank"),
     errors.Unauthenticated: (401, "about:blank"),
@@ -55,12 +56,23 @@ def problem_document(error: errors.CityHubError) -> dict[str, Any]:
     return {"type": kind, "title": error.title, "detail": error.detail, "status": status_of(error), **error.members}
 
 
+def _batch_result(error: errors.PartlyDone) -> dict[str, Any]:
+    """A BatchOperationResult (GS CIM 009 5.2.16)."""
+    items: list[dict[str, Any]] = []
+    for id, registration, reason in error.failures:
+        source = {"registrationId": registration} if registration else {}
+        items.append({**({"entityId": id} if id else {}), **source, "error": problem_document(reason)})
+    return {"success": error.done, "errors": items}
+
+
 def problem_response(error: errors.CityHubError, trace: str = "") -> Response:
     """The answer for an error; a missing length gets the bare status that GS CIM 009 6.3.4 asks for."""
     if isinstance(error, errors.LengthRequired):
         return Response(411)
+    if isinstance(error, errors.PartlyDone):
+        return Response(207, orjson.dumps(_batch_result(error)), None, "application/json")
     document = problem_document(error)
     if trace:
         document["trace"] = trace
-    headers = [("allow", str(error.members["allow"]))] if isinstance(error, errors.MethodNotAllowed) else []
+    headers = [("allow", str(error.members["allow"]))] if "allow" in error.members else []
     return Response(status_of(error), orjson.dumps(document), headers, "application/json")

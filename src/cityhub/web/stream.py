@@ -106,10 +106,8 @@ class LiveStream:
             why = "the hub stops" if self._closed else f"{self.clients} streams are open, which is as many as this hub serves"
             return json_response({"title": "No more live streams", "status": 503, "detail": why}, 503, [*headers, ("retry-after", "5")])
         client = Client(self, selection, self._journal.last() if after is None else min(after, self._journal.last()))
-        if after is not None and self._oldest is not None:
-            oldest = await self._oldest()
-            if after < oldest - 1:
-                client.say(named_event("gap", {"from": after, "to": oldest}))
+        if after is not None:
+            await self.tell_gap(client)
         self.clients += 1
         return Response(200, headers=headers, media_type="text/event-stream; charset=utf-8", chunks=client)
 
@@ -152,6 +150,13 @@ class LiveStream:
     async def read(self, after: int) -> list[Change]:
         """A block of the journal, for a client that catches up."""
         return await self._journal.read(after, READ_BLOCK)
+
+    async def tell_gap(self, client: Client) -> None:
+        """Tells a client when changes behind its position are no longer kept, and lets it go on with the oldest that is."""
+        oldest = 0 if self._oldest is None else await self._oldest()
+        if client.position < oldest - 1:
+            client.say(named_event("gap", {"from": client.position, "to": oldest}))
+            client.position = oldest - 1
 
     async def _stop_tail(self) -> None:
         tail, self._tail = self._tail, None
@@ -264,6 +269,8 @@ class Client:
     async def _catch_up(self) -> None:
         """Reads one block of what came after the client's position, or joins the tail when there is no more."""
         changes = await self._stream.read(self.position)
+        if changes and changes[0].position > self.position + 1:  # it may have been removed since the client came
+            await self._stream.tell_gap(self)
         selection = self.selection
         for change in changes:
             if change.collection == ENTITIES and change.tenant == selection.tenant:

@@ -164,10 +164,57 @@ async def test_compaction_keeps_the_newest_entry_and_its_position(store: Any, op
         await again.close()
 
 
-async def test_without_readers_nothing_is_removed(store: Any) -> None:
-    await store.write("", [create(entity(f"urn:{n}")) for n in range(3)])
+async def test_without_readers_all_but_the_tail_is_removed(store: Any) -> None:
+    await store.write("", [create(entity(f"urn:{n}")) for n in range(30)])
+    everything = await store.read(0)
+    assert await store.oldest() == everything[0].position
+    assert await store.compact(keep=10) == 20
+    assert await store.compact(keep=10) == 0
+    assert await store.oldest() == everything[20].position
+    assert await store.read(everything[19].position) == everything[20:]
+    assert await store.compact() == 9, "without a tail only the newest stays"
+    assert await store.oldest() == store.last()
+
+
+async def test_the_tail_stays_although_all_readers_have_passed(store: Any) -> None:
+    await store.position("rules")
+    await store.write("", [create(entity(f"urn:{n}")) for n in range(30)])
+    everything = await store.read(0)
+    await store.advance("rules", store.last())
+    assert await store.compact(keep=12) == 18
+    assert await store.oldest() == everything[18].position
+
+
+async def test_a_reader_holds_more_than_the_tail(store: Any) -> None:
+    await store.position("slow")
+    await store.write("", [create(entity(f"urn:{n}")) for n in range(30)])
+    everything = await store.read(0)
+    await store.advance("slow", everything[4].position)
+    assert await store.compact(keep=12) == 5
+    assert await store.oldest() == everything[5].position
+
+
+async def test_the_oldest_of_an_empty_journal_is_the_next(store: Any, open_store: Any) -> None:
+    assert await store.oldest() == 1
     assert await store.compact() == 0
-    assert len(await store.read(0)) == 3
+    await store.write("", [create(entity("urn:1"))])
+    assert await store.oldest() == 1
+
+
+async def test_a_large_compaction_lets_writes_through(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("sqlite", "sqlite_search", "postgres"):
+        monkeypatch.setattr(f"cityhub.storage.{module}.PORTION", 10)
+    for n in range(10):
+        await store.write("", [create(entity(f"urn:{n}:{m}")) for m in range(100)])
+    compaction = asyncio.create_task(store.compact())
+    written = 0
+    while not compaction.done():
+        await store.write("", [create(entity(f"urn:between:{written}"))])
+        written += 1
+    removed = await compaction
+    assert written > 5, "a write waits for one portion, not for all"
+    assert await store.oldest() == removed + 1
+    assert [one.position for one in await store.read(removed)] == list(range(removed + 1, store.last() + 1))
 
 
 @pytest.mark.parametrize("trace", ["", "0af7651916cd43dd8448eb211c80319c"])

@@ -16,6 +16,7 @@ from cityhub.model.errors import InvalidRequest
 from cityhub.model.ports import Write
 from cityhub.model.time import SystemClock
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
+from cityhub.storage.tail import Tail
 from cityhub.web.events import Selection
 from cityhub.web.http import Request
 from cityhub.web.stream import Bounds, LiveStream, stream_routes
@@ -389,6 +390,37 @@ async def test_changes_that_are_no_longer_kept_are_told_as_a_gap(make: Callable[
     assert [event.get("event") for event in events] == ["ready", "gap"]
     assert events[1]["data"] == {"from": 5, "to": 30}
     assert [event.get("event") for event in parse(await anext(await desk.open("after=29")))] == ["ready"]
+
+
+async def test_a_client_that_comes_back_too_late_is_told_so(tmp_path: Path) -> None:
+    store = await open_sqlite(tmp_path, SystemClock())
+    desk = Desk(store, oldest=store.oldest)
+    for number in range(40):
+        await desk.put("urn:a", number)
+    assert await store.compact(keep=10) == 30
+    stream = await desk.open(last_event_id="30")
+    assert [event["data"]["position"] for event in parse(await anext(stream)) + parse(await anext(stream))] == [30, *range(31, 41)]
+    late = await desk.open(last_event_id="29")
+    assert parse(await anext(late))[1]["data"] == {"from": 29, "to": 31}
+    assert [event["data"]["position"] for event in await collect(late, 10)] == list(range(31, 41))
+    await desk.close()
+
+
+async def test_what_is_removed_while_a_client_catches_up_is_told_as_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await open_sqlite(tmp_path, SystemClock())
+    monkeypatch.setattr(store, "_tail", Tail(bound=1))
+    monkeypatch.setattr("cityhub.web.stream.READ_BLOCK", 5)
+    desk = Desk(store, oldest=store.oldest)
+    for number in range(40):
+        await desk.put("urn:a", number)
+    stream = await desk.open("after=2")
+    assert [event.get("event") for event in parse(await anext(stream))] == ["ready"]
+    assert [event["data"]["position"] for event in await collect(stream, 5)] == [3, 4, 5, 6, 7]
+    await store.compact(keep=10)
+    gap, *changes = parse(await anext(stream))
+    assert (gap["event"], gap["data"]) == ("gap", {"from": 7, "to": 31})
+    assert [event["data"]["position"] for event in changes] == [31, 32, 33, 34, 35]
+    await desk.close()
 
 
 async def test_streams_are_bounded_and_end_with_the_hub(make: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from math import fsum, sqrt
+from math import fsum, isfinite, sqrt
 from typing import Any, Final
 
 import orjson
@@ -58,12 +58,23 @@ def aggregate(method: str, values: Values) -> Any:
         return len({orjson.dumps(value, option=orjson.OPT_SORT_KEYS) for value in values})
     kinds = {bool if type(value) is bool else float if isinstance(value, int | float) else type(value) for value in values}
     if kinds <= {bool, float}:
-        return _NUMERIC[method]([int(value) if type(value) is bool else value for value in values])
+        return _writable(method, [int(value) if type(value) is bool else value for value in values])
     if kinds == {str} and method in ("min", "max"):
         return _NUMERIC[method](values)
     if kinds == {list} and method in _LENGTHS:
-        return _NUMERIC[method]([len(value) for value in values])
+        return _writable(method, [len(value) for value in values])
     return None
+
+
+def _writable(method: str, values: Values) -> Any:
+    """A figure as JSON can hold it; None when it is beyond every number that it can."""
+    try:
+        figure = _NUMERIC[method](values)
+        if type(figure) is int:
+            return figure if -(2**63) <= figure < 2**63 else float(figure)
+    except OverflowError:
+        return None
+    return figure if isfinite(figure) else None
 
 
 def aggregated_body(aggregation: Aggregation, query: TemporalQuery, origin: str | None) -> Body:
