@@ -283,6 +283,11 @@ class Snapshots:
     async def _copy_entities(self, tenant: str, query: dict[str, Any], terms: TermMap, target: str) -> int:
         wanted = query_from_document(query, terms)
         call = Call(tenant, terms)
+        # What one question can bring is asked for once, so that it is of one moment at every source.
+        page = await self._operations.query(call, wanted, NORMALIZED, 0, AT_ONCE + 1, False, None)
+        if len(page.entities) <= AT_ONCE:
+            await self._put(target, page.entities)
+            return len(page.entities)
         ids = await self._operations.identifiers(call, wanted, NORMALIZED, None, MAX_ENTITIES)
         copied = 0
         for at in range(0, len(ids), AT_ONCE):
