@@ -16,7 +16,7 @@ import msgspec
 from cityhub.context.distribution_ask import filters
 from cityhub.context.distribution_batch import BatchOrder, DistributedBatches
 from cityhub.context.distribution_discovery import DistributedDiscovery
-from cityhub.context.distribution_query import DistributedQueries
+from cityhub.context.distribution_query import MAX_WINDOW, DistributedQueries
 from cityhub.context.distribution_read import DistributedReads
 from cityhub.context.distribution_write import DistributedWrites, Order, attribute_path, entity_path, type_text
 from cityhub.context.entities import AttributesResult, Call, EntityOperations, UpsertMode
@@ -26,7 +26,7 @@ from cityhub.context.registrations import Registrations
 from cityhub.context.source_fragments import attribute_document, entity_document, fragment_document
 from cityhub.context.source_requests import Ask, SourceRequests, together
 from cityhub.model.entity import Attributes, Entity, Instance
-from cityhub.model.errors import CityHubError, Conflict, PartlyDone
+from cityhub.model.errors import CityHubError, Conflict, PartlyDone, TooManyResults
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild import moment
 from cityhub.model.ngsild.entity_query import EntityQuery
@@ -282,6 +282,19 @@ class DistributedOperations(EntityOperations):
             call, wanted, view, sources, (offset, limit, count), order,
             lambda query, most, counted, key: plain(call, query, view, 0, most, counted, key),
         )  # fmt: skip
+
+    async def identifiers(
+        self, call: Call, wanted: EntityQuery, view: View, order: Callable[[Entity], Any] | None, bound: int
+    ) -> list[str]:
+        """The ids of all entities that match (5.14.4), here and at the sources."""
+        sources = [] if self._alone(call) else self._queries.sources(call, wanted, view)
+        if not sources:
+            return await super().identifiers(call, wanted, view, order, bound)
+        most = min(bound, MAX_WINDOW)
+        page = await self.query(call, wanted, view, 0, most, False, order)
+        if len(page.entities) == most:
+            raise TooManyResults(f"{most} entities or more match, too many to be gathered from several context sources; ask for less")
+        return [entity["id"] for entity in page.entities]
 
     async def shapes(self, call: Call) -> list[Shape]:
         """Which types and attributes there are (5.7.5 to 5.7.10)."""
