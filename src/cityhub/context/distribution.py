@@ -19,7 +19,7 @@ from cityhub.context.distribution_discovery import DistributedDiscovery
 from cityhub.context.distribution_query import DistributedQueries
 from cityhub.context.distribution_read import DistributedReads
 from cityhub.context.distribution_write import DistributedWrites, Order, attribute_path, entity_path, type_text
-from cityhub.context.entities import AttributesResult, Call, EntityOperations, UpsertMode
+from cityhub.context.entities import About, AttributesResult, Call, EntityOperations, UpsertMode
 from cityhub.context.registered import Registration
 from cityhub.context.registration_words import INCLUSIVE
 from cityhub.context.registrations import Registrations
@@ -288,10 +288,10 @@ class DistributedOperations(EntityOperations):
             lambda query, most, counted, key: plain(call, query, view, 0, most, counted, key),
         )  # fmt: skip
 
-    async def shapes(self, call: Call) -> list[Shape]:
+    async def shapes(self, call: Call, about: About | None = None) -> list[Shape]:
         """Which types and attributes there are (5.7.5 to 5.7.10)."""
         here = await super().shapes(call)
-        return here if await self._alone(call) else [*here, *await self._discovery.shapes(call)]
+        return here if await self._alone(call) else [*here, *await self._discovery.shapes(call, about)]
 
 
 def _options(fragment: Fragment, options: tuple[str, ...] = ()) -> dict[str, str]:

@@ -27,6 +27,8 @@ from cityhub.model.ports import Document, Page, Shape, Store, Write
 from cityhub.web.http import Request
 
 UpsertMode = Literal["replace", "update"]
+About = tuple[Literal["types", "attributes"], str]
+"""A type or an attribute (IRI)."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -205,8 +207,8 @@ class EntityOperations:
         matches = None if is_exact(wanted) else wanted.with_links(lambda id: store.get(tenant, id))
         return await store.find(tenant, wanted.condition, matches, offset, limit, count, order)
 
-    async def shapes(self, call: Call) -> list[Shape]:
-        """Which types and attributes there are (5.7.5 to 5.7.10)."""
+    async def shapes(self, call: Call, about: About | None = None) -> list[Shape]:
+        """Which types and attributes there are (5.7.5 to 5.7.10); `about` says of which one more than its name is wanted."""
         return await self.store.shapes(call.tenant)
 
     async def purge(self, call: Call, wanted: EntityQuery, keep: frozenset[str] | None, drop: frozenset[str] | None) -> int:

@@ -176,6 +176,10 @@ async def test_queries_go_only_where_the_registration_matches(pair: Pair) -> Non
     assert (await a("GET", "/entities?type=Vehicle&orderBy=speed"))[0] == 400
     assert "Vehicle" in (await a("GET", "/types"))[1]["typeList"]
     assert (await a("GET", "/types?local=true"))[1]["typeList"] == []
+    kind = (await a("GET", "/types/Vehicle"))[1]
+    assert (kind["entityCount"], kind["attributeDetails"][0]["attributeTypes"]) == (1, ["Property"])
+    attribute = (await a("GET", "/attributes/speed"))[1]
+    assert (attribute["attributeCount"], attribute["typeNames"]) == (1, ["Vehicle"])
 
 
 async def test_a_dead_source_is_named_and_left_alone(pair: Pair) -> None:
