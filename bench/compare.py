@@ -71,12 +71,10 @@ class Comparison:
     def run_workload(self, workload: Workload, size: int, present: list[Server]) -> None:
         for number in range(self.rounds):
             for server in present:
-                before = server.processor_s()
-                result = measured(server, workload, size, self.seconds)
+                result, used_s = measured(server, workload, size, self.seconds)
                 row: dict[str, Any] = {"server": server.name, "workload": workload.name, "size": size, "round": number} | asdict(result)
-                after = server.processor_s()
-                if before is not None and after is not None and result.requests:
-                    row["processor_us_per_request"] = (after - before) / result.requests * 1e6
+                if used_s is not None and result.requests:
+                    row["processor_us_per_request"] = used_s / result.requests * 1e6
                 self.runs.append(row)
                 self.revive(server, size, row)
                 note(f"{workload.title}, {size}, {server.name}: " + (row["void"] or f"{result.entities_per_s:,.0f} entities/s"))
@@ -92,12 +90,20 @@ class Comparison:
         ngsild_load.fill(server.port, size)
 
 
-def measured(server: Server, workload: Workload, size: int, seconds: float) -> Result:
-    """One run; void when the server breaks it off."""
+def measured(server: Server, workload: Workload, size: int, seconds: float) -> tuple[Result, float | None]:
+    """One run, void when the server breaks it off; and the processor time that the server used for it."""
+    marks: list[float | None] = []
+
+    def mark() -> None:
+        marks.append(server.processor_s())
+
     try:
-        return ngsild_load.measure(server.port, workload, size, f"r{time.time_ns():x}", seconds)
+        result = ngsild_load.measure(server.port, workload, size, f"r{time.time_ns():x}", seconds, mark)
     except (OSError, HTTPException, generators.LoadFailed) as error:
-        return Result(void=f"broken off: {type(error).__name__}")
+        return Result(void=f"broken off: {type(error).__name__}"), None
+    mark()
+    begun, ended = marks[0], marks[-1]
+    return result, None if begun is None or ended is None else ended - begun
 
 
 def offers(server: Server, workload: Workload) -> bool:

@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -61,12 +61,18 @@ def fill(port: int, size: int) -> None:
             raise generators.LoadFailed(f"Batch upsert answered {status}: {answer[:300]!r}")
 
 
-def measure(port: int, workload: Workload, size: int, run: str, seconds: float) -> Result:
-    """Runs a workload once on a server that holds `size` entities; `run` must differ from run to run."""
+def measure(
+    port: int, workload: Workload, size: int, run: str, seconds: float, on_start: Callable[[], None] = lambda: None
+) -> Result:
+    """Runs a workload once on a server that holds `size` entities; `run` must differ from run to run.
+
+    `on_start` is called after the first request, which may have had something to build, and before the load.
+    """
     ring = workloads.ring(workload, size, run)
     refusal = probe(port, workload, ring[0])
     if refusal:
         return Result(void=refusal)
+    on_start()
     if workload.name == "notify":
         return measure_notifications(port, workload, ring, seconds)
     return judged(workload, generators.send(port, ring, workload.connections, seconds))

@@ -24,6 +24,7 @@ from cityhub.context.notifier import Notifier
 from cityhub.context.purge_api import PurgeApi
 from cityhub.context.query_api import QueryApi
 from cityhub.context.registration_api import RegistrationApi
+from cityhub.context.registration_notifier import RegistrationNotifier
 from cityhub.context.registrations import Registrations
 from cityhub.context.source_requests import SourceRequests
 from cityhub.context.source_state import SourceStates
@@ -101,6 +102,7 @@ class Hub:
         self.delivery = MessageDelivery(AddressPolicy(settings.outbound_allow, loopback_allowed=settings.dev), mqtt_policy)
         self.tallies = Tallies(store, clock)
         self.notifier = Notifier(store, store, self.delivery, self.contexts, clock, self.tallies)
+        RegistrationNotifier(store, self.delivery, self.contexts, clock, self.tallies, self.notifier)
         self.history = open_history(Path(settings.data), clock)
         self.recorder = Recorder(store, self.history)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
@@ -121,6 +123,7 @@ class Hub:
             *DiscoveryApi(self.operations, self.contexts, store).routes(),
             *self._registration_api.routes(),
             *SubscriptionApi(store, self.contexts, self.clock, self.tallies).routes(),
+            *SubscriptionApi(store, self.contexts, self.clock, self.tallies, registrations=True).routes(),
             *TemporalApi(self.history, self.recorder, self.contexts, store, self.clock).routes(),
             *TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store).routes(),
             *context_routes(self.contexts),

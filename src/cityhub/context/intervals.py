@@ -1,42 +1,53 @@
-"""Periodic notifications: subscriptions with a timeInterval hear of all their entities when the time has come.
+"""The timers of subscriptions with a timeInterval.
 
-Source: GS CIM 009 V1.9.1, clause 5.8.6.
+Source: GS CIM 009 V1.9.1, clauses 5.8.6 and 5.11.7.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Final, Generic, Protocol, TypeVar
 
-from cityhub.context.entity_change import EntityChange
-from cityhub.context.subscriber import Subscriber
-from cityhub.model.entity import Entity
-from cityhub.model.ngsild.moment import show
-from cityhub.model.ports import Store
+from cityhub.context.outbox import Outbox
 from cityhub.model.time import Clock, to_text
 
-PAGE: Final = 1_000
-MAX_ENTITIES: Final = 10_000
-"""Most entities in one periodic notification."""
 SHORTEST_S: Final = 0.1
 """A shorter interval is served at this one."""
 
 log = logging.getLogger(__name__)
 
 
-class Intervals:
-    """The timers of periodic subscriptions."""
+class Periodic(Hashable, Protocol):
+    """What the timers need to know of a subscription."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store = store
+    outbox: Outbox
+    interval_s: float | None
+    active: bool
+
+    def is_active(self, now: str) -> bool:
+        """Whether notifications may be sent."""
+
+
+T = TypeVar("T", bound=Periodic)
+
+
+class Intervals(Generic[T]):
+    """Calls `notify` for each subscription whenever its time has come.
+
+    A receiver that has not answered yet is not called again before it has.
+    """
+
+    def __init__(self, clock: Clock, notify: Callable[[T], Awaitable[None]]) -> None:
         self._clock = clock
-        self._due: dict[Subscriber, float] = {}
-        self._interval: dict[Subscriber, float] = {}
+        self._notify = notify
+        self._due: dict[T, float] = {}
+        self._interval: dict[T, float] = {}
         self._changed = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
 
-    def set(self, subscriber: Subscriber) -> None:
+    def set(self, subscriber: T) -> None:
         """Begins, changes or ends a subscription's timer as its record says; an interval that stays goes on."""
         interval_s = subscriber.interval_s if subscriber.active else None
         if interval_s is None:
@@ -46,50 +57,32 @@ class Intervals:
             self._due[subscriber] = asyncio.get_running_loop().time() + max(interval_s, SHORTEST_S)
             self._changed.set()
 
-    def remove(self, subscriber: Subscriber) -> None:
+    def remove(self, subscriber: T) -> None:
         """Ends a timer; nothing happens when there is none."""
         self._due.pop(subscriber, None)
         self._interval.pop(subscriber, None)
 
     async def run(self) -> None:
-        """Notifies whenever a time has come."""
+        """Keeps the times; ends when it is cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
-            now_s = asyncio.get_running_loop().time()
+            now_s = loop.time()
             for subscriber in [one for one, due in self._due.items() if due <= now_s]:
                 self._due[subscriber] = now_s + max(self._interval[subscriber], SHORTEST_S)
-                self._begin(subscriber)
-            pause_s = min(self._due.values(), default=3600.0 + now_s) - asyncio.get_running_loop().time()
+                if not subscriber.outbox.busy() and subscriber.is_active(to_text(self._clock.now())):
+                    task = loop.create_task(self._call(subscriber))
+                    self._running.add(task)
+                    task.add_done_callback(self._running.discard)
+            pause_s = min(self._due.values(), default=3600.0 + now_s) - loop.time()
             try:
                 async with asyncio.timeout(max(0.0, pause_s)):
                     await self._changed.wait()
             except TimeoutError:
                 continue
 
-    def _begin(self, subscriber: Subscriber) -> None:
-        if subscriber.outbox.busy() or not subscriber.is_active(to_text(self._clock.now())):
-            return  # a receiver that has not answered yet is not flooded
-        task = asyncio.get_running_loop().create_task(self._notify(subscriber))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def _notify(self, subscriber: Subscriber) -> None:
+    async def _call(self, subscriber: T) -> None:
         try:
-            entities = await self._entities(subscriber)
-            if entities and subscriber in self._due:
-                moment = self._clock.now()
-                now, number = to_text(moment), int(moment.timestamp() * 1000)
-                changes = [EntityChange(number, number, "created", now, None, entity, {}) for entity in entities]
-                subscriber.outbox.tell(subscriber.form.body(changes, show(now).encode()))
+            await self._notify(subscriber)
         except Exception:
-            log.exception("the periodic notification of subscription %s failed", subscriber.key[2])
-
-    async def _entities(self, subscriber: Subscriber) -> list[Entity]:
-        found: list[Entity] = []
-        while len(found) < MAX_ENTITIES:
-            page = await self._store.find(subscriber.key[1], subscriber.query.condition, subscriber.matches, len(found), PAGE)
-            found += page.entities
-            if len(page.entities) < PAGE:
-                return found
-        log.warning("subscription %s has more than %d entities; the others are left out", subscriber.key[2], MAX_ENTITIES)
-        return found
+            log.exception("a periodic notification failed")

@@ -15,7 +15,7 @@ from cityhub.context.entity_api import rendered
 from cityhub.context.entity_change import EntityChange, Showing, shown_entity
 from cityhub.context.linked import linked_here
 from cityhub.context.subscription_endpoint import SIMPLIFIED
-from cityhub.model.jsonld import CORE, CORE_URL, TermMap
+from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ngsild.conformance import CURRENT, amended, read_version
 from cityhub.model.ngsild.flat import flat_views
 from cityhub.model.ngsild.geojson import render_feature
@@ -55,7 +55,7 @@ class Form:
         self._id = record["id"].encode()
         self._terms = terms
         self._accept = endpoint.get("accept", JSON)
-        url = members.get("jsonldContext") or terms.link or CORE_URL
+        url = record["link"]
         self._context = orjson.dumps(url)
         self._version = read_version(members["ngsildConformance"]) if "ngsildConformance" in members else CURRENT
         self._prefer_json = prefers_json(endpoint)
@@ -163,7 +163,7 @@ def prefers_json(endpoint: Document) -> bool:
     return any(pair["key"].lower() == "prefer" and "body=json" in pair["value"] for pair in endpoint.get("receiverInfo", ()))
 
 
-def receiver_of(record: Document, terms: TermMap, tenant: str) -> Receiver:
+def receiver_of(record: Document, tenant: str) -> Receiver:
     """Whom a subscription's notifications go to, with what beside the body."""
     members = record["members"]
     endpoint = members["notification"]["endpoint"]
@@ -173,7 +173,7 @@ def receiver_of(record: Document, terms: TermMap, tenant: str) -> Receiver:
     prefer_json = accept == GEO_JSON and prefers_json(endpoint)
     headers = [] if "content-type" in names else [("Content-Type", accept)]
     if (accept == JSON or prefer_json) and "link" not in names:
-        headers.append(("Link", link_header(members.get("jsonldContext") or terms.link or CORE_URL)))
+        headers.append(("Link", link_header(record["link"])))
     if tenant and "ngsild-tenant" not in names:
         headers.append(("NGSILD-Tenant", tenant))
     headers += [(name, value) for name, value in info if not (prefer_json and name.lower() == "prefer")]

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from cityhub.context.entity_change import EntityChange, entity_change
 from cityhub.context.intervals import Intervals
+from cityhub.context.periodic import notify_of_all
 from cityhub.context.subscriber import Subscriber
 from cityhub.context.subscription import COLLECTION
 from cityhub.context.subscription_index import SubscriptionIndex
@@ -62,15 +63,36 @@ class Notifier:
         self._terms = NotificationTerms(contexts)
         self._subscribers: dict[Key, Subscriber] = {}
         self._indexes: dict[str, SubscriptionIndex[Subscriber]] = {}
-        self._intervals = Intervals(store, clock)
+        self._intervals: Intervals[Subscriber] = Intervals(clock, lambda subscriber: notify_of_all(subscriber, store, clock))
         self._wordless: set[Subscriber] = set()
         self._room = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._saved = 0
         self.position = 0
-        self.handlers: dict[str, Handler] = {COLLECTION: self._subscription_changed}
-        self.others: list[Callable[[], int | None]] = []
-        self.loaders: list[Callable[[], Awaitable[None]]] = []
+        self._handlers: dict[str, Handler] = {COLLECTION: self._subscription_changed}
+        self._loads: list[Callable[[], Awaitable[None]]] = [self._load]
+        self._jobs: list[Callable[[], Coroutine[Any, Any, None]]] = [self._read, self._catch_up, self._keep_house, self._intervals.run]
+        self._holds: list[Callable[[], int | None]] = []
+
+    def join(
+        self,
+        load: Callable[[], Awaitable[None]],
+        handlers: dict[str, Handler],
+        job: Callable[[], Coroutine[Any, Any, None]],
+        hold: Callable[[], int | None],
+    ) -> None:
+        """Lets somebody else serve other subscriptions from the same reader. To be called before the start.
+
+        Args:
+            load: Called at the start, before the journal is read.
+            handlers: Who hears of the changes of a collection, one after the other in the order of the journal.
+            job: Runs in the background until the end.
+            hold: Gives the position up to which the journal is not needed any more; None when nothing is open.
+        """
+        self._loads.append(load)
+        self._handlers.update(handlers)
+        self._jobs.append(job)
+        self._holds.append(hold)
 
     # -- Life --------------------------------------------------------------------------------------------------------
 
@@ -80,11 +102,9 @@ class Notifier:
         self._tasks = [asyncio.create_task(self._run())]
 
     async def _run(self) -> None:
-        await self._load()
-        for load in self.loaders:
+        for load in self._loads:
             await load()
-        jobs = (self._read, self._catch_up, self._keep_house, self._intervals.run)
-        self._tasks += [asyncio.create_task(_persistently(job)) for job in jobs]
+        self._tasks += [asyncio.create_task(_persistently(job)) for job in self._jobs]
 
     async def stop(self) -> None:
         """Stops reading, gives receivers a moment to answer, and stores how far it has come."""
@@ -184,7 +204,7 @@ class Notifier:
             subscriber.take(list(changes.values()), now)
 
     async def _hand_over(self, change: Change) -> None:
-        handler = self.handlers.get(change.collection)
+        handler = self._handlers.get(change.collection)
         if handler is not None:
             try:
                 await handler(change)
@@ -267,7 +287,7 @@ class Notifier:
     async def _save(self, *, everything: bool = False) -> None:
         await self._tallies.save(everything=everything)
         holds = [hold for one in self._subscribers.values() if (hold := one.hold()) is not None]
-        holds += [hold for other in self.others if (hold := other()) is not None]
+        holds += [hold for other in self._holds if (hold := other()) is not None]
         low = min([self.position, *holds])
         if low > self._saved:
             await self._journal.advance(READER, low)

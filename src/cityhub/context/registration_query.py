@@ -65,9 +65,9 @@ def parse_registration_query(parameters: Mapping[str, str], terms: Terms) -> Reg
         scope = wanted.scope
         tests.append(lambda registration: scope.matches(registration.record))
     if wanted.geo is not None:
-        tests.append(_geo_test(wanted.geo))
+        tests.append(geo_test(wanted.geo))
     asks_time = any(name in given for name in ("timerel", "timeAt", "endTimeAt"))
-    tests.append(_time_test(parse_temporal_query(given)) if asks_time else _is_current)
+    tests.append(time_test(parse_temporal_query(given)) if asks_time else is_current)
     return RegistrationQuery(wanted, tests)
 
 
@@ -77,12 +77,12 @@ def source_filter(text: str, terms: Terms, where: str = "csf") -> Test:
     return lambda registration: matches(registration.record)
 
 
-def _is_current(registration: Registration) -> bool:
+def is_current(registration: Registration) -> bool:
     """Whether the source has latest information: it names no interval (5.10.2.4)."""
     return "observationInterval" not in registration.record and "managementInterval" not in registration.record
 
 
-def _time_test(asked: TemporalQuery) -> Test:
+def time_test(asked: TemporalQuery) -> Test:
     """Whether the source has information of the time that is asked for."""
     name = "observationInterval" if asked.time_property == "observedAt" else "managementInterval"
 
@@ -97,7 +97,7 @@ def _time_test(asked: TemporalQuery) -> Test:
     return test
 
 
-def _geo_test(geo: GeoQuery) -> Test:
+def geo_test(geo: GeoQuery) -> Test:
     """Whether the place of a registration stands in the relation, or may contain something that does."""
     name = _SPACES.get(geo.attribute, geo.attribute)
     possible = geo if geo.relation in ("near", "disjoint") else GeoQuery("intersects", geo.reference, geo.attribute)

@@ -80,7 +80,7 @@ class Subscriber:
             "deleted": attributes & DELETED,
         }
         self._entity = {"created": "entityCreated" in triggers, "updated": False, "deleted": "entityDeleted" in triggers}
-        receiver = receiver_of(record, terms, self.key[1])
+        receiver = receiver_of(record, self.key[1])
         if not self.outbox.leads_to(receiver):
             after = self.hold()
             self._hold_nothing()

@@ -2,11 +2,12 @@
 
 A stored subscription ("record") is
 
-    {"id": URI, "members": {name: value}, "names": {"q": {term: IRI}, "csf": {term: IRI}}, "context": @context,
+    {"id": URI, "members": {name: value}, "names": {"q": {term: IRI}, "csf": {term: IRI}}, "context": @context, "link": URL,
      "createdAt": time, "modifiedAt": time}
 
 where `members` are those of the standard with names of types and attributes as IRIs, `names` has what the terms in the
-texts of queries stand for, and `context` is the @context that notifications are written with (None: the core one).
+texts of queries stand for, `context` is the @context that notifications are written with (None: the core one), and
+`link` is a URL that stands for it.
 What happened to the subscription since (counters, position) is kept apart: see `cityhub.context.subscription_state`.
 
 Source: GS CIM 009 V1.9.1, clauses 5.2.12, 5.2.13, 5.2.21, 5.8.1 and 5.8.2.
@@ -96,7 +97,9 @@ def new_record(id: str, fragment: Fragment, context: Any, link: str, now: str, *
         members.setdefault("jsonldContext", link)
     else:
         members.pop("notificationTrigger", None)
-    record = {"id": id, "members": members, "names": fragment.names, "context": context, "createdAt": now, "modifiedAt": now}
+    record = {
+        "id": id, "members": members, "names": fragment.names, "context": context, "link": link, "createdAt": now, "modifiedAt": now,
+    }  # fmt: skip
     check(record, now, fragment, registrations=registrations)
     return record
 
@@ -122,7 +125,7 @@ def patched(record: Document, fragment: Fragment, context: Any, now: str, *, reg
     names = {name: noted for name, noted in {**record["names"], **fragment.names}.items() if name in members}
     after = {**record, "members": members, "names": names, "modifiedAt": now}
     if "jsonldContext" in fragment.members:
-        after["context"] = context
+        after |= {"context": context, "link": members["jsonldContext"]}
     elif "jsonldContext" in fragment.removed and not registrations:
         members["jsonldContext"] = record["members"]["jsonldContext"]
     check(after, now, fragment, registrations=registrations)
@@ -147,6 +150,8 @@ def check(record: Document, now: str, fragment: Fragment, *, registrations: bool
         raise BadRequestData("'expiresAt' must be in the future")
     if "temporalQ" in members and not registrations:
         raise BadRequestData("'temporalQ' is only possible in subscriptions to context source registrations")
+    if registrations and members["notification"]["endpoint"].get("accept") == "application/geo+json":
+        raise BadRequestData("'notification.endpoint.accept' must not be application/geo+json: registrations are no features")
     query_of(record)
 
 

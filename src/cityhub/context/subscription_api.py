@@ -115,14 +115,14 @@ class SubscriptionApi:
             return new_record(id, fragment, context, link, now, registrations=self._registrations), None
 
         await self._write(request, Write(id, creation, self._collection))
-        return Response(201, headers=[("location", f"{self._path}/{quote(id, safe=':')}")])
+        return Response(201, headers=[("Location", f"{self._path}/{quote(id, safe=':')}")])
 
     async def update(self, request: Request) -> Response:
         """PATCH: Update Subscription (5.8.2)."""
         check_parameters(request, frozenset(("local",)))
         tenant, id = self._target(request)
-        self._existing(tenant, id)
         document, terms = await body_and_terms(request, self._contexts, (JSON, LD_JSON, MERGE_PATCH))
+        self._existing(tenant, id)
         fragment = read_fragment(document, terms)
         if "type" in (document or ()) and document["type"] is None:
             raise BadRequestData("'type' must be 'Subscription'; it cannot be removed")
@@ -169,7 +169,7 @@ class SubscriptionApi:
         limit, offset = window(query)
         records = [record for _, record in await self._store.records(tenant, self._collection)]
         documents = [self._shown(tenant, record, terms, query) for record in records[offset : offset + limit]]
-        headers = page_headers(request, media, len(documents), len(records), limit, offset)
+        headers = page_headers(request, LD_JSON, len(documents), len(records), limit, offset)
         if not flag(query, "count"):
             headers = [(name, value) for name, value in headers if name != "ngsild-results-count"]
         return document_response(documents, terms, media, headers=[*headers, *preference_headers(request)])

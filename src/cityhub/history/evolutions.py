@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
+from cityhub.history.span_reader import SpanReader
 from cityhub.history.temporal_view import TemporalView
 from cityhub.model.entity import Attributes
-from cityhub.model.errors import NotFound, TooManyResults
+from cityhub.model.errors import NotFound
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.entity_query import EntityQuery
 from cityhub.model.ngsild.temporal_aggregate import aggregated_body
@@ -22,9 +23,10 @@ from cityhub.model.ngsild.temporal_render import Body, instances_body, pairs_bod
 from cityhub.model.ngsild.temporal_scope import Validity
 from cityhub.model.ports import Evolution, History, Window
 
-MAX_READ: Final = 200_000
+MAX_READ: Final = 100_000
 """Most instances of one attribute that a filter or an aggregation looks at."""
-_NO_SCOPE: Final = frozenset((SCOPE,))
+FEW: Final = 200
+"""Instances of one attribute that are read of many entities at once; where there are more, the entity is read by itself."""
 
 
 class Evolutions(msgspec.Struct, frozen=True):
@@ -47,10 +49,11 @@ class Consumption:
         evolution = await self._history.entity(tenant, id)
         if evolution is None:
             raise NotFound(f"There is no history of entity '{id}'")
-        [attrs] = await self._read(tenant, [id], shown)
-        if shown.view.attrs is not None and shown.view.attrs.isdisjoint(attrs):
-            raise NotFound(f"The history of entity '{id}' has none of the attributes that were asked for")
-        found = self._documents([(evolution, attrs)], shown, terms)
+        if shown.view.attrs is not None:
+            [attrs] = await self._history.read(tenant, [id], self._window(shown, shown.view.attrs, 1))
+            if not attrs:
+                raise NotFound(f"The history of entity '{id}' has none of the attributes that were asked for")
+        found = await self._documents(tenant, [evolution], None, shown, terms)
         if not found.documents[0]:
             raise NotFound(f"The history of entity '{id}' has none of the members that were asked for")
         return found
@@ -88,94 +91,134 @@ class Consumption:
                 break
         if descending is not None:
             found = sorted(found, key=lambda one: one.id, reverse=descending)[offset : offset + limit]
-        attrs = await self._read(tenant, [one.id for one in found], shown)
-        if wanted.scope is not None:
-            validities = await self._validities(tenant, [one.id for one in found], wanted, shown)
-            attrs = [validity.restrict(one, shown.query) for validity, one in zip(validities, attrs, strict=True)]
-        answer = self._documents(list(zip(found, attrs, strict=True)), shown, terms)
+        answer = await self._documents(tenant, found, wanted, shown, terms)
         documents = [document for document in answer.documents if document]
         return Evolutions(documents, answer.content_range, total if count else None)
 
     # -- Which entities ------------------------------------------------------------------------------------------
 
     async def _matching(self, tenant: str, wanted: EntityQuery, shown: TemporalView) -> AsyncIterator[Evolution]:
-        by_content = wanted.q is not None or wanted.geo is not None or wanted.scope is not None
-        limit = MAX_READ if by_content else 1
-        attributes = wanted.attributes if wanted.attributes and not by_content else None
-        window = _window(shown, attributes, limit)
+        """The entities that pass the filters and have an instance in the span of time, in the order of creation."""
         content = EntityQuery(wanted.selectors, wanted.attributes, wanted.q, wanted.geo)
         whose = EntityQuery(wanted.selectors)
         async for block in self._history.scan(tenant, wanted.condition):
             evolutions = [one for one in block if whose.matches({"id": one.id, "type": one.types, "attrs": {}})]
-            ids = [one.id for one in evolutions]
-            found = await self._history.read(tenant, ids, window)
-            if wanted.scope is not None:
-                validities = await self._validities(tenant, ids, wanted, shown)
-                found = [validity.restrict(attrs, shown.query) for validity, attrs in zip(validities, found, strict=True)]
-            for evolution, attrs in zip(evolutions, found, strict=True):
-                if attrs.keys() - _NO_SCOPE and content.matches(_as_entity(evolution, attrs)):
+            async for evolution, attrs in self._in_span(tenant, evolutions, wanted, shown):
+                # A filter may hold for what is not there ("!speed"); then something else of the entity must be.
+                if content.matches(_as_entity(evolution, attrs)) and (attrs or await self._anything(tenant, evolution, wanted, shown)):
                     yield evolution
 
-    async def _validities(self, tenant: str, ids: list[str], wanted: EntityQuery, shown: TemporalView) -> list[Validity]:
-        assert wanted.scope is not None
-        scope = wanted.scope
-        given = await self._history.read(tenant, ids, Window(attributes=_NO_SCOPE))
-        gone = await self._history.read(tenant, ids, Window(property="deletedAt", attributes=_NO_SCOPE))
-        return [
-            Validity([*one.get(SCOPE, []), *other.get(SCOPE, [])], scope, shown.query)
-            for one, other in zip(given, gone, strict=True)
-        ]
+    async def _in_span(
+        self, tenant: str, evolutions: list[Evolution], wanted: EntityQuery, shown: TemporalView
+    ) -> AsyncIterator[tuple[Evolution, Attributes]]:
+        """What the filters look at, entity by entity, without the scope."""
+        names, limit = wanted.attributes or None, 1
+        if wanted.scope is not None:
+            limit = FEW
+        if wanted.q is not None or wanted.geo is not None:
+            limit = FEW
+            names = wanted.attributes | (wanted.q.attributes if wanted.q else frozenset())
+            if wanted.geo is not None:
+                names |= {wanted.geo.attribute}
+        ids = [one.id for one in evolutions]
+        found = await self._history.read(tenant, ids, self._window(shown, names, limit))
+        validities = await self._validities(tenant, ids, wanted, shown)
+        for place, evolution in enumerate(evolutions):
+            attrs = found[place]
+            if limit == FEW and any(len(instances) >= FEW for instances in attrs.values()):
+                [attrs] = await self._history.read(tenant, [evolution.id], self._window(shown, names, MAX_READ))
+            attrs = _restricted(attrs, validities, evolution.id, shown)
+            attrs.pop(SCOPE, None)
+            yield evolution, attrs
+
+    async def _anything(self, tenant: str, evolution: Evolution, wanted: EntityQuery, shown: TemporalView) -> bool:
+        """Whether an entity has an instance of any attribute in the span of time."""
+        limit = 1 if wanted.scope is None else MAX_READ
+        [attrs] = await self._history.read(tenant, [evolution.id], self._window(shown, None, limit))
+        validities = await self._validities(tenant, [evolution.id], wanted, shown)
+        return bool(_restricted(attrs, validities, evolution.id, shown).keys() - {SCOPE})
+
+    async def _validities(self, tenant: str, ids: list[str], wanted: EntityQuery, shown: TemporalView) -> dict[str, Validity] | None:
+        """When each entity had the scopes that are asked for; None when none are."""
+        if wanted.scope is None:
+            return None
+        scopes = frozenset((SCOPE,))
+        given = await self._history.read(tenant, ids, Window(attributes=scopes))
+        gone = await self._history.read(tenant, ids, Window(property="deletedAt", attributes=scopes))
+        return {
+            id: Validity([*one.get(SCOPE, []), *other.get(SCOPE, [])], wanted.scope, shown.query)
+            for id, one, other in zip(ids, given, gone, strict=True)
+        }
 
     # -- What of them --------------------------------------------------------------------------------------------
 
-    async def _read(self, tenant: str, ids: list[str], shown: TemporalView) -> list[Attributes]:
-        if shown.form == "aggregatedValues":
-            found = await self._history.read(tenant, ids, _window(shown, shown.attributes, MAX_READ))
-            for attrs in found:
-                attrs.pop(SCOPE, None)
-                if any(len(instances) >= MAX_READ for instances in attrs.values()):
-                    raise TooManyResults(f"An aggregation takes at most {MAX_READ - 1} instances of an attribute; ask for less time")
-            return found
-        last_n = shown.query.last_n
-        window = _window(shown, shown.attributes, last_n or self._page_size + 1)
-        if last_n is not None:
-            # More than a page is never shown, so more need not be read.
-            window = msgspec.structs.replace(window, latest=True, limit=min(last_n, self._page_size + 1))
-        return await self._history.read(tenant, ids, window)
-
-    def _documents(self, found: list[tuple[Evolution, Attributes]], shown: TemporalView, terms: TermMap) -> Evolutions:
-        attrs = [one for _, one in found]
-        content_range = None
-        if shown.form != "aggregatedValues":
-            page = cut(attrs, shown.query, self._page_size)
-            attrs, content_range = page.attrs, page.content_range
+    async def _documents(
+        self, tenant: str, found: list[Evolution], wanted: EntityQuery | None, shown: TemporalView, terms: TermMap
+    ) -> Evolutions:
+        validities = await self._validities(tenant, [one.id for one in found], wanted, shown) if wanted is not None else None
+        reader = SpanReader(self._history, tenant, self._window(shown, shown.attributes, None))
+        if shown.query.aggregation is not None and shown.form == "aggregatedValues":
+            return Evolutions([await _aggregated(reader, one, validities, shown, terms) for one in found])
+        attrs: list[Attributes] = []
+        for one in found:
+            if validities is None:
+                attrs.append(await reader.page(one.id, shown.query, self._page_size))
+            else:
+                attrs.append(await _scoped(reader, one, validities, shown))
+            reader.tighten(attrs, shown.query, self._page_size)
+        page = cut(attrs, shown.query, self._page_size)
         documents = [
-            render_evolution(evolution, one, terms, shown.view, _body(evolution, one, shown, terms))
-            for (evolution, _), one in zip(found, attrs, strict=True)
+            render_evolution(evolution, one, terms, shown.view, _body(evolution, shown, terms))
+            for evolution, one in zip(found, page.attrs, strict=True)
         ]
-        return Evolutions(documents, content_range)
+        return Evolutions(documents, page.content_range)
+
+    def _window(self, shown: TemporalView, attributes: frozenset[str] | None, limit: int | None) -> Window:
+        query = shown.query
+        bounded = query.relation is not None
+        return Window(query.time_property, query.start, query.end, bounded, attributes, shown.view.dataset_ids, limit=limit)
 
 
-def _body(evolution: Evolution, attrs: Attributes, shown: TemporalView, terms: TermMap) -> Body:
-    time = shown.query.time_property
+async def _scoped(reader: SpanReader, evolution: Evolution, validities: dict[str, Validity], shown: TemporalView) -> Attributes:
+    """The instances of the times when the entity had the scopes that are asked for; of them the last ones are chosen."""
+    attrs = {name: await reader.all_of(evolution.id, name, MAX_READ) for name in await reader.first(evolution.id)}
+    attrs = _restricted(attrs, validities, evolution.id, shown)
+    last_n = shown.query.last_n
+    return attrs if last_n is None else {name: instances[-last_n:] for name, instances in attrs.items()}
+
+
+async def _aggregated(
+    reader: SpanReader, evolution: Evolution, validities: dict[str, Validity] | None, shown: TemporalView, terms: TermMap
+) -> dict[str, Any]:
+    assert shown.query.aggregation is not None
+    first = await reader.first(evolution.id)
+    first.pop(SCOPE, None)
+    origin = min((time_of(instances[0], shown.query.time_property) for instances in first.values()), default=None)
+    body = aggregated_body(shown.query.aggregation, shown.query, origin)
+    members: dict[str, Any] = {}
+    # Attribute by attribute, so that only the instances of one are in memory.
+    for name in first:
+        instances = await reader.all_of(evolution.id, name, MAX_READ)
+        kept = _restricted({name: instances}, validities, evolution.id, shown).get(name)
+        if kept:
+            members[name] = body(name, kept)
+    return render_evolution(evolution, {name: [] for name in members}, terms, shown.view, lambda name, _: members[name])
+
+
+def _restricted(attrs: Attributes, validities: dict[str, Validity] | None, id: str, shown: TemporalView) -> Attributes:
+    """Without what lies outside of the times when the entity had the scopes that are asked for."""
+    return attrs if validities is None else validities[id].restrict(attrs, shown.query)
+
+
+def _body(evolution: Evolution, shown: TemporalView, terms: TermMap) -> Body:
     if shown.form == "temporalValues":
-        return pairs_body(terms, shown.view, time)
-    if shown.query.aggregation is not None and shown.form == "aggregatedValues":
-        origin = min((time_of(instances[0], time) for instances in attrs.values() if instances), default=None)
-        return aggregated_body(shown.query.aggregation, shown.query, origin)
+        return pairs_body(terms, shown.view, shown.query.time_property)
     return instances_body(evolution, terms, shown.view)
-
-
-def _window(shown: TemporalView, attributes: frozenset[str] | None, limit: int | None) -> Window:
-    query = shown.query
-    bounded = query.relation is not None
-    return Window(query.time_property, query.start, query.end, bounded, attributes, shown.view.dataset_ids, limit=limit)
 
 
 def _as_entity(evolution: Evolution, attrs: Attributes) -> dict[str, Any]:
     """What the filters see: an entity whose attributes have every instance in the span of time."""
-    members = {name: instances for name, instances in attrs.items() if name != SCOPE}
     return {
-        "id": evolution.id, "type": evolution.types, "attrs": members,
+        "id": evolution.id, "type": evolution.types, "attrs": attrs,
         "createdAt": evolution.created_at, "modifiedAt": evolution.modified_at,
     }  # fmt: skip

@@ -45,7 +45,9 @@ def _where(condition: Condition, connection: apsw.Connection) -> tuple[str, list
     if isinstance(condition, IdPrefix):
         return "id >= ? AND id < ?", [condition.prefix, f"{condition.prefix}\U0010ffff"]
     if isinstance(condition, TypeIs):
-        return "number IN (SELECT entity FROM entity_type WHERE type = (SELECT number FROM name WHERE text = ?))", [condition.type]
+        number = connection.execute("SELECT number FROM name WHERE text = ?", (condition.type,)).get
+        # Asked of each entity, not as a list of all numbers, which would be made anew for every block.
+        return "EXISTS (SELECT 1 FROM entity_type WHERE type = ? AND entity = entity.number)", [number]
     if isinstance(condition, AllOf | AnyOf):
         parts = [_where(part, connection) for part in condition.conditions]
         word, empty = (" AND ", "1") if isinstance(condition, AllOf) else (" OR ", "0")
@@ -57,14 +59,25 @@ def instances(
     connection: apsw.Connection, seed: str, tenant: str, ids: Sequence[str], window: Window, now: int
 ) -> list[Attributes]:
     """The wanted instances of each entity; an attribute without any is left out."""
-    found = []
+    statement, bindings = _statement(window)
+    names: dict[int, str] = {}
+    wanted = None if window.attributes is None else _numbers(connection, window.attributes)
+    found: list[Attributes] = []
     for id in ids:
-        number = connection.execute("SELECT number FROM entity WHERE tenant = ? AND id = ?", (tenant, id)).get
-        found.append({} if number is None else _of_entity(connection, seed, number, window, now))
+        attrs: Attributes = {}
+        entity = connection.execute("SELECT number FROM entity WHERE tenant = ? AND id = ?", (tenant, id)).get
+        for number, name in wanted if wanted is not None else _attributes(connection, entity, names):
+            rows: list[Any] = connection.execute(statement, (entity, number, *bindings, now)).fetchall()
+            if rows:
+                if window.latest:
+                    rows.reverse()
+                attrs[name] = [read_instance(seed, *row) for row in rows]
+        found.append(attrs)
     return found
 
 
-def _of_entity(connection: apsw.Connection, seed: str, entity: int, window: Window, now: int) -> Attributes:
+def _statement(window: Window) -> tuple[str, list[Any]]:
+    """The query for one attribute of one entity: entity, attribute, these bindings and the present time go into it."""
     where, bindings = _span(window)
     if window.datasets is not None:
         where += " AND dataset IN (SELECT number FROM name JOIN json_each(?) ON text = value"
@@ -79,16 +92,7 @@ def _of_entity(connection: apsw.Connection, seed: str, entity: int, window: Wind
         f"WHERE entity = ? AND attribute = ?{where} AND (expires IS NULL OR expires > ?) "
         f"ORDER BY {order} {direction}, modified {direction}, number {direction}{limit}"
     )
-    found: Attributes = {}
-    for number, name in _attributes(connection, entity):
-        if window.attributes is not None and name not in window.attributes:
-            continue
-        rows: list[Any] = connection.execute(statement, (entity, number, *bindings, now)).fetchall()
-        if rows:
-            if window.latest:
-                rows.reverse()
-            found[name] = [read_instance(seed, *row) for row in rows]
-    return found
+    return statement, bindings
 
 
 def _span(window: Window) -> tuple[str, list[Any]]:
@@ -110,8 +114,17 @@ def _span(window: Window) -> tuple[str, list[Any]]:
     return where, bindings
 
 
-def _attributes(connection: apsw.Connection, entity: int) -> list[tuple[int, str]]:
-    """Numbers and names of the attributes of an entity, found by leaps through the index, however many instances there are."""
+def _numbers(connection: apsw.Connection, names: frozenset[str]) -> list[tuple[int, str]]:
+    """Numbers and names of the attributes that were ever recorded among these, in the order in which they first were."""
+    text = orjson.dumps(sorted(names)).decode()
+    return list(connection.execute("SELECT number, text FROM name WHERE text IN (SELECT value FROM json_each(?)) ORDER BY number", (text,)))
+
+
+def _attributes(connection: apsw.Connection, entity: Any, names: dict[int, str]) -> list[tuple[int, str]]:
+    """Numbers and names of the attributes of an entity, found by leaps through the index, however many instances there are.
+
+    `names` remembers what was looked up.
+    """
     found: list[tuple[int, str]] = []
     after = -1
     while True:
@@ -119,7 +132,8 @@ def _attributes(connection: apsw.Connection, entity: int) -> list[tuple[int, str
             "SELECT attribute FROM instance WHERE entity = ? AND attribute > ? ORDER BY attribute LIMIT 1", (entity, after)
         ).fetchone()
         if row is None:
-            break
-        after = row[0]
-        found.append((after, str(connection.execute("SELECT text FROM name WHERE number = ?", (after,)).get)))
-    return found
+            return found
+        after = int(row[0])
+        if after not in names:
+            names[after] = str(connection.execute("SELECT text FROM name WHERE number = ?", (after,)).get)
+        found.append((after, names[after]))

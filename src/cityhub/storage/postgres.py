@@ -143,6 +143,7 @@ class PostgresStore:
         """See `cityhub.model.ports.Store.find`."""
         compiled = compile_condition(tenant, condition, self._follower.paths)
         search = Search(self._link, self._follower.memory, tenant, compiled, self._now())
+        await search.begin()
         if matches is None and order is None and compiled.exact and not (compiled.names_attributes and await self._has_expired()):
             return await search.page(offset, limit, count)
         exact = matches or exactly(condition)
@@ -166,6 +167,7 @@ class PostgresStore:
         compiled = compile_condition(tenant, condition, self._follower.paths)
         exact = None if compiled.exact and not compiled.names_attributes else exactly(condition)
         search = Search(self._link, None, tenant, compiled, self._now())
+        await search.begin()
         async for block in search.blocks(0):
             yield [entity for entity in block if exact(entity)] if exact else block
 

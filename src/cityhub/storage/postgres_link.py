@@ -41,18 +41,19 @@ class Link:
     """Hands out connections: a pool for reading, dedicated ones for writing, listening and `get`."""
 
     def __init__(self, url: str, readers: int = 6) -> None:
-        options = conninfo_to_dict(url).get("options") or ""
-        # JIT compilation costs more than any query of ours; plans must see the values that they are for.
+        # Every query of ours has its index, and must use it also while the server's statistics are old. JIT compilation
+        # costs more than any of them. The plans of searches must see the values that they are for.
+        options = f"{conninfo_to_dict(url).get('options') or ''} -c search_path=cityhub,public -c jit=off -c enable_seqscan=off"
         self._info = make_conninfo(
             url,
-            options=f"{options} -c jit=off -c search_path=cityhub,public",
+            options=f"{options} -c enable_hashjoin=off -c enable_mergejoin=off",
             application_name="cityhub",
             connect_timeout=3,
             tcp_user_timeout=5000,
             keepalives_idle=10,
         )
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            make_conninfo(self._info, options=f"{options} -c jit=off -c search_path=cityhub,public -c plan_cache_mode=force_custom_plan"),
+            make_conninfo(self._info, options=f"{options} -c plan_cache_mode=force_custom_plan"),
             kwargs={"autocommit": True},
             min_size=1,
             max_size=readers,

@@ -32,6 +32,8 @@ from cityhub.storage.postgres_rows import area_of, array_text, index_text, near
 Paths = Mapping[tuple[str, tuple[str, ...]], int]
 """Ids of the indexed paths by attribute and path."""
 
+FEW = 5_000
+"""So many rows are few enough to look at each."""
 MAX_LEAVES = 64
 """Parts of a condition that are turned into SQL; a wider one is left to the exact predicate."""
 
@@ -48,19 +50,35 @@ class Sql(msgspec.Struct, frozen=True):
         return Sql(word.join(f"({part.text})" for part in parts), tuple(value for part in parts for value in part.parameters))
 
 
+class Part(msgspec.Struct, frozen=True):
+    """One of the things that a row must satisfy beside its shape.
+
+    Attributes:
+        row: As a predicate on a row `e`.
+        rows: As a query of the seq of all rows that satisfy it.
+        is_cheap: Whether the predicate looks at the row alone.
+        is_few: Whether the rows are known to be few without counting them.
+    """
+
+    row: Sql
+    rows: Sql
+    is_cheap: bool
+    is_few: bool = False
+
+
 class Compiled(msgspec.Struct, frozen=True):
     """A condition in SQL.
 
     Attributes:
         shape: What a shape `s` must satisfy; None: nothing.
-        row: What a row `e` must satisfy beside its shape; None: nothing.
-        exact: Whether the two together are the condition itself, as long as no attribute has expired.
+        parts: What a row must satisfy beside its shape, all of it.
+        exact: Whether shape and parts are the condition itself, as long as no attribute has expired.
         names_attributes: Whether attributes that have expired make a difference.
         wanted: Attribute and path of the values that an index would have answered.
     """
 
     shape: Sql | None
-    row: Sql | None
+    parts: tuple[Part, ...]
     exact: bool
     names_attributes: bool
     wanted: tuple[tuple[str, tuple[str, ...]], ...]
@@ -68,21 +86,19 @@ class Compiled(msgspec.Struct, frozen=True):
 
 def compile_condition(tenant: str, condition: Condition, paths: Paths) -> Compiled:
     """The condition in SQL for one tenant."""
-    leaves = list(_leaves(condition))
+    leaves = _leaves(condition)
     if len(leaves) > MAX_LEAVES:
-        return Compiled(None, None, exact=False, names_attributes=True, wanted=())
-    wanted = tuple(
-        dict.fromkeys(
-            (leaf.attribute, leaf.path) for leaf in leaves if isinstance(leaf, ValueIn) and (leaf.attribute, leaf.path) not in paths
-        )
-    )
-    row = _Rows(tenant, paths).beside_shape(condition)
+        return Compiled(None, (), exact=False, names_attributes=True, wanted=())
     return Compiled(
         shape=_on_shape(condition),
-        row=row,
+        parts=tuple(_Rows(tenant, paths).parts(condition)),
         exact=all(_is_exact(leaf) for leaf in leaves),
         names_attributes=any(isinstance(leaf, HasAttribute) for leaf in leaves),
-        wanted=wanted,
+        wanted=tuple(
+            dict.fromkeys(
+                (leaf.attribute, leaf.path) for leaf in leaves if isinstance(leaf, ValueIn) and (leaf.attribute, leaf.path) not in paths
+            )
+        ),
     )
 
 
@@ -118,82 +134,86 @@ def _on_shape(condition: Condition) -> Sql | None:
 
 
 class _Rows:
-    """Conditions on rows `e` of one tenant."""
+    """Conditions on the rows of one tenant."""
 
     def __init__(self, tenant: str, paths: Paths) -> None:
-        self._tenant = encode(tenant)
-        self._plain_tenant = tenant
+        self._tenant = tenant
         self._paths = paths
 
-    def beside_shape(self, condition: Condition) -> Sql | None:
+    def parts(self, condition: Condition) -> list[Part]:
         """What remains when `_on_shape` is asked as well."""
-        if all(isinstance(leaf, Anything | TypeIs | HasAttribute) for leaf in _leaves(condition)):
-            return None
         if isinstance(condition, AllOf):
-            parts = [one for one in map(self.beside_shape, condition.conditions) if one is not None]
-            return Sql.joined(" AND ", parts) if parts else None
-        return self._row(condition)
+            return [found for part in condition.conditions for found in self.parts(part)]
+        if all(self._is_of_shape(leaf) for leaf in _leaves(condition)):
+            return []
+        row = self._own(condition)
+        if row is not None:
+            few = isinstance(condition, IdIn) and len(condition.ids) <= FEW
+            return [Part(row, self._where(row), is_cheap=True, is_few=few)]
+        rows = self._rows(condition)
+        return [] if rows is None else [Part(Sql(f"e.seq IN ({rows.text})", rows.parameters), rows, is_cheap=False)]
 
-    def _row(self, condition: Condition) -> Sql | None:
-        """The whole condition on a row; None when no index helps."""
+    def _is_of_shape(self, leaf: Condition) -> bool:
+        if isinstance(leaf, ValueIn):
+            return self._path(leaf) is None
+        return isinstance(leaf, Anything | TypeIs | HasAttribute)
+
+    def _own(self, condition: Condition) -> Sql | None:
+        """The condition as a predicate on the row alone."""
         match condition:
             case IdIn(ids=ids):
                 return Sql("e.id = ANY(%s::text[])", (array_text(_encodable(ids)),))
             case IdPrefix(prefix=prefix):
-                return self._prefix(prefix)
+                return _prefix(prefix)
             case ScopeUnder(scope=scope):
                 return Sql("e.scopes @> %s::text[]", (array_text([scope.rstrip("/")]),))
-            case AllOf(conditions=parts):
-                known = [one for one in map(self._row, parts) if one is not None]
-                return Sql.joined(" AND ", known) if known else None
-            case AnyOf(conditions=parts):
-                return self._any([self._set(part) for part in _merged(parts)])
-        found = self._set(condition)
-        return found and Sql(f"e.seq IN ({found.text})", found.parameters)
+        return None
 
-    def _any(self, sets: list[Sql | None]) -> Sql | None:
-        # A union of sets and not an OR: with an OR the server would look at every row.
+    def _rows(self, condition: Condition) -> Sql | None:
+        """The rows under a condition as a query of their seq; None when no index helps."""
+        match condition:
+            case Anything():
+                return None
+            case ValueIn() if self._path(condition) is not None:
+                return self._values(condition)
+            case InBox():
+                return self._box(condition)
+            case AllOf(conditions=parts):
+                known = [Sql(f"e.seq IN ({one.text})", one.parameters) for one in map(self._rows, parts) if one is not None]
+                return self._where(Sql.joined(" AND ", known)) if known else None
+            case AnyOf(conditions=parts):
+                return self._union([self._rows(part) for part in _merged(parts)])
+        own = self._own(condition)
+        if own is not None:
+            return self._where(own)
+        shape = _on_shape(condition)
+        return shape and self._where(of_shape(shape))
+
+    def _where(self, row: Sql) -> Sql:
+        return Sql(f"SELECT e.seq FROM entity e WHERE e.tenant = %s AND ({row.text})", (encode(self._tenant), *row.parameters))
+
+    def _union(self, sets: list[Sql | None]) -> Sql | None:
         found = [one for one in sets if one is not None]
         if len(found) < len(sets):
             return None
-        if not found:
-            return Sql("false")
-        union = Sql.joined(" UNION ALL ", found)
-        return Sql(f"e.seq IN ({union.text})", union.parameters)
+        return Sql.joined(" UNION ALL ", found) if found else self._where(Sql("false"))
 
-    def _set(self, condition: Condition) -> Sql | None:
-        """The rows under a condition as a query of their seq; None when no index helps."""
-        match condition:
-            case ValueIn():
-                return self._values(condition)
-            case InBox(attribute=attribute):
-                return Sql(
-                    "SELECT p.seq FROM place p WHERE p.area = %s::bigint"
-                    " AND p.box && ST_MakeEnvelope(%s::float8, %s::float8, %s::float8, %s::float8, 4326)",
-                    (
-                        area_of(self._plain_tenant, attribute),
-                        near(condition.west),
-                        near(condition.south),
-                        near(condition.east),
-                        near(condition.north),
-                    ),
-                )
-            case TypeIs() | HasAttribute():
-                shape = _on_shape(condition)
-                return shape and self._of_rows(Sql(f"e.shape IN (SELECT s.id FROM shape s WHERE {shape.text})", shape.parameters))
-        row = None if isinstance(condition, Anything) else self._row(condition)
-        return row and self._of_rows(row)
+    def _box(self, box: InBox) -> Sql:
+        return Sql(
+            "SELECT p.seq FROM place p WHERE p.area = %s::bigint"
+            " AND p.box && ST_MakeEnvelope(%s::float8, %s::float8, %s::float8, %s::float8, 4326)",
+            (area_of(self._tenant, box.attribute), near(box.west), near(box.south), near(box.east), near(box.north)),
+        )
 
-    def _of_rows(self, row: Sql) -> Sql:
-        return Sql(f"SELECT e.seq FROM entity e WHERE e.tenant = %s AND ({row.text})", (self._tenant, *row.parameters))
+    def _path(self, wanted: ValueIn) -> int | None:
+        """The index of the values, when there is one and there is something to ask it."""
+        is_open = wanted.low is None and wanted.high is None
+        return None if is_open else self._paths.get((wanted.attribute, wanted.path))
 
-    def _values(self, wanted: ValueIn) -> Sql | None:
-        path = self._paths.get((wanted.attribute, wanted.path))
+    def _values(self, wanted: ValueIn) -> Sql:
         bound = wanted.low if wanted.low is not None else wanted.high
-        if path is None or bound is None:
-            return self._set(HasAttribute(wanted.attribute))
         column, kind = ("text", "text") if isinstance(bound, str) else ("number", "float8")
-        where, parameters = "v.path = %s AND v.tenant = %s", (path, self._tenant)
+        where, parameters = "v.path = %s AND v.tenant = %s", (self._path(wanted), encode(self._tenant))
         ends = f" AND v.{column} IS NOT NULL"
         values: list[Any] = []
         for sign, end in ((">=", wanted.low), ("<=", wanted.high)):
@@ -206,15 +226,20 @@ class _Rows:
             (*parameters, *values, *parameters),
         )
 
-    def _prefix(self, prefix: str) -> Sql | None:
-        ids = _encodable((prefix,))
-        if not ids:
-            return Sql("false")
-        if not prefix:
-            return None
-        low = encode(prefix)
-        high = after_prefix(low)
-        return Sql("e.id >= %s", (low,)) if high is None else Sql("e.id >= %s AND e.id < %s", (low, high))
+
+def of_shape(shape: Sql) -> Sql:
+    """A condition on shapes as a predicate on a row `e`."""
+    return Sql(f"e.shape = ANY(ARRAY(SELECT s.id FROM shape s WHERE {shape.text}))", shape.parameters)
+
+
+def _prefix(prefix: str) -> Sql | None:
+    if not prefix:
+        return None
+    if not _encodable((prefix,)):
+        return Sql("false")
+    low = encode(prefix)
+    high = after_prefix(low)
+    return Sql("e.id >= %s", (low,)) if high is None else Sql("e.id >= %s AND e.id < %s", (low, high))
 
 
 def _merged(parts: tuple[Condition, ...]) -> list[Condition]:

@@ -26,18 +26,17 @@ from cityhub.model.indexing import satisfies
 from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.storage.kept import Kept, Memory, alive, decode, is_text
-from cityhub.storage.sqlite_query import PROBE, Planner, Source
+from cityhub.storage.sqlite_query import Planner, Source, Wanted
 from cityhub.storage.sqlite_schema import connect, migrate
 from cityhub.storage.sqlite_search import (
-    BLOCK,
     PORTION,
+    Numbers,
     Search,
     delete_expired,
     delete_passed,
     drop_tenant_rows,
     index_block,
     journal_rows,
-    numbers_after,
     rows_of,
 )
 from cityhub.storage.sqlite_writer import Writer
@@ -45,8 +44,13 @@ from cityhub.storage.tail import Tail
 
 AT_ONCE = 50
 """A search among so few candidates runs in the event loop: handing it to a thread would take longer."""
+FAR = 2_000
+"""A page that begins behind so many entities is read in a thread: all before it must be stepped over."""
 WORTH_AN_INDEX = 200
 """A value index is built when a query would have to look at so many entities without it."""
+
+MAX_PATHS = 64
+"""Value indexes per tenant: each costs something on every write of its attribute, and whoever may query can ask for one."""
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +84,7 @@ class SqliteStore:
         self._thread = threading.get_ident()
         self._local = threading.local()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="cityhub-reader")
+        self._journal_thread = ThreadPoolExecutor(1, thread_name_prefix="cityhub-journal")
         self._writer = Writer(connection, self._memory, clock, self._on_commit)
         self._last = self._writer.last
         self._built: dict[int, dict[tuple[str, tuple[str, ...]], int]] = {}
@@ -91,8 +96,10 @@ class SqliteStore:
         """Writes what is queued, moves the log into the file and closes it; closing again does nothing."""
         if not self._writer.is_alive():
             return
-        await asyncio.to_thread(self._writer.stop)
-        self._threads.shutdown()
+        self._writer.stop()
+        await asyncio.to_thread(self._writer.join)
+        for threads in (self._threads, self._journal_thread):
+            await asyncio.to_thread(threads.shutdown)
         self._reading.close()
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
@@ -147,7 +154,9 @@ class SqliteStore:
         if number is None:
             return Page([], 0 if count else None)
         if matches is None and order is None and isinstance(condition, TypeIs | Anything) and not self._has_expired():
-            return self._list(tenant, number, condition, offset, limit, count)
+            listing = partial(self._list, tenant, number, condition, offset, limit, count)
+            is_short = offset <= FAR and not (count and isinstance(condition, Anything))
+            return listing(self._reading) if is_short else await self._in_thread(listing)
         exact = matches or (lambda entity: satisfies(condition, entity))
         source = await self._source(number, condition)
         search = Search(self._clock, exact, offset, limit, count, order)
@@ -160,23 +169,27 @@ class SqliteStore:
         now = to_text(self._clock.now())
         return self._reading.execute("SELECT 1 FROM entity WHERE expires <= ? LIMIT 1", (now,)).fetchone() is not None
 
-    def _list(self, tenant: str, number: int, condition: Condition, offset: int, limit: int, count: bool) -> Page:
+    def _list(
+        self, tenant: str, number: int, condition: Condition, offset: int, limit: int, count: bool, connection: apsw.Connection
+    ) -> Page:
+        counted: tuple[str, tuple[Any, ...]]
         if isinstance(condition, TypeIs):
             column, rows = "t.entity", "entity_type t WHERE t.tenant = ? AND t.type = ?"
             bindings: tuple[Any, ...] = (number, self._writer.names.find(condition.type))
+            counted = ("SELECT count FROM shape WHERE tenant = ? AND type = ? AND attribute = '' AND kind = ''", (number, condition.type))
         else:
             column, rows, bindings = "e.number", "entity e WHERE e.tenant = ?", (number,)
+            counted = ("SELECT count(*) FROM entity WHERE tenant = ?", bindings)
         published = self._memory.published
         found: list[Entity] = []
-        for (row,) in self._reading.execute(f"SELECT {column} FROM {rows} ORDER BY 1 LIMIT ? OFFSET ?", (*bindings, limit, offset)):
-            kept = self._memory.entity(row) or self._read_number(tenant, row, published)
+        for (row,) in connection.execute(f"SELECT {column} FROM {rows} ORDER BY 1 LIMIT ? OFFSET ?", (*bindings, limit, offset)):
+            kept = self._memory.entity(row) or self._read_number(connection, tenant, row, published)
             if kept is not None:
                 found.append(kept)
-        total = self._reading.execute(f"SELECT count(*) FROM {rows}", bindings).get if count else None
-        return Page(found, total)
+        return Page(found, (connection.execute(*counted).get or 0) if count else None)
 
-    def _read_number(self, tenant: str, number: int, published: int) -> Kept | None:
-        row = self._reading.execute("SELECT id, document FROM entity WHERE number = ?", (number,)).fetchone()
+    def _read_number(self, connection: apsw.Connection, tenant: str, number: int, published: int) -> Kept | None:
+        row = connection.execute("SELECT id, document FROM entity WHERE number = ?", (number,)).fetchone()
         if row is None:
             return None
         kept = decode(number, row[1])
@@ -184,15 +197,11 @@ class SqliteStore:
         return kept
 
     def _fetch(self, connection: apsw.Connection, tenant: str, number: int, source: Source) -> Iterator[Kept]:
-        if source.size < PROBE:
-            numbers = sorted({int(row[0]) for row in connection.execute(source.select, source.bindings)})
-            for at in range(0, len(numbers), BLOCK):
-                yield from self._decoded(tenant, rows_of(connection, number, numbers[at : at + BLOCK]))
-            return
+        numbers = Numbers(connection, source)
         after = 0
-        while numbers := numbers_after(connection, source, after):
-            yield from self._decoded(tenant, rows_of(connection, number, numbers))
-            after = numbers[-1]
+        while block := numbers.after(connection, after):
+            yield from self._decoded(tenant, rows_of(connection, number, block))
+            after = block[-1]
 
     def _decoded(self, tenant: str, rows: list[tuple[int, str, bytes]]) -> list[Kept]:
         found = []
@@ -206,23 +215,26 @@ class SqliteStore:
         number = self._writer.tenants.get(tenant)
         if number is None:
             return
+        numbers = await self._in_thread(partial(self._numbers, number, condition, self._built_paths(number)))
         after = 0
-        while True:
-            built = self._built_paths(number)
-            block = await self._in_thread(partial(self._block_after, tenant, number, condition, built, after))
-            if not block:
-                return
+        while block := await self._in_thread(partial(self._block_after, tenant, number, numbers, after)):
             after = block[-1].number
             now = to_text(self._clock.now())
             yield [entity for kept in block if (entity := alive(kept, now)) is not None and satisfies(condition, entity)]
 
-    def _block_after(
-        self, tenant: str, number: int, condition: Condition, built: dict[tuple[str, tuple[str, ...]], int], after: int,
-        connection: apsw.Connection,
-    ) -> list[Kept]:  # fmt: skip
+    def _numbers(
+        self, number: int, condition: Condition, built: dict[tuple[str, tuple[str, ...]], int], connection: apsw.Connection
+    ) -> Numbers:
         planner = Planner(connection, number, built)
-        numbers = numbers_after(connection, planner.source(condition) or planner.everything(), after)
-        return self._decoded(tenant, rows_of(connection, number, numbers))
+        return Numbers(connection, planner.source(condition) or planner.everything())
+
+    def _block_after(self, tenant: str, number: int, numbers: Numbers, after: int, connection: apsw.Connection) -> list[Kept]:
+        while block := numbers.after(connection, after):
+            found = self._decoded(tenant, rows_of(connection, number, block))
+            if found:  # else all of them were deleted meanwhile
+                return found
+            after = block[-1]
+        return []
 
     async def records(self, tenant: str | None, collection: str) -> list[tuple[str, Document]]:
         """See `cityhub.model.ports.Store.records`."""
@@ -232,7 +244,9 @@ class SqliteStore:
             + " ORDER BY r.number"
         )
         bindings = (collection,) if tenant is None else (collection, tenant)
-        return [(name, orjson.loads(document)) for name, document in self._reading.execute(select, bindings)]
+        return await self._in_thread(
+            lambda connection: [(name, orjson.loads(document)) for name, document in connection.execute(select, bindings)]
+        )
 
     async def shapes(self, tenant: str) -> list[Shape]:
         """See `cityhub.model.ports.Store.shapes`."""
@@ -243,7 +257,7 @@ class SqliteStore:
 
     async def entity_count(self) -> int:
         """How many entities there are in all tenants."""
-        return int(self._reading.execute("SELECT count(*) FROM entity").get)
+        return await self._in_thread(lambda connection: int(connection.execute("SELECT count(*) FROM entity").get))
 
     def tenants(self) -> set[str]:
         """See `cityhub.model.ports.Store.tenants`."""
@@ -253,18 +267,22 @@ class SqliteStore:
         """See `cityhub.model.ports.Store.create_tenant`."""
         if tenant not in self._writer.tenants:
             await self._writer.submit_job(
-                lambda connection: connection.execute("INSERT INTO tenant (name) VALUES (?) ON CONFLICT DO NOTHING", (tenant,))
+                lambda connection: connection.execute("INSERT INTO tenant (name) VALUES (?) ON CONFLICT DO NOTHING", (tenant,)),
+                self._writer.reload,
             )
-            await self._writer.submit_job(lambda connection: self._writer._reload())
 
     async def drop_tenant(self, tenant: str) -> None:
         """See `cityhub.model.ports.Store.drop_tenant`."""
         number = self._writer.tenants.get(tenant)
         if number is not None:
-            await self._writer.submit_job(lambda connection: drop_tenant_rows(connection, number))
-            await self._writer.submit_job(lambda connection: self._writer._reload())
-            self._memory.clear()
+            await self._writer.submit_job(lambda connection: drop_tenant_rows(connection, number, tenant), self._forget_everything)
             self._built.clear()
+
+    def _forget_everything(self) -> None:
+        # Before the next group: it must neither meet a document of the dropped tenant nor write under its number.
+        self._writer.reload()
+        self._memory.clear()
+        self._tail.clear()
 
     async def expire(self) -> int:
         """Deletes the entities and attributes whose expiresAt has passed, journalled like any deletion; how many entities it met."""
@@ -296,9 +314,14 @@ class SqliteStore:
         if source.size < WORTH_AN_INDEX or not planner.wanted:
             return source
         for wanted in planner.wanted[:4]:
-            await self._build_index(tenant, wanted.attribute, wanted.path)
+            if sum(map(len, self._writer.paths.get(tenant, {}).values())) < MAX_PATHS or self._is_begun(tenant, wanted):
+                await self._build_index(tenant, wanted.attribute, wanted.path)
         planner = Planner(self._reading, tenant, self._built_paths(tenant))
         return planner.source(condition) or planner.everything()
+
+    def _is_begun(self, tenant: int, wanted: Wanted) -> bool:
+        known = self._writer.paths.get(tenant, {}).get(wanted.attribute, ())
+        return any(path == wanted.path for _, path in known)
 
     async def _build_index(self, tenant: int, attribute: str, path: tuple[str, ...]) -> None:
         key = (tenant, attribute, path)
@@ -314,10 +337,13 @@ class SqliteStore:
             lambda connection: connection.execute(
                 "INSERT INTO value_path (tenant, attribute, path, built) VALUES (?, ?, ?, 0) ON CONFLICT DO NOTHING",
                 (tenant, attribute, orjson.dumps(path).decode()),
-            )
+            ),
+            self._writer.reload,
         )
-        await self._writer.submit_job(lambda connection: self._writer._reload())
-        index = next(number for number, known in self._writer.paths[tenant][attribute] if known == path)
+        known = self._writer.paths.get(tenant, {}).get(attribute, ())
+        index = next((number for number, known_path in known if known_path == path), None)
+        if index is None:  # the tenant is gone
+            return
         after: int | None = 0
         while after is not None:
             after = await self._writer.submit_job(partial(index_block, tenant, index, attribute, path, after))
@@ -343,7 +369,9 @@ class SqliteStore:
         recent = self._tail.read(after, limit)
         if recent is not None:
             return recent
-        return await self._in_thread(lambda connection: journal_rows(connection, after, limit))
+        # In a thread of its own, so that the journal's readers never wait for long searches.
+        work = partial(self._with_connection, lambda connection: journal_rows(connection, after, limit))
+        return await self._loop.run_in_executor(self._journal_thread, work)
 
     async def wait(self, after: int) -> None:
         """See `cityhub.model.ports.Journal.wait`."""

@@ -31,15 +31,27 @@ from cityhub.storage.sqlite_rows import PRESENT, storable
 PROBE = 2_000
 """Sets are counted up to this size when the smallest is looked for."""
 PARAMETERS = 10_000
-"""Ids per query; more are asked for in several."""
+"""Most ids that are looked up one by one."""
+MOST_PARAMETERS = 30_000
+"""SQLite takes 32,766 in one statement."""
+MOST_PARTS = 400
+"""SQLite takes 500 in one UNION; more are put into several, one around the others."""
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A SELECT of entity numbers in ascending order is not implied; `size` is its size, at most PROBE."""
+    """A set of entities.
+
+    Attributes:
+        select: SELECT of their numbers as `entity`, in no order.
+        bindings: Its parameters.
+        size: How many there are, counted up to PROBE.
+        is_sorted: Whether those behind a number are found without reading all others.
+    """
 
     select: str
     bindings: tuple[Any, ...]
     size: int
+    is_sorted: bool = False
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -60,7 +72,7 @@ class Planner:
 
     def everything(self) -> Source:
         """All entities of the tenant."""
-        return self._sized("SELECT number FROM entity WHERE tenant = ?", (self._tenant,))
+        return self._sized("SELECT number AS entity FROM entity WHERE tenant = ?", (self._tenant,), is_sorted=True)
 
     def source(self, condition: Condition, bound: int = PROBE) -> Source | None:
         """The smallest known set that holds every entity under the condition; None when no index helps.
@@ -71,20 +83,21 @@ class Planner:
             case AllOf(conditions=parts):
                 return self._smallest(parts, bound)
             case AnyOf(conditions=parts):
-                return self._union([self.source(part, bound) for part in parts])
+                return self._union(parts, bound)
             case TypeIs(type=name):
                 return self._sized(
                     "SELECT entity FROM entity_type WHERE tenant = ? AND type = (SELECT number FROM name WHERE text = ?)",
                     (self._tenant, name),
                     bound,
+                    is_sorted=True,
                 )
             case IdIn(ids=ids) if len(ids) <= PARAMETERS:
                 marks = ",".join("?" * len(ids))
-                return self._sized(f"SELECT number FROM entity WHERE tenant = ? AND id IN ({marks})", (self._tenant, *ids), bound)
+                return self._sized(f"SELECT number AS entity FROM entity WHERE tenant = ? AND id IN ({marks})", (self._tenant, *ids), bound)
             case IdPrefix(prefix=prefix) if prefix:
                 end = after_prefix(prefix)
                 bounds, ends = ("id >= ?", (prefix,)) if end is None else ("id >= ? AND id < ?", (prefix, end))
-                return self._sized(f"SELECT number FROM entity WHERE tenant = ? AND {bounds}", (self._tenant, *ends), bound)
+                return self._sized(f"SELECT number AS entity FROM entity WHERE tenant = ? AND {bounds}", (self._tenant, *ends), bound)
             case ScopeUnder(scope=scope):
                 below = scope.rstrip("/")
                 return self._sized(
@@ -109,20 +122,31 @@ class Planner:
                 best = one
         return best
 
-    def _sized(self, select: str, bindings: tuple[Any, ...], bound: int = PROBE) -> Source:
+    def _sized(self, select: str, bindings: tuple[Any, ...], bound: int = PROBE, *, is_sorted: bool = False) -> Source:
         size = self._connection.execute(f"SELECT count(*) FROM ({select} LIMIT ?)", (*bindings, bound)).get
-        return Source(select, bindings, size)
+        return Source(select, bindings, size, is_sorted)
 
-    def _union(self, parts: list[Source | None]) -> Source | None:
-        known = [part for part in parts if part is not None]
-        if len(known) < len(parts):
+    def _union(self, conditions: Sequence[Condition], bound: int) -> Source | None:
+        parts: list[Source] = []
+        size = 0
+        for condition in conditions:
+            part = self.source(condition, max(1, bound - size))
+            if part is None:
+                return None
+            parts.append(part)
+            size += part.size
+        if not parts:
+            return Source("SELECT number AS entity FROM entity WHERE 0", (), 0)
+        if len(parts) == 1:
+            return parts[0]
+        bindings = tuple(value for part in parts for value in part.bindings)
+        if len(bindings) > MOST_PARAMETERS:
             return None
-        if not known:
-            return Source("SELECT number FROM entity WHERE 0", (), 0)
-        if len(known) == 1:
-            return known[0]
-        bindings = tuple(value for part in known for value in part.bindings)
-        return Source(" UNION ".join(part.select for part in known), bindings, sum(part.size for part in known))
+        selects = [part.select for part in parts]
+        while len(selects) > 1:
+            heaps = [selects[at : at + MOST_PARTS] for at in range(0, len(selects), MOST_PARTS)]
+            selects = [" UNION ".join(heap) if len(heaps) == 1 else f"SELECT entity FROM ({' UNION '.join(heap)})" for heap in heaps]
+        return Source(selects[0], bindings, size)
 
     def _box(self, box: InBox, bound: int) -> Source:
         return self._sized(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,13 +17,15 @@ from cityhub.model.expiry import without_expired
 from cityhub.model.ports import Document, Page
 from cityhub.model.time import Clock, to_text
 from cityhub.storage.kept import Kept, alive
-from cityhub.storage.sqlite_query import Source
+from cityhub.storage.sqlite_query import PROBE, Source
 from cityhub.storage.sqlite_rows import value_rows
 
 BLOCK = 500
 """Rows read at a time."""
 INDEX_BLOCK = 1_000
 """Entities per transaction while a value index is built, so that other writes go on between."""
+READ_BYTES = 16_000_000
+"""A block of the journal ends with the entry whose documents bring it over so many bytes of JSON."""
 PORTION = 1_000
 """Journal entries per transaction of a compaction, for the same reason."""
 
@@ -88,13 +92,38 @@ def rows_of(connection: apsw.Connection, tenant: int, numbers: list[int]) -> lis
     )
 
 
+def numbers_of(connection: apsw.Connection, source: Source) -> array[int]:
+    """The numbers of a whole set, ascending; eight bytes each."""
+    if source.size < PROBE:
+        return array("q", sorted({int(row[0]) for row in connection.execute(source.select, source.bindings)}))
+    rows = connection.execute(f"SELECT DISTINCT entity FROM ({source.select}) ORDER BY 1", source.bindings)
+    return array("q", (row[0] for row in rows))
+
+
 def numbers_after(connection: apsw.Connection, source: Source, after: int) -> list[int]:
-    """The next numbers of a set behind one, ascending; each block is a query of its own, so no long read holds the log."""
-    column = "number" if source.select.startswith("SELECT number") else "entity"
+    """The next numbers of a sorted set behind one; each block is a query of its own, so no long read holds the log."""
     rows = connection.execute(
-        f"SELECT DISTINCT {column} FROM ({source.select}) WHERE {column} > ? ORDER BY 1 LIMIT {BLOCK}", (*source.bindings, after)
+        f"SELECT entity FROM ({source.select}) WHERE entity > ? ORDER BY 1 LIMIT {BLOCK}", (*source.bindings, after)
     )
     return [int(row[0]) for row in rows]
+
+
+class Numbers:
+    """The numbers of a set in blocks, ascending: one after the other for a sorted set, all read at once for any other.
+
+    To look for the next block of a set that is not sorted would mean to read all of it for each block.
+    """
+
+    def __init__(self, connection: apsw.Connection, source: Source) -> None:
+        self._source = source
+        self._all = None if source.is_sorted and source.size >= PROBE else numbers_of(connection, source)
+
+    def after(self, connection: apsw.Connection, number: int) -> list[int]:
+        """The next block behind a number; empty at the end."""
+        if self._all is None:
+            return numbers_after(connection, self._source, number)
+        start = bisect_right(self._all, number)
+        return list(self._all[start : start + BLOCK])
 
 
 def index_block(
@@ -118,16 +147,20 @@ def index_block(
 
 
 def journal_rows(connection: apsw.Connection, after: int, limit: int) -> list[Change]:
-    """The next journal entries behind a position."""
+    """The next journal entries behind a position; fewer than `limit` when they are large."""
     rows = connection.execute(
-        "SELECT j.position, j.collection, t.name, j.id, j.kind, j.at, j.after, j.before, j.attributes, j.trace "
-        "FROM journal j JOIN tenant t ON t.number = j.tenant WHERE j.position > ? ORDER BY j.position LIMIT ?",
+        "SELECT j.position, j.collection, coalesce(t.name, j.id), j.id, j.kind, j.at, j.after, j.before, j.attributes, j.trace "
+        "FROM journal j LEFT JOIN tenant t ON t.number = j.tenant WHERE j.position > ? ORDER BY j.position LIMIT ?",
         (after, limit),
     )
-    return [
-        Change(position, collection, tenant, id, kind, at, _json(after_), _json(before), orjson.loads(attributes), trace)
-        for position, collection, tenant, id, kind, at, after_, before, attributes, trace in rows
-    ]
+    found: list[Change] = []
+    size = 0
+    for position, collection, tenant, id, kind, at, after_, before, attributes, trace in rows:
+        found.append(Change(position, collection, tenant, id, kind, at, _json(after_), _json(before), orjson.loads(attributes), trace))
+        size += len(after_ or b"") + len(before or b"")
+        if size > READ_BYTES:
+            break
+    return found
 
 
 def delete_passed(keep: int, connection: apsw.Connection) -> int:
@@ -156,13 +189,22 @@ def delete_expired(current: Document | None, now: str) -> tuple[Document | None,
     return left, left is not current
 
 
-def drop_tenant_rows(connection: apsw.Connection, tenant: int) -> None:
-    """Removes every row of a tenant."""
+def drop_tenant_rows(connection: apsw.Connection, tenant: int, name: str) -> None:
+    """Removes every row of a tenant, but for the newest entry of the journal: that one is emptied.
+
+    The newest position must neither be given out again nor be awaited for ever. The emptied entry has no tenant's number,
+    and the name of the dropped one as its id.
+    """
     slots = connection.execute(
         "SELECT slot FROM entity_box WHERE entity IN (SELECT number FROM entity WHERE tenant = ?)", (tenant,)
     ).fetchall()
     connection.executemany("DELETE FROM entity_box WHERE slot = ?", slots)
     connection.execute("DELETE FROM entity_value WHERE path IN (SELECT number FROM value_path WHERE tenant = ?)", (tenant,))
+    connection.execute(
+        "UPDATE journal SET collection = 'tenant', tenant = -1, id = ?, kind = 'deleted', after = NULL, before = NULL, attributes = '{}' "
+        "WHERE tenant = ? AND position = (SELECT max(position) FROM journal)",
+        (name, tenant),
+    )
     for table in ("value_path", "entity_type", "entity_scope", "shape", "entity", "record", "journal"):
         connection.execute(f"DELETE FROM {table} WHERE tenant = ?", (tenant,))
     if tenant:

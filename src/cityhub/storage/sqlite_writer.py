@@ -45,6 +45,7 @@ class _Call(msgspec.Struct):
     future: asyncio.Future[Any]
     outcome: Any = None
     sees_expired: bool = False
+    settled: Callable[[], None] | None = None
 
 
 class Names:
@@ -52,7 +53,7 @@ class Names:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._numbers: dict[str, int] = {str(text): int(number) for text, number in connection.execute("SELECT text, number FROM name")}
+        self._numbers = self._read()
 
     def number(self, text: str) -> int:
         """The number of a name, given out at its first use."""
@@ -69,7 +70,10 @@ class Names:
 
     def forget(self) -> None:
         """Reads the numbers anew after a transaction was rolled back."""
-        self.__init__(self._connection)  # type: ignore[misc]
+        self._numbers = self._read()
+
+    def _read(self) -> dict[str, int]:
+        return {str(text): int(number) for text, number in self._connection.execute("SELECT text, number FROM name")}
 
 
 class Writer(threading.Thread):
@@ -88,9 +92,16 @@ class Writer(threading.Thread):
         self.names = Names(connection)
         self.tenants: dict[str, int] = {}
         self.paths: dict[int, dict[str, list[tuple[int, tuple[str, ...]]]]] = {}
-        self._reload()
+        self._stopping = False
+        self._is_stale = False
+        self.reload()
 
-    def _reload(self) -> None:
+    def reload(self) -> None:
+        """Ends what was begun and reads anew what is kept in memory of the file. Called in the writer's thread."""
+        self._is_stale = True
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self.names.forget()
         read = self._connection.execute
         self.tenants = {str(name): int(number) for name, number in read("SELECT name, number FROM tenant")}
         self.paths = {}
@@ -99,23 +110,32 @@ class Writer(threading.Thread):
         self._next = {table: (read(f"SELECT max(number) FROM {table}").get or 0) + 1 for table in ("entity", "record")}
         last_journal = read("SELECT max(position) FROM journal").get or 0
         self.last = max(last_journal, read("SELECT max(position) FROM reader").get or 0)
+        self._is_stale = False
 
     def submit(self, tenant: str, writes: Sequence[Write], trace: str, sees_expired: bool = False) -> asyncio.Future[list[Any]]:
         """Queues writes; the future holds one result per write once they are durable. Called in the event loop."""
         future: asyncio.Future[list[Any]] = self._loop.create_future()
-        self._calls.put(_Call(tenant, writes, trace, None, future, sees_expired=sees_expired))
+        self._put(_Call(tenant, writes, trace, None, future, sees_expired=sees_expired))
         return future
 
-    def submit_job(self, job: Job) -> asyncio.Future[Any]:
-        """Queues other work on the connection; the future holds what it returns once it is durable."""
+    def submit_job(self, job: Job, settled: Callable[[], None] | None = None) -> asyncio.Future[Any]:
+        """Queues other work on the connection; the future holds what it returns once it is durable.
+
+        `settled` is called in the writer's thread after the commit, before the next group is looked at.
+        """
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._calls.put(_Call("", (), "", job, future))
+        self._put(_Call("", (), "", job, future, settled=settled))
         return future
+
+    def _put(self, call: _Call) -> None:
+        if self._stopping:
+            raise StoreUnavailable("The store is closing and takes no more writes")
+        self._calls.put(call)
 
     def stop(self) -> None:
-        """Lets everything that is queued be written and ends the thread."""
+        """Takes no more calls. What is queued is written; then the thread ends, for which `join` waits."""
+        self._stopping = True
         self._calls.put(None)
-        self.join()
 
     def waiting(self) -> int:
         """How many calls are queued."""
@@ -138,10 +158,21 @@ class Writer(threading.Thread):
                     break
             ending = call is None
             if group:
-                self._write_group(group)
+                self._write_or_answer(group)
+
+    def _write_or_answer(self, group: list[_Call]) -> None:
+        try:
+            self._write_group(group)
+        except Exception as error:  # the thread must live: without it every later write would wait for ever
+            log.exception("the writer met a fault that it could not undo")
+            self._is_stale = True
+            failure = StoreUnavailable(f"The store cannot take the write now ({error}); look before trying again")
+            self._answer([(call.future, failure) for call in group])
 
     def _write_group(self, group: list[_Call]) -> None:
         try:
+            if self._is_stale:
+                self.reload()
             transaction = Transaction(self._connection, self._memory, self, to_text(self._clock.now()))
             self._connection.execute("BEGIN IMMEDIATE")
             transaction.prefetch(group)
@@ -158,15 +189,15 @@ class Writer(threading.Thread):
             return
         self.last = transaction.last
         self._memory.publish(transaction.staged)
+        for call in group:
+            if call.settled is not None:
+                call.settled()
         if transaction.changes:
             self._committed(transaction.changes)
         self._answer([(call.future, call.outcome) for call in group])
 
     def _give_up(self, group: list[_Call], error: Exception) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-        self.names.forget()
-        self._reload()
+        self.reload()
         if isinstance(error, apsw.Error | OSError):
             log.error("the store refused a write: %s", error)
             error = StoreUnavailable(f"The store cannot take the write now ({error}); nothing of it was kept. Try again later")
@@ -365,6 +396,10 @@ class Transaction:
             "INSERT INTO shape VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (tenant, type, attribute, kind) DO UPDATE SET count = count + excluded.count",
             shapes,
+        )
+        self._many(
+            "DELETE FROM shape WHERE tenant = ? AND type = ? AND attribute = ? AND kind = ? AND count <= 0",
+            [tuple(row[:4]) for row in shapes if row[4] < 0],
         )
 
     def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:

@@ -80,8 +80,14 @@ def _weight(offer: str, ranges: list[tuple[str, float]]) -> float:
 
 
 def content_type(request: Request, allowed: tuple[str, ...] = PLAIN) -> str:
-    """The media type of the body. Raises UnsupportedMediaType when it is not one of the allowed ones."""
-    declared = request.headers.get("content-type", "")
+    """The media type of the body.
+
+    Raises InvalidRequest when the request does not say, UnsupportedMediaType when it is not one of the allowed ones
+    (clause 6.3.4).
+    """
+    declared = request.headers.get("content-type")
+    if declared is None:
+        raise InvalidRequest(f"The request must say in a Content-Type header what its body is: {' or '.join(allowed)}")
     name = declared.partition(";")[0].strip().lower()
     if name not in allowed:
         raise UnsupportedMediaType(f"Content-Type must be {' or '.join(allowed)}, not '{name[:100]}'")

@@ -6,7 +6,10 @@ import asyncio
 import random
 from typing import Any
 
+import pytest
+
 from cityhub.model.condition import Anything
+from cityhub.model.errors import StoreUnavailable
 from tests.contract.store.city import LEVEL, count_up, create, entity, put
 
 IDS = [f"urn:{n}" for n in range(50)]
@@ -77,3 +80,10 @@ async def test_closing_writes_what_waits(store: Any, open_store: Any) -> None:
         assert (await again.find("", Anything(), None, limit=0, count=True)).count == 30
     finally:
         await again.close()
+
+
+async def test_a_closed_store_takes_no_more_writes(store: Any) -> None:
+    await store.write("", [create(entity("urn:1"))])
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await asyncio.wait_for(store.write("", [create(entity("urn:2"))]), 5)

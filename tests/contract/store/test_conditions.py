@@ -134,7 +134,7 @@ async def indexed_store(
 ) -> AsyncIterator[Any]:
     """A store that indexes a path of values as soon as one search could have used it."""
     if backend == "sqlite":
-        monkeypatch.setattr("cityhub.storage.sqlite.PROBE", 0)
+        monkeypatch.setattr("cityhub.storage.sqlite_search.PROBE", 0)
         store = await open_store()
     else:
         from cityhub.storage.postgres import open_postgres

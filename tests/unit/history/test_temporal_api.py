@@ -123,6 +123,27 @@ async def test_a_long_answer_comes_in_pages_of_time(client: Client) -> None:
     assert seen == list(range(40))
 
 
+async def test_a_page_over_many_entities_covers_one_span_of_all(client: Client) -> None:
+    for number in range(8):
+        await fill(client, f"urn:ngsi-ld:Vehicle:{number}", a=[measured(m, m) for m in range(number, 60, 8)], b=[measured(m, m) for m in range(50, 60)])
+    seen: set[tuple[str, str, int]] = set()
+    for last_n in ({}, {"lastN": "60"}):
+        answer = await client.get(TEMPORAL, params={"type": "Vehicle", "timerel": "after", "timeAt": "2026-01-01T00:00:00Z", **last_n})
+        assert answer.status_code == 206
+        seen = {(one["id"], name, instance["value"]) for one in answer.json() for name in "ab" for instance in one[name]}
+        values = {value for _, _, value in seen}
+        assert 0 < len(seen) <= 30
+        expected = {(f"urn:ngsi-ld:Vehicle:{m % 8}", "a", m) for m in values} | {(f"urn:ngsi-ld:Vehicle:{n}", "b", m) for n in range(8) for m in values if m >= 50}
+        assert seen == expected
+
+
+async def test_scopes_choose_before_the_last_are_counted(client: Client) -> None:
+    scopes = [{"type": "Property", "value": "/a", "observedAt": "2026-01-01T00:00:00Z"}, {"type": "Property", "value": "/b", "observedAt": "2026-01-01T00:10:00Z"}]
+    await fill(client, speed=[measured(m, m) for m in range(20)], scope=scopes)
+    answer = await client.get(TEMPORAL, params={**BEFORE, "type": "Vehicle", "scopeQ": "/a", "lastN": "2"})
+    assert [one["value"] for one in answer.json()[0]["speed"]] == [8, 9]
+
+
 async def test_posted_queries_and_aggregation(client: Client) -> None:
     await fill(client, speed=[measured(10, 1), measured(20, 2)], name=[measured("a", 1)])
     query = {"type": "Query", "entities": [{"type": "Vehicle"}], "temporalQ": BEFORE, "aggrParams": {"aggrMethods": ["avg", "totalCount"]}}
@@ -165,7 +186,7 @@ async def test_other_media_types_tenants_and_methods(client: Client) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8) | st.sampled_from(["urn:ngsi-ld:null", "Property", "2026-01-01T00:00:00Z"]),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8) | st.sampled_from(["urn:ngsi-ld:null", "Property", "2026-01-01T00:00:00Z"]),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(st.sampled_from(["type", "value", "values", "object", "observedAt", "scope", "datasetId", "deletedAt", "x"]), inner, max_size=4),
     max_leaves=10,

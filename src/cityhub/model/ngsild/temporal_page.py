@@ -23,6 +23,24 @@ class TemporalPage(msgspec.Struct, frozen=True):
     content_range: str | None = None
 
 
+def prune(entities: list[Attributes], query: TemporalQuery, size: int) -> str | None:
+    """Drops instances that a page of at most `size` cannot have, so that about one more than that is left.
+
+    Returns the last moment of which there is something left, in the order of the answer; None when nothing was dropped.
+    """
+    time, latest = query.time_property, query.last_n is not None
+    times = [time_of(one, time) for attrs in entities for name, instances in attrs.items() if name != SCOPE for one in instances]
+    if len(times) <= size + 1:
+        return None
+    times.sort(reverse=latest)
+    bound = times[size]
+    for attrs in entities:
+        for name, instances in attrs.items():
+            if name != SCOPE:
+                attrs[name] = [one for one in instances if (time_of(one, time) >= bound if latest else time_of(one, time) <= bound)]
+    return bound
+
+
 def cut(entities: list[Attributes], query: TemporalQuery, size: int) -> TemporalPage:
     """The part of an answer that has at most `size` instances: the latest with lastN, else the earliest.
 
