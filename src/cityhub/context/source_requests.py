@@ -29,6 +29,8 @@ FROM_REQUEST: Final = "urn:ngsi-ld:request"
 """Value of a contextSourceInfo pair that is taken from the request that came in."""
 MAX_CACHED: Final = 1_000
 MAX_CACHED_BYTES: Final = 32 * 1024 * 1024
+MAX_HOPS: Final = 32
+"""A request that has passed more sources goes round in a circle that nobody signs."""
 MAX_ALIASES: Final = 10_000
 MAX_LEARNED: Final = 32
 IDENTITY_TIMEOUT_S: Final = 2.0
@@ -125,6 +127,8 @@ class SourceRequests:
         if not call.via:
             return False
         passed = {part.split()[-1] for part in call.via.split(",") if part.strip()}
+        if len(passed) > MAX_HOPS:
+            return True
         return alias_of(self._alias, call.tenant) in passed or self._alias_at(registration) in passed
 
     def refusal(self, call: Call, registration: Registration) -> LoopDetected | SourceFailed | None:
