@@ -38,6 +38,7 @@ from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.model.errors import StoreUnavailable
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
 from cityhub.model.time import Clock, SystemClock
@@ -63,6 +64,10 @@ SWEEP_S = 1.0
 """How often expired entities are deleted."""
 DEV_TEMPORAL_PAGE = 30
 """`temporal_page` of a hub for tools and tests, small so that they meet answers in pages."""
+MAX_FLOWS = 200
+"""At most so many subscriptions are listed by `cityhub flow`."""
+USAGE_S = 60.0
+"""How often the counters of uses of @contexts are stored."""
 COMPACT_S = 60.0
 """How often journal entries that all readers have passed are removed."""
 
@@ -154,6 +159,7 @@ class Hub:
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
         behind = self.journal.last() - self.recorder.position
         lines.append(Flow("journal", "attribute instances", "history", f"{behind} changes behind"))
+        lines += [Flow("journal", what, receiver, state) for what, receiver, state in self.notifier.overview()[:MAX_FLOWS]]
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
 
     async def _compact(self) -> int:
@@ -176,7 +182,7 @@ class Hub:
         """Starts the background work."""
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
             (SWEEP_S, self.store.expire), (COMPACT_S, self._compact), (1.0, self._rate.sample),
-            (SWEEP_S, self._registration_api.expire), (SWEEP_S, self.history.expire),
+            (SWEEP_S, self._registration_api.expire), (SWEEP_S, self.history.expire), (USAGE_S, self.contexts.save_usage),
         )  # fmt: skip
         await self.registrations.load()
         await self.recorder.start()
@@ -189,19 +195,18 @@ class Hub:
 
     async def stop(self) -> None:
         """Stops the background work and closes the store."""
-        if self._feeds is not None:
-            await self._feeds.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.live.close()
-        await self.notifier.stop()
-        await self.delivery.close()
-        await self.outbound.close()
-        await self.recorder.stop()
-        await self.history.close()
-        await self.store.close()
-        await self.observation.close()
+        feeds = (self._feeds.stop,) if self._feeds is not None else ()
+        for end in (
+            *feeds, self.live.close, self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
+            self.recorder.stop, self.history.close, self.store.close, self.observation.close,
+        ):  # fmt: skip
+            try:
+                await end()
+            except Exception:  # what follows, above all the store, must be closed all the same
+                log.exception("a part of the hub did not stop in order")
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[Any]]) -> None:
@@ -209,6 +214,8 @@ async def _every(seconds: float, work: Callable[[], Awaitable[Any]]) -> None:
         await asyncio.sleep(seconds)
         try:
             await work()
+        except StoreUnavailable as error:
+            log.warning("background work waits for the store: %s", error.detail)
         except Exception:
             log.exception("background work failed; it will be tried again")
 

@@ -50,6 +50,8 @@ from cityhub.web.negotiation import (
 from cityhub.web.views import PARAMETERS, is_local, join_level, view_of
 
 PREFIX = "/ngsi-ld/v1"
+MAX_RENDERINGS = 4
+"""Renderings that are kept with a document: callers may come with any number of @contexts."""
 _LOCAL = frozenset(("local",))
 _WRITE = frozenset(("local", "options", "format", "type"))
 _RETRIEVE = PARAMETERS | {"local", "type", "entityMap"}
@@ -304,6 +306,8 @@ def rendered(entity: Any, terms: TermMap) -> bytes:
         return orjson.dumps(render_entity(entity, terms))
     body = kept.get(terms.key)
     if body is None:
+        if len(kept) >= MAX_RENDERINGS:
+            kept.clear()
         body = kept[terms.key] = orjson.dumps(render_entity(entity, terms))
     known: bytes = body
     return known

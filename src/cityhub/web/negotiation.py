@@ -25,6 +25,8 @@ GEO: Final = (JSON, LD_JSON, GEO_JSON)
 CONTEXT_RELATION: Final = "http://www.w3.org/ns/json-ld#context"
 MAX_LIMIT: Final = 1000
 MAX_DEPTH: Final = 128
+_REMEMBERED: Final = 128
+"""Headers whose meaning is remembered: programs send few different ones, but a stranger's may be 64 KB each."""
 
 
 class ContextSource(Protocol):
@@ -40,7 +42,7 @@ class ContextSource(Protocol):
 # -- Media types -----------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_REMEMBERED)
 def accepted(accept: str, offers: tuple[str, ...] = PLAIN) -> str:
     """The media type to answer with: the highest weight, then the order of the offers. Raises NotAcceptable."""
     if not accept:
@@ -99,7 +101,7 @@ def content_type(request: Request, allowed: tuple[str, ...] = PLAIN) -> str:
 _LINK = re.compile(r"<([^<>]*)>\s*((?:;[^,<]*)*)")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_REMEMBERED)
 def linked_context(link: str) -> str | None:
     """The URL of the JSON-LD @context in a Link header; None when there is none. Raises BadRequestData for several."""
     found = [match.group(1) for match in _LINK.finditer(link) if CONTEXT_RELATION in match.group(2)]
@@ -160,7 +162,7 @@ async def body_terms(request: Request, contexts: ContextSource, media: str, cont
     return contexts.known(chosen) or await contexts.resolve(chosen, tenant_of(request))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_REMEMBERED)
 def link_header(url: str) -> str:
     """The Link header that names an @context."""
     return f'<{url}>; rel="{CONTEXT_RELATION}"; type="application/ld+json"'
@@ -265,7 +267,7 @@ def document_response(
 _PREFERENCE = re.compile(r'\s*ngsi-ld\s*=\s*"?(\d{1,3}\.\d{1,3})"?\s*', re.IGNORECASE)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_REMEMBERED)
 def preferred_version(prefer: str) -> str | None:
     """The version of the standard that a Prefer header asks for ("1.6"), or None. Source: clauses 4.3.6.8 and 6.3.6; RFC 7240."""
     for preference in prefer.split(","):
@@ -308,7 +310,7 @@ def page_headers(request: Request, media: str, found: int, total: int | None, li
     return headers
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_REMEMBERED)
 def _page_link(path: str, query_string: str, media: str, offset: int, limit: int, relation: str) -> str:
     query = sorted({**parse_query(query_string), "limit": str(limit), "offset": str(offset)}.items())
     return f'<{path.rstrip("/")}?{urlencode(query, quote_via=quote, safe=":,*/")}>; rel="{relation}"; type="{media}"'
