@@ -33,11 +33,14 @@ def test_every_error_is_a_problem(kind: type[CityHubError]) -> None:
     assert (document["trace"], document["more"]) == ("abc", 1)
 
 
-def test_what_was_partly_done_is_told_part_by_part() -> None:
-    error = errors.PartlyDone(["urn:a:1"], [("urn:a:1", "urn:r:1", errors.SourceFailed("it is away"))])
-    response = problem_response(error)
-    assert response.status == 207
-    assert b"it is away" in response.body
+def test_parts_that_failed_are_named_one_by_one() -> None:
+    failures = [("urn:e:1", "urn:r:1", errors.Conflict("owned")), ("urn:e:1", "", errors.NotFound("not here"))]
+    response = problem_response(errors.PartlyDone(["urn:e:1"], failures), "abc")
+    document = orjson.loads(response.body)
+    assert (response.status, document["success"]) == (207, ["urn:e:1"])
+    assert [(item["entityId"], item.get("registrationId"), item["error"]["status"]) for item in document["errors"]] == [
+        ("urn:e:1", "urn:r:1", 409), ("urn:e:1", None, 404),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
