@@ -37,6 +37,11 @@ class Audit:
         self.replayed: dict[tuple[str, str], dict[str, Any]] = {}
         self.steps: Counter[tuple[str, str, int]] = Counter()
 
+    @property
+    def cells(self) -> dict[Cell, int]:
+        """The numbers that the journal gives."""
+        return cells(list(self.replayed.values()), name_of)
+
     async def look(self, data: Path) -> dict[Cell, int]:
         """Checks the files and returns the numbers that are in them.
 
@@ -46,23 +51,28 @@ class Audit:
         self._pages(data / "hub.sqlite")
         store = await open_sqlite(data, SystemClock())
         try:
-            while block := await store.read(self.position):
-                for change in block:
-                    assert change.position == self.position + 1, f"gap in the journal behind {self.position}"
-                    self.position = change.position
-                    if change.collection == ENTITIES:
-                        self._step(change)
-            entities = {}
-            async for part in store.scan("", Anything()):
-                entities.update({("", entity["id"]): dict(entity) for entity in part})
-            assert entities == self.replayed, "the journal, played from its start, does not give the state"
-            counts = {(shape.type, shape.attribute): shape.count for shape in await store.shapes("")}
-            expected = Counter((type_, name) for one in entities.values() for type_ in one["type"] for name in ("", *one["attrs"]))
-            assert counts == dict(expected)
+            entities = await self.follow(store)
         finally:
             await store.close()
         self._indexes(data / "hub.sqlite", len(entities))
-        return cells(list(self.replayed.values()), name_of)
+        return self.cells
+
+    async def follow(self, store: Any) -> dict[tuple[str, str], dict[str, Any]]:
+        """Plays the journal on from where it was last time, and returns the entities, which must be what it gives."""
+        while block := await store.read(self.position):
+            for change in block:
+                assert change.position == self.position + 1, f"gap in the journal behind {self.position}"
+                self.position = change.position
+                if change.collection == ENTITIES:
+                    self._step(change)
+        entities = {}
+        async for part in store.scan("", Anything()):
+            entities.update({("", entity["id"]): dict(entity) for entity in part})
+        assert entities == self.replayed, "the journal, played from its start, does not give the state"
+        counts = {(shape.type, shape.attribute): shape.count for shape in await store.shapes("")}
+        expected = Counter((type_, name) for one in entities.values() for type_ in one["type"] for name in ("", *one["attrs"]))
+        assert counts == dict(expected)
+        return entities
 
     def _step(self, change: Any) -> None:
         key = (change.tenant, change.id)
