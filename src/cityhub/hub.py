@@ -64,6 +64,8 @@ SWEEP_S = 1.0
 """How often expired entities are deleted."""
 DEV_TEMPORAL_PAGE = 30
 """`temporal_page` of a hub for tools and tests, small so that they meet answers in pages."""
+MAX_FLOWS = 200
+"""At most so many subscriptions are listed by `cityhub flow`."""
 USAGE_S = 60.0
 """How often the counters of uses of @contexts are stored."""
 COMPACT_S = 60.0
@@ -157,6 +159,7 @@ class Hub:
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
         behind = self.journal.last() - self.recorder.position
         lines.append(Flow("journal", "attribute instances", "history", f"{behind} changes behind"))
+        lines += [Flow("journal", what, receiver, state) for what, receiver, state in self.notifier.overview()[:MAX_FLOWS]]
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
 
     async def _compact(self) -> int:

@@ -130,6 +130,7 @@ class SqliteHistory:
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._in_transaction, work)
 
     def _in_transaction(self, work: Callable[[], T]) -> T:
+        changes = self._connection.total_changes()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             result = work()
@@ -137,7 +138,8 @@ class SqliteHistory:
         except BaseException as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            self._writing.forget()
+            if self._connection.total_changes() != changes or isinstance(error, apsw.Error):
+                self._writing.forget()
             if isinstance(error, apsw.Error | OSError):
                 raise StoreUnavailable(f"The history cannot take the write now ({error}); nothing of it was kept") from error
             raise

@@ -11,7 +11,8 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import orjson
@@ -24,11 +25,13 @@ from cityhub.model.errors import CityHubError
 from cityhub.model.expiry import without_expired
 from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
+from cityhub.storage.backup import Block, State
 from cityhub.storage.kept import Kept, Key, alive, is_text
 from cityhub.storage.kept import decode as decode_document
 from cityhub.storage.postgres_find import Search, exactly
 from cityhub.storage.postgres_follow import DROPPED, JOURNAL_COLUMNS, NAMES, Follower, change_of
 from cityhub.storage.postgres_link import Connection, Link, decode, encode, unavailable
+from cityhub.storage.postgres_portable import EMPTY, PostgresSnapshot, postgres_snapshot, replace_all
 from cityhub.storage.postgres_query import compile_condition
 from cityhub.storage.postgres_schema import migrate
 from cityhub.storage.postgres_statements import GATE, LOCKS, READERS
@@ -253,6 +256,25 @@ class PostgresStore:
             gone += deleted
             if not deleted or len(rows) < _SWEEP:
                 return gone
+
+    # -- As a whole (see `cityhub.storage.backup`) ----------------------------------------------------------------
+
+    def snapshot(self) -> AbstractAsyncContextManager[PostgresSnapshot]:
+        """The store at this moment."""
+        return postgres_snapshot(self._link, self._now())
+
+    async def is_empty(self) -> bool:
+        """Whether there are no items and no journal entries."""
+        return bool((await self._link.rows(f"SELECT {EMPTY}"))[0][0])
+
+    async def load(self, state: State, blocks: Callable[[], Iterator[Block]]) -> None:
+        """Replaces everything by the contents of a backup, wholly or not at all."""
+        try:
+            async with await self._link.connect() as connection:
+                await replace_all(connection, state, blocks, self._writer.shape_ids)
+        except psycopg.OperationalError as error:
+            raise unavailable(error) from error
+        await self._follower.begin_anew()
 
     # -- Journal -------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,8 @@ _LONGEST_PAUSE_S = 5.0
 
 NAMES = "names"
 """What is announced when there is a new tenant or indexed path; otherwise it is the journal's last position."""
+RESTORED = "restored"
+"""What is announced when everything was replaced by a backup."""
 DROPPED = "dropped"
 """What is announced when a tenant was removed."""
 
@@ -170,6 +172,15 @@ class Follower:
         self._reach(row[0] if row else 0)
         self.is_current = True
 
+    async def begin_anew(self) -> None:
+        """Forgets everything, the position as well. Raises StoreUnavailable when the server is away."""
+        async with self.committing:
+            await self.reload()
+            newest = await self._newest()
+            self.forget()
+            self.last = newest
+            self._grown.set()
+
     async def reload(self) -> None:
         """Reads tenants and indexed paths anew. Raises StoreUnavailable when the server is away."""
         await self._link.read(self._load_names)
@@ -205,6 +216,8 @@ class Follower:
         # Closed here and not by the collector: an open generator holds the connection's lock, even against `close`.
         async with contextlib.aclosing(connection.notifies()) as notices:
             async for notice in notices:
+                if notice.payload == RESTORED:
+                    await self.begin_anew()
                 if notice.payload == DROPPED:
                     self.forget()
                 if notice.payload in (DROPPED, NAMES):

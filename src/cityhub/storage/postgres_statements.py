@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 from zlib import crc32
 
 import orjson
@@ -11,8 +11,8 @@ import orjson
 from cityhub.model.ports import ENTITIES
 from cityhub.storage.kept import Key
 from cityhub.storage.postgres_batch import Batch, Entry
-from cityhub.storage.postgres_link import encode
-from cityhub.storage.postgres_rows import EntityRow, Rows, Shape, array_text
+from cityhub.storage.postgres_link import decode, encode
+from cityhub.storage.postgres_rows import EntityRow, Rows, Shape, ValuePath, array_text
 
 Statement = tuple[str, Sequence[Any]]
 
@@ -64,6 +64,15 @@ def load_records(keys: Iterable[Key]) -> Statement:
     )
 
 
+PATHS: Final = "SELECT id, attribute, path FROM value_path ORDER BY id"
+"""All indexed paths, as `value_paths` reads them."""
+
+
+def value_paths(rows: Iterable[tuple[Any, ...]]) -> list[ValuePath]:
+    """The indexed paths in the rows of `PATHS`."""
+    return [ValuePath(id, decode(attribute), tuple(decode(name) for name in path)) for id, attribute, path in rows]
+
+
 def new_shapes(shapes: Sequence[Shape]) -> Statement:
     """Makes shapes known; in the order of their digests, so that two hubs cannot deadlock over them."""
     ordered = sorted(shapes, key=lambda shape: shape.digest)
@@ -101,7 +110,12 @@ def changes(batch: Batch, rows: Rows, shapes: dict[Shape, int]) -> list[Statemen
         statements.append(_delete_pairs("value", "path", "int", rows.revalued))
     if rows.deleted_records:
         statements.append(_delete_records(rows.deleted_records))
-    statements.append(head(count))
+    return [*statements, head(count), *additions(rows, shapes, count), _journal(batch.entries, batch.now), _tenants(batch), announce()]
+
+
+def additions(rows: Rows, shapes: dict[Shape, int], count: int) -> list[Statement]:
+    """What a batch of so many journal entries adds; with `head` before it where rows are born in the batch."""
+    statements: list[Statement] = []
     if rows.inserted:
         statements.append(_insert_entities(rows.inserted, shapes, count))
     if rows.records:
@@ -110,9 +124,6 @@ def changes(batch: Batch, rows: Rows, shapes: dict[Shape, int]) -> list[Statemen
         statements.append(_insert_places(rows, count))
     if rows.values:
         statements.append(_insert_values(rows, count))
-    statements.append(_journal(batch.entries, batch.now))
-    statements.append(_tenants(batch))
-    statements.append(announce())
     return statements
 
 

@@ -25,7 +25,7 @@ from cityhub.storage.postgres_follow import Follower
 from cityhub.storage.postgres_link import Connection, Link, is_outage, is_transient, unavailable
 from cityhub.storage.postgres_link import decode as decode_text
 from cityhub.storage.postgres_rows import Rows, Shape, ValuePath, rows_of
-from cityhub.storage.postgres_statements import changes, load_entities, load_records, locks, new_shapes
+from cityhub.storage.postgres_statements import PATHS, changes, load_entities, load_records, locks, new_shapes, value_paths
 
 GROUP = 2_000
 """At most so many writes go into one transaction, unless one call has more."""
@@ -157,7 +157,7 @@ class Writer:
             await connection.execute("ROLLBACK")
             return transaction.outcomes
         rows = rows_of(batch, paths)
-        shapes = await self._shape_ids(rows)
+        shapes = await self.shape_ids(rows)
         async with self._follower.committing:
             last = await self._send(connection, batch, rows, shapes, transaction)
             is_known = self._publish(batch, last)
@@ -172,7 +172,7 @@ class Writer:
             for statement, parameters in locks(keys):
                 await connection.execute(statement, parameters)
             own = await connection.execute("SELECT pg_current_xact_id()::text")
-            paths = await connection.execute("SELECT id, attribute, path FROM value_path ORDER BY id")
+            paths = await connection.execute(PATHS)
             found = {}
             if any(key[0] == ENTITIES for key in keys):
                 found["entities"] = await connection.execute(*load_entities(keys), binary=True)
@@ -186,13 +186,9 @@ class Writer:
             for collection, tenant, id, seq, document in await found["records"].fetchall():
                 loaded[decode_text(collection), decode_text(tenant), decode_text(id)] = decode(seq, document, is_entity=False)
         transaction.id = (await own.fetchall())[0][0]
-        indexed = [
-            ValuePath(id, decode_text(attribute), tuple(decode_text(name) for name in path))
-            for id, attribute, path in await paths.fetchall()
-        ]
-        return Batch(to_text(self._clock.now()), loaded), indexed
+        return Batch(to_text(self._clock.now()), loaded), value_paths(await paths.fetchall())
 
-    async def _shape_ids(self, rows: Rows) -> dict[Shape, int]:
+    async def shape_ids(self, rows: Rows) -> dict[Shape, int]:
         """The ids of all shapes of the batch. New ones are committed at once: nothing waits for them, they never go."""
         wanted = {row.shape for row in rows.inserted} | {row.shape for row in rows.updated}
         missing = [shape for shape in wanted if shape not in self._shapes]

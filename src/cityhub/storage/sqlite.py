@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -25,7 +26,9 @@ from cityhub.model.errors import CityHubError
 from cityhub.model.indexing import satisfies
 from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
+from cityhub.storage.backup import Block, State
 from cityhub.storage.kept import Kept, Memory, alive, decode, is_text
+from cityhub.storage.sqlite_portable import SqliteSnapshot, is_empty, replace_all, sqlite_snapshot
 from cityhub.storage.sqlite_query import Planner, Source, Wanted
 from cityhub.storage.sqlite_schema import connect, migrate
 from cityhub.storage.sqlite_search import (
@@ -300,6 +303,22 @@ class SqliteStore:
             writes = [Write(id, delete_expired) for name, id in rows if name == tenant]
             gone += sum(await self._writer.submit(tenant, writes, "", sees_expired=True))
         return gone
+
+    # -- As a whole (see `cityhub.storage.backup`) ----------------------------------------------------------------
+
+    def snapshot(self) -> AbstractAsyncContextManager[SqliteSnapshot]:
+        """The store at this moment."""
+        return sqlite_snapshot(self._path, to_text(self._clock.now()))
+
+    async def is_empty(self) -> bool:
+        """Whether there are no items and no journal entries."""
+        return is_empty(self._reading)
+
+    async def load(self, state: State, blocks: Callable[[], Iterator[Block]]) -> None:
+        """Replaces everything by the contents of a backup, wholly or not at all."""
+        await self._writer.submit_job(lambda connection: replace_all(connection, self._writer, state, blocks), self._forget_everything)
+        self._built.clear()
+        self._last = self._writer.last
 
     # -- Value indexes come by use -------------------------------------------------------------------------------
 

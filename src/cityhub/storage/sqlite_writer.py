@@ -103,6 +103,11 @@ class Writer(threading.Thread):
         self._is_stale = True
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        self.read_anew()
+        self._is_stale = False
+
+    def read_anew(self) -> None:
+        """Reads anew what is kept in memory of the file, within the transaction if there is one."""
         self.names.forget()
         read = self._connection.execute
         self.tenants = {str(name): int(number) for name, number in read("SELECT name, number FROM tenant")}
@@ -112,7 +117,6 @@ class Writer(threading.Thread):
         self._next = {table: (read(f"SELECT max(number) FROM {table}").get or 0) + 1 for table in ("entity", "record")}
         last_journal = read("SELECT max(position) FROM journal").get or 0
         self.last = max(last_journal, read("SELECT max(position) FROM reader").get or 0)
-        self._is_stale = False
 
     def submit(self, tenant: str, writes: Sequence[Write], trace: str, sees_expired: bool = False) -> asyncio.Future[list[Any]]:
         """Queues writes; the future holds one result per write once they are durable. Called in the event loop."""
@@ -192,7 +196,8 @@ class Writer(threading.Thread):
         if self._is_refusing:
             self._is_refusing = False
             log.warning("the store takes writes again")
-        self.last = transaction.last
+        if transaction.changes:
+            self.last = transaction.last
         self._memory.publish(transaction.staged)
         for call in group:
             if call.settled is not None:
@@ -312,6 +317,11 @@ class Transaction:
         self.staged[key] = kept
         self._record(key, current, kept, trace)
         return result
+
+    def add(self, key: Key, kept: Kept) -> None:
+        """Stages an item that is new, as it is and without a journal entry."""
+        kept.number = self._new_number(key[0])
+        self.staged[key] = kept
 
     def _current(self, key: Key) -> Kept | None:
         if key in self.staged:

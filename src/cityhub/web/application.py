@@ -145,7 +145,7 @@ class Application:
 
     async def _send(self, request: Request, response: Response, receive: Receive, send: Send) -> None:
         given = response.headers + request.answer_headers if request.answer_headers else response.headers
-        headers = [(_name(name), value.encode("latin-1", "replace")) for name, value in given]
+        headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in given]
         headers += self._headers
         tenant = request.headers.get("ngsild-tenant")
         if tenant:  # GS CIM 009 6.3.14: also with errors
@@ -191,21 +191,6 @@ class Application:
                 chunk.cancel()
                 await asyncio.wait({chunk})
             await _close(chunks)
-
-
-class _AsWritten(bytes):
-    """A header name that the server does not put into small letters."""
-
-    def lower(self) -> bytes:
-        return self
-
-
-_LOCATION = _AsWritten(b"Location")
-
-
-def _name(name: str) -> bytes:
-    """A header name as it goes out. Some clients look for "Location" as the standard writes it and for nothing else."""
-    return _LOCATION if name in ("location", "Location") else name.encode("latin-1")
 
 
 async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:

@@ -72,17 +72,29 @@ def store_template(postgres_server: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def store_database(postgres_server: str, store_template: str) -> Iterator[str]:
-    """The URL of a database of this test alone with the schema of the store."""
+def new_database(postgres_server: str, store_template: str) -> Iterator[Callable[[], str]]:
+    """Makes a database with the schema of the store, for this test alone, and gives its URL."""
     import psycopg
 
-    name = f"cityhub_contract_{os.getpid()}_{next(_numbers)}"
+    names: list[str] = []
     with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {store_template}")
+
+        def make() -> str:
+            names.append(f"cityhub_contract_{os.getpid()}_{next(_numbers)}")
+            connection.execute(f"CREATE DATABASE {names[-1]} TEMPLATE {store_template}")
+            return urlsplit(postgres_server)._replace(path=f"/{names[-1]}").geturl()
+
         try:
-            yield urlsplit(postgres_server)._replace(path=f"/{name}").geturl()
+            yield make
         finally:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            for name in names:
+                connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def store_database(new_database: Callable[[], str]) -> str:
+    """The URL of the database of this test."""
+    return new_database()
 
 
 @pytest.fixture

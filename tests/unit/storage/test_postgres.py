@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -251,6 +253,36 @@ async def test_a_commit_whose_answer_is_lost_counts_once(behind: PostgresStore, 
     await cutting
     assert await behind.write("", [count_up("urn:1"), count_up("urn:2")]) == [3, 2]
     assert [one.position for one in await behind.read(0)] == [1, 2, 3, 4, 5]
+
+
+async def test_connections_lost_at_random_moments_lose_and_double_nothing(behind: PostgresStore, proxy: Proxy) -> None:
+    chance = random.Random(11)
+    answered: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
+    ends = False
+
+    async def writer(id: str) -> None:
+        while not ends:
+            try:
+                await behind.write("", [count_up(id)])
+                answered[id] += 1
+            except StoreUnavailable:
+                unknown[id] += 1
+                await asyncio.sleep(0.01)
+
+    writers = [asyncio.create_task(writer(f"urn:{n}")) for n in range(8)]
+    for _ in range(40):
+        await asyncio.sleep(chance.uniform(0, 0.05))
+        proxy.drop()
+    ends = True
+    await asyncio.wait_for(asyncio.gather(*writers), 60)
+    await eventually(lambda: _true(behind.get("", "urn:0") is not None))
+    assert sum(answered.values()) > 40
+    steps = Counter(one.id for one in await behind.read(0, limit=100_000))
+    for found in (await behind.find("", Anything(), None)).entities:
+        id, level = found["id"], found["attrs"][LEVEL][0]["value"]
+        assert answered[id] <= level <= answered[id] + unknown[id]
+        assert steps[id] == level, "each step was journalled once"
 
 
 async def test_a_transaction_that_was_cut_before_its_commit_is_done_again(behind: PostgresStore, proxy: Proxy) -> None:
