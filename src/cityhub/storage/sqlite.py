@@ -104,7 +104,10 @@ class SqliteStore:
         for threads in (self._threads, self._journal_thread):
             await asyncio.to_thread(threads.shutdown)
         self._reading.close()
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except apsw.Error as error:  # the log stays as it is; the next start finds it
+            log.warning("the log could not be moved into the file: %s", error)
         self._connection.close()
 
     # -- Store ---------------------------------------------------------------------------------------------------
