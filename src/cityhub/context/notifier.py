@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from cityhub.context.entity_change import EntityChange, entity_change
 from cityhub.context.intervals import Intervals
+from cityhub.context.laggards import BLOCK, MAX_ENTITIES, Laggards, groups, wants
+from cityhub.context.outbox import Outbox
 from cityhub.context.periodic import notify_of_all
 from cityhub.context.subscriber import Subscriber
 from cityhub.context.subscription import COLLECTION
@@ -29,10 +32,6 @@ from cityhub.model.time import Clock, to_text
 from cityhub.web.negotiation import ContextSource
 
 READER: Final = "subscriptions"
-BLOCK: Final = 1_000
-"""Changes that are read from the journal at a time."""
-MAX_ENTITIES: Final = 1_000
-"""Most entities in one notification."""
 SAVE_S: Final = 1.0
 """How often positions and counters are stored."""
 TERMS_S: Final = 30.0
@@ -65,21 +64,21 @@ class Notifier:
         self._indexes: dict[str, SubscriptionIndex[Subscriber]] = {}
         self._intervals: Intervals[Subscriber] = Intervals(clock, lambda subscriber: notify_of_all(subscriber, store, clock))
         self._wordless: set[Subscriber] = set()
-        self._room = asyncio.Event()
+        self._laggards = Laggards(journal, clock, self._subscribers, lambda: self.position)
         self._tasks: list[asyncio.Task[None]] = []
         self._saved = 0
         self.position = 0
         self._handlers: dict[str, Handler] = {COLLECTION: self._subscription_changed}
         self._loads: list[Callable[[], Awaitable[None]]] = [self._load]
-        self._jobs: list[Callable[[], Coroutine[Any, Any, None]]] = [self._read, self._catch_up, self._keep_house, self._intervals.run]
-        self._holds: list[Callable[[], int | None]] = []
+        self._jobs: list[Callable[[], Coroutine[Any, Any, None]]] = [self._read, self._laggards.run, self._keep_house, self._intervals.run]
+        self._outboxes: list[Callable[[], Iterable[Outbox]]] = []
 
     def join(
         self,
         load: Callable[[], Awaitable[None]],
         handlers: dict[str, Handler],
         job: Callable[[], Coroutine[Any, Any, None]],
-        hold: Callable[[], int | None],
+        outboxes: Callable[[], Iterable[Outbox]],
     ) -> None:
         """Lets somebody else serve other subscriptions from the same reader. To be called before the start.
 
@@ -87,12 +86,12 @@ class Notifier:
             load: Called at the start, before the journal is read.
             handlers: Who hears of the changes of a collection, one after the other in the order of the journal.
             job: Runs in the background until the end.
-            hold: Gives the position up to which the journal is not needed any more; None when nothing is open.
+            outboxes: Gives what is on its way to these other subscribers.
         """
         self._loads.append(load)
         self._handlers.update(handlers)
         self._jobs.append(job)
-        self._holds.append(hold)
+        self._outboxes.append(outboxes)
 
     # -- Life --------------------------------------------------------------------------------------------------------
 
@@ -119,7 +118,8 @@ class Notifier:
             subscriber.close()
 
     def _in_flight(self) -> bool:
-        return any(subscriber.outbox.in_flight() for subscriber in self._subscribers.values())
+        own = any(subscriber.outbox.in_flight() for subscriber in self._subscribers.values())
+        return own or any(outbox.in_flight() for outboxes in self._outboxes for outbox in outboxes())
 
     async def _load(self) -> None:
         states = {(tenant, state["id"]): state for tenant, state in await self._store.records(None, COLLECTION + SUFFIX)}
@@ -135,7 +135,7 @@ class Notifier:
                 log.exception("subscription %s could not be taken up", record["id"])
 
     def _subscriber(self, key: Key, record: Document, terms: TermMap, tally: Tally) -> Subscriber:
-        return Subscriber(key, record, terms, tally, self._store, self._delivery, self._clock, self._room.set)
+        return Subscriber(key, record, terms, tally, self._store, self._delivery, self._clock, self._laggards.wake)
 
     # -- Subscriptions come and go -----------------------------------------------------------------------------------
 
@@ -215,50 +215,12 @@ class Notifier:
         self, change: EntityChange, index: SubscriptionIndex[Subscriber], wanted: dict[Subscriber, dict[str, EntityChange]], now: str
     ) -> None:
         for subscriber in index.concerned(change):
-            if change.position > subscriber.tally.position and subscriber.is_active(now) and _wants(subscriber, change):
+            if change.position > subscriber.tally.position and subscriber.is_active(now) and wants(subscriber, change):
                 together = wanted.setdefault(subscriber, {})
                 if change.entity["id"] in together or len(together) >= MAX_ENTITIES:
                     subscriber.take(list(together.values()), now)
                     together = wanted[subscriber] = {}
                 together[change.entity["id"]] = change
-
-    # -- Those that lag ----------------------------------------------------------------------------------------------
-
-    async def _catch_up(self) -> None:
-        while True:
-            await self._room.wait()
-            self._room.clear()
-            for subscriber in [one for one in self._subscribers.values() if one.outbox.lag is not None]:
-                await self._serve(subscriber)
-
-    async def _serve(self, subscriber: Subscriber) -> None:
-        """Serves a lagging subscriber from the journal until it has no room again or has caught up with the others."""
-        outbox = subscriber.outbox
-        while outbox.lag is not None and subscriber.key in self._subscribers:
-            changes = [change for change in await self._journal.read(outbox.lag, BLOCK) if change.position <= self.position]
-            for group in groups(changes, whole=len(changes) < BLOCK):
-                if not self._serve_group(subscriber, group):
-                    return
-                outbox.lag = group[-1].position
-            if not changes or outbox.lag >= self.position:
-                outbox.lag = None
-            await asyncio.sleep(0)
-
-    def _serve_group(self, subscriber: Subscriber, group: list[Change]) -> bool:
-        now = to_text(self._clock.now())
-        together: dict[str, EntityChange] = {}
-        for change in group:
-            if change.collection != ENTITIES or change.tenant != subscriber.key[1] or not subscriber.is_active(now):
-                continue
-            seen = entity_change(change)
-            if not _wants(subscriber, seen):
-                continue
-            if change.id in together or len(together) >= MAX_ENTITIES:
-                if not subscriber.serve(list(together.values()), now):
-                    return False
-                together = {}
-            together[change.id] = seen
-        return not together or subscriber.serve(list(together.values()), now)
 
     # -- Keeping house -----------------------------------------------------------------------------------------------
 
@@ -287,40 +249,37 @@ class Notifier:
     async def _save(self, *, everything: bool = False) -> None:
         await self._tallies.save(everything=everything)
         holds = [hold for one in self._subscribers.values() if (hold := one.hold()) is not None]
-        holds += [hold for other in self._holds if (hold := other()) is not None]
+        holds += [hold for outboxes in self._outboxes for outbox in outboxes() if (hold := outbox.hold()) is not None]
         low = min([self.position, *holds])
         if low > self._saved:
             await self._journal.advance(READER, low)
             self._saved = low
 
-    def waiting(self) -> int:
-        """How many subscriptions have notifications on their way or lag."""
-        return sum(1 for subscriber in self._subscribers.values() if subscriber.outbox.busy() or subscriber.outbox.lag is not None)
+    def overview(self) -> list[tuple[str, str, str]]:
+        """For people: of each subscription what it asks for, where that goes (without secrets), and how it goes."""
+        return [
+            (_asked_for(subscriber), _address(subscriber), _state(subscriber, to_text(self._clock.now())))
+            for subscriber in self._subscribers.values()
+        ]
 
 
-def groups(changes: list[Change], *, whole: bool = True) -> list[list[Change]]:
-    """Changes of one request together, others each by itself, in their order.
-
-    Args:
-        changes: Changes in the order of the journal.
-        whole: Whether the journal ends with them. If not, the last group may go on; it is left out, unless it is the only one.
-    """
-    found: list[list[Change]] = []
-    for change in changes:
-        last = found[-1][0] if found else None
-        if last is not None and change.trace and (change.trace, change.at, change.tenant) == (last.trace, last.at, last.tenant):
-            found[-1].append(change)
-        else:
-            found.append([change])
-    return found if whole or len(found) < 2 else found[:-1]
+def _asked_for(subscriber: Subscriber) -> str:
+    members = subscriber.record["members"]
+    types = [selector["type"] for selector in members.get("entities", ())]
+    return ", ".join([*types, *members.get("watchedAttributes", ())]) or "every change"
 
 
-def _wants(subscriber: Subscriber, change: EntityChange) -> bool:
-    try:
-        return subscriber.wants(change)
-    except Exception:  # one faulty filter must not stop the others
-        log.exception("subscription %s could not be matched with %s", subscriber.key[2], change.entity.get("id"))
-        return False
+def _address(subscriber: Subscriber) -> str:
+    parts = urlsplit(subscriber.record["members"]["notification"]["endpoint"]["uri"])
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _state(subscriber: Subscriber, now: str) -> str:
+    if not subscriber.is_active(now):
+        return "paused or expired"
+    if subscriber.outbox.lag is not None:
+        return "waits in the journal: its receiver takes nothing"
+    return "its receiver does not answer; tried again" if subscriber.tally.failed and subscriber.outbox.busy() else "up to date"
 
 
 async def _persistently(job: Callable[[], Coroutine[Any, Any, None]]) -> None:

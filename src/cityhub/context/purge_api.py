@@ -9,6 +9,7 @@ from typing import Final
 
 from cityhub.context.entities import EntityOperations, call_of
 from cityhub.context.entity_api import PREFIX
+from cityhub.context.entity_maps import HEADER, EntityMaps
 from cityhub.context.query_api import FILTERS
 from cityhub.model.errors import BadRequestData
 from cityhub.model.jsonld import TermMap
@@ -24,7 +25,8 @@ ALLOWED: Final = FILTERS | {"keep", "drop", "local"}
 class PurgeApi:
     """The door that purges."""
 
-    def __init__(self, operations: EntityOperations, contexts: ContextSource, store: Store) -> None:
+    def __init__(self, operations: EntityOperations, contexts: ContextSource, store: Store, maps: EntityMaps) -> None:
+        self._maps = maps
         self._operations = operations
         self._contexts = contexts
         self._store = store
@@ -38,13 +40,20 @@ class PurgeApi:
         query = check_parameters(request, ALLOWED)
         terms = await terms_of(request, self._contexts)
         wanted = query_from_parameters(query, terms)
-        local = is_local(query)
+        local = is_local(query) or request.tenant is not None
         wanted.require_narrow(local=local)
         wanted.require_links(0)
         if "keep" in query and "drop" in query:
             raise BadRequestData("Give 'keep' or 'drop', not both: the attributes that stay, or those that go")
         tenant = tenant_of(request)
         check_tenant(self._store.tenants(), tenant)
+        map = self._maps.of_request(request)
+        if map is not None:
+            request.answer_headers.append((HEADER, map.location))
+            among = wanted.among(map.ids)
+            if among is None:
+                return no_content()
+            wanted = among
         call = call_of(request, tenant, terms, local)
         await self._operations.purge(call, wanted, _attributes(query, "keep", terms), _attributes(query, "drop", terms))
         return no_content()

@@ -41,7 +41,7 @@ class RegistrationNotifier:
         self._registrations: dict[str, dict[str, Record]] = {}
         self._intervals: Intervals[RegistrationSubscriber] = Intervals(clock, self._notify_periodically)
         notifier.join(self._load, {COLLECTION: self._registration_changed, REGISTRATIONS: self._subscription_changed},
-                      self._intervals.run, self._hold)  # fmt: skip
+                      self._intervals.run, lambda: [one.outbox for one in self._subscribers.values()])  # fmt: skip
 
     async def _load(self) -> None:
         for tenant, registration in await self._store.records(None, COLLECTION):
@@ -55,10 +55,6 @@ class RegistrationNotifier:
                 self._admit(key, record, terms, tally)
             except Exception:
                 log.exception("subscription %s could not be taken up", record["id"])
-
-    def _hold(self) -> int | None:
-        holds = [hold for one in self._subscribers.values() if (hold := one.outbox.hold()) is not None]
-        return min(holds, default=None)
 
     def _admit(self, key: Key, record: Document, terms: TermMap, tally: Tally) -> RegistrationSubscriber:
         subscriber = RegistrationSubscriber(key, record, terms, tally, self._store, self._delivery)

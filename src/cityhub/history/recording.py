@@ -34,6 +34,11 @@ def _attribute(added: Added, name: str, before: Any, after: Any, at: str) -> Non
     if not before:
         added.extend([(name, instance) for instance in after])
         return
+    if len(before) == len(after) == 1 and before[0].get("datasetId") == after[0].get("datasetId"):
+        # By far the most changes, in short.
+        if before[0] != after[0]:
+            added.append((name, after[0]))
+        return
     was = {instance.get("datasetId"): instance for instance in before}
     for instance in after:
         old = was.pop(instance.get("datasetId"), None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any, Final
+from zlib import adler32, crc32
 
 import orjson
 
@@ -34,8 +34,10 @@ def time_text(number: int) -> str:
 def instance_row(number: int, entity: int, attribute: int, dataset: int, instance: Instance, at: int) -> Row:
     """The row of an instance that comes into the history at a time; the mark of a deletion has no other time than that of it."""
     observed, deleted, expires = instance.get("observedAt"), instance.get("deletedAt"), instance.get("expiresAt")
-    if not _OWN_COLUMNS.isdisjoint(instance):
-        instance = {key: value for key, value in instance.items() if key not in _OWN_COLUMNS}
+    if "modifiedAt" in instance or not _OWN_COLUMNS.isdisjoint(instance):
+        instance = instance.copy()
+        for key in _OWN_COLUMNS:
+            instance.pop(key, None)
     body = orjson.dumps(instance)
     return (
         number, entity, attribute, dataset,
@@ -49,8 +51,8 @@ def instance_row(number: int, entity: int, attribute: int, dataset: int, instanc
 
 
 def digest(body: bytes) -> int:
-    """64 bits that tell one body from another."""
-    return int.from_bytes(blake2b(body, digest_size=8).digest(), "little", signed=True)
+    """63 bits that tell one body from another; whoever makes two that agree harms nobody but their own series."""
+    return crc32(body) | (adler32(body) & 0x7FFF_FFFF) << 32
 
 
 def read_instance(seed: str, number: int, created: int, modified: int, deleted: int | None, body: bytes) -> Instance:

@@ -6,6 +6,7 @@ One thread writes; what a call writes is one transaction with one fsync. Reads r
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +59,8 @@ class SqliteHistory:
         """Writes what is queued, moves the log into the file and closes it."""
         await asyncio.to_thread(self._writer.shutdown)
         await asyncio.to_thread(self._readers.shutdown)
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with contextlib.suppress(apsw.Error):  # on a full disk the log stays as it is, and the next start finds it
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
     # -- Writing -------------------------------------------------------------------------------------------------
@@ -128,6 +130,7 @@ class SqliteHistory:
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._in_transaction, work)
 
     def _in_transaction(self, work: Callable[[], T]) -> T:
+        changes = self._connection.total_changes()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             result = work()
@@ -135,7 +138,8 @@ class SqliteHistory:
         except BaseException as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            self._writing.forget()
+            if self._connection.total_changes() != changes or isinstance(error, apsw.Error):
+                self._writing.forget()
             if isinstance(error, apsw.Error | OSError):
                 raise StoreUnavailable(f"The history cannot take the write now ({error}); nothing of it was kept") from error
             raise

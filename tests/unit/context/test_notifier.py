@@ -13,7 +13,8 @@ import pytest
 from cityhub.context.contexts import Contexts
 from cityhub.context.entities import Call, EntityOperations
 from cityhub.context.entity_change import entity_change
-from cityhub.context.notifier import READER, Notifier, groups
+from cityhub.context.laggards import groups
+from cityhub.context.notifier import READER, Notifier
 from cityhub.context.subscription import COLLECTION, new_record, patched, read_fragment
 from cityhub.context.subscription_state import Tallies
 from cityhub.model.change import Change

@@ -36,7 +36,7 @@ def measured(value: Any, minute: int, **members: Any) -> dict[str, Any]:
 async def fill(client: Client, id: str = E1, **attributes: Any) -> None:
     answer = await client.post(TEMPORAL, json={"id": id, "type": "Vehicle", **attributes})
     assert answer.status_code == 201, answer.text
-    assert answer.headers["location"] == f"{TEMPORAL}/{id}"
+    assert {name.lower(): value for name, value in answer.headers.items()}["location"] == f"{TEMPORAL}/{id}"
 
 
 async def test_what_the_context_was_told_is_in_the_history_at_once(client: Client) -> None:

@@ -48,7 +48,7 @@ def _instances(document: dict[str, Any], word: str, name: str) -> list[Any]:
     inner = document.get("attrs") if _is_instance(document) else None
     for holder in (document, inner):
         for key in (word, name):
-            if type(holder) is dict and key in holder:
+            if isinstance(holder, dict) and key in holder:  # the store keeps documents in a class of its own
                 found = holder[key]
                 return found if type(found) is list and found and all(map(_is_instance, found)) else [found]
     return []
