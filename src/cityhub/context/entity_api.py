@@ -52,6 +52,7 @@ from cityhub.web.negotiation import (
     tenant_of,
     terms_of,
 )
+from cityhub.web.ngsild_terms import describe_operation
 from cityhub.web.views import PARAMETERS, is_local, join_level, view_of
 
 PREFIX = "/ngsi-ld/v1"
@@ -90,7 +91,7 @@ class EntityApi:
         read, write = "entity.read", "entity.write"
 
         def route(method: str, path: str, handler: Any, permission: str, operation: str, clause: str) -> Route:
-            return Route(method, path, handler, permission, operation, f"GS CIM 009 {clause}", "entities")
+            return Route(method, path, handler, permission, operation, f"GS CIM 009 {clause}", "entities", describe_operation(operation))
 
         return [
             route("POST", entities, self.create, write, "Create Entity", "6.4.3.1"),
