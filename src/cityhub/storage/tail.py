@@ -10,7 +10,7 @@ from typing import Any
 
 from cityhub.model.change import Change
 
-TAIL = 4_000
+TAIL = 10_000
 """So many changes at most."""
 TAIL_BYTES = 32_000_000
 """So many bytes of JSON at most, counted before and after each change; the newest change is kept whatever its size."""
