@@ -204,6 +204,8 @@ class Hub:
         await self.recorder.start()
         self._tasks = [asyncio.create_task(_every(seconds, work)) for seconds, work in jobs]
         await self.snapshots.start()
+        if not isinstance(self.store, SqliteStore):  # other hubs may work on the same database
+            self._tasks.append(asyncio.create_task(self.registrations.follow(self.journal)))
         await self.notifier.start()
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(self.url, self.district.folder)

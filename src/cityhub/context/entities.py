@@ -28,6 +28,8 @@ from cityhub.web.conditional import matching_versions
 from cityhub.web.http import Request
 
 UpsertMode = Literal["replace", "update"]
+About = tuple[Literal["types", "attributes"], str]
+"""A type or an attribute (IRI)."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -198,7 +200,7 @@ class EntityOperations:
 
     async def retrieve(self, call: Call, id: str, view: View) -> Entity:
         """Retrieve Entity (5.7.1): the entity, if its types are among the selected ones. Raises NotFound."""
-        entity = self.store.get(call.tenant, id)
+        entity = await self.store.fetch(call.tenant, id)
         if entity is None or not _concerns(call, entity):
             raise NotFound(f"Entity '{id}' does not exist" + (" with such a type" if call.types else ""))
         return entity
@@ -230,8 +232,8 @@ class EntityOperations:
             raise TooManyResults(f"More than {bound} entities match, which is the most that one answer can be about; ask for less")
         return ids
 
-    async def shapes(self, call: Call) -> list[Shape]:
-        """Which types and attributes there are (5.7.5 to 5.7.10)."""
+    async def shapes(self, call: Call, about: About | None = None) -> list[Shape]:
+        """Which types and attributes there are (5.7.5 to 5.7.10); `about` says of which one more than its name is wanted."""
         return await self.store.shapes(call.tenant)
 
     async def purge(self, call: Call, wanted: EntityQuery, keep: frozenset[str] | None, drop: frozenset[str] | None) -> int:

@@ -252,7 +252,7 @@ class EntityApi:
             await self._operations.delete_attribute(call, id, attribute, dataset_id, delete_all)
         except NotFound:
             # An entity that clients gave a history but no current state is known all the same (5.6.5, 5.6.11).
-            if self._past is None or self._store.get(call.tenant, id) is not None:
+            if self._past is None or await self._store.fetch(call.tenant, id) is not None:
                 raise
             if not await self._past.delete_attribute(call.tenant, id, attribute, dataset_id, delete_all):
                 raise

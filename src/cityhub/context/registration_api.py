@@ -172,7 +172,7 @@ class RegistrationApi:
 
             async with self._writing:
                 await self._store.write(tenant, [Write(id, transition, COLLECTION)])
-                record = self._store.get(tenant, id, COLLECTION)
+                record = await self._store.fetch(tenant, id, COLLECTION)
                 if record is None:
                     self._forget(tenant, id)
 

@@ -104,7 +104,10 @@ class SqliteStore:
         for threads in (self._threads, self._journal_thread):
             await asyncio.to_thread(threads.shutdown)
         self._reading.close()
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except apsw.Error as error:  # the log stays as it is; the next start finds it
+            log.warning("the log could not be moved into the file: %s", error)
         self._connection.close()
 
     # -- Store ---------------------------------------------------------------------------------------------------
@@ -126,6 +129,10 @@ class SqliteStore:
                 return None
             self._memory.add(key, kept, published)
         return kept if kept.expires is None else alive(kept, to_text(self._clock.now()))
+
+    async def fetch(self, tenant: str, id: str, collection: str = ENTITIES) -> Document | None:
+        """See `cityhub.model.ports.Store.fetch`."""
+        return self.get(tenant, id, collection)
 
     def _read(self, key: tuple[str, str, str]) -> Kept | None:
         collection, tenant, id = key

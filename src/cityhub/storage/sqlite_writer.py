@@ -7,6 +7,7 @@ few bulk statements, commits, and only then lets the callers go on. What a group
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
@@ -94,6 +95,7 @@ class Writer(threading.Thread):
         self.paths: dict[int, dict[str, list[tuple[int, tuple[str, ...]]]]] = {}
         self._stopping = False
         self._is_stale = False
+        self._is_refusing = False
         self.reload()
 
     def reload(self) -> None:
@@ -191,6 +193,9 @@ class Writer(threading.Thread):
         except Exception as error:  # every caller of the group must hear of it, whatever it was
             self._give_up(group, error)
             return
+        if self._is_refusing:
+            self._is_refusing = False
+            log.warning("the store takes writes again")
         if transaction.changes:
             self.last = transaction.last
         self._memory.publish(transaction.staged)
@@ -204,7 +209,7 @@ class Writer(threading.Thread):
     def _give_up(self, group: list[_Call], error: Exception) -> None:
         self.reload()
         if isinstance(error, apsw.Error | OSError):
-            log.error("the store refused a write: %s", error)
+            self._note_refusal(error)
             error = StoreUnavailable(f"The store cannot take the write now ({error}); nothing of it was kept. Try again later")
         elif len(group) > 1:  # one faulty transition must not take its neighbours with it
             for call in group:
@@ -213,6 +218,14 @@ class Writer(threading.Thread):
         else:
             log.exception("a write failed", exc_info=error)
         self._answer([(call.future, error) for call in group])
+
+    def _note_refusal(self, error: Exception) -> None:
+        if not self._is_refusing:  # once, not for each write: the log may lie on the same full disk
+            log.error("the store takes no writes: %s", error)
+        self._is_refusing = True
+        with contextlib.suppress(apsw.Error):
+            # What the log holds goes into the file, as far as there is room, so that the log begins anew where it is.
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _answer(self, outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
         # One wake-up of the event loop per group, not per call.
@@ -348,14 +361,16 @@ class Transaction:
     def lay_down(self) -> None:
         """Writes all staged rows."""
         entities_new: list[_Row] = []
+        entities_changed: list[_Row] = []
         entities_gone: list[_Row] = []
         records_new: list[_Row] = []
         records_gone: list[_Row] = []
+        first, tenants = self._first, self._writer.tenants
         for key, after in self.staged.items():
             collection, tenant, id = key
-            before = self._first.get(key)
+            before = first.get(key)
             is_entity = collection == ENTITIES
-            number_of_tenant = self._tenant(tenant)
+            number_of_tenant = tenants[tenant] if tenant in tenants else self._tenant(tenant)
             if before is not None and (after is None or before.number != after.number):
                 (entities_gone if is_entity else records_gone).append((before.number,))
             if is_entity:
@@ -363,16 +378,16 @@ class Transaction:
             if after is None:
                 continue
             if is_entity:
-                entities_new.append((after.number, number_of_tenant, id, after.encoded, after.expires))
+                if before is not None and before.number == after.number:
+                    entities_changed.append((after.encoded, after.expires, after.number))
+                else:
+                    entities_new.append((after.number, number_of_tenant, id, after.encoded, after.expires))
             else:
                 records_new.append((after.number, collection, number_of_tenant, id, after.encoded))
         self._many("DELETE FROM entity WHERE number = ?", entities_gone)
         self._many("DELETE FROM record WHERE number = ?", records_gone)
-        self._many(
-            "INSERT INTO entity VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (number) DO UPDATE SET document = excluded.document, expires = excluded.expires",
-            entities_new,
-        )
+        self._many("UPDATE entity SET document = ?, expires = ? WHERE number = ?", entities_changed)
+        self._many("INSERT INTO entity VALUES (?, ?, ?, ?, ?)", entities_new)
         self._many(
             "INSERT INTO record VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET document = excluded.document",
             records_new,

@@ -12,13 +12,14 @@ from cityhub.model.errors import CityHubError
 from cityhub.web.problem import TABLE, problem_document, problem_response, status_of
 
 FAMILY = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, CityHubError) and one is not CityHubError]
+ONE_PROBLEM = [one for one in FAMILY if one is not errors.PartlyDone]  # that one is a batch result
 
 
 def test_none_is_missing() -> None:
     assert set(TABLE) == set(FAMILY)
 
 
-@pytest.mark.parametrize("kind", FAMILY, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", ONE_PROBLEM, ids=lambda kind: kind.__name__)
 def test_every_error_is_a_problem(kind: type[CityHubError]) -> None:
     response = problem_response(kind("what was wrong", more=1), "abc")
     assert 400 <= response.status < 600
@@ -62,3 +63,11 @@ def test_a_source_that_was_too_slow_is_a_gateway_timeout() -> None:
 
 def test_the_methods_that_are_possible_are_named() -> None:
     assert ("allow", "GET, PUT") in problem_response(errors.MethodNotAllowed("no", allow="GET, PUT")).headers
+
+
+def test_a_result_in_parts_is_no_problem_but_a_batch_result() -> None:
+    response = problem_response(errors.PartlyDone(["urn:a"], [("urn:a", "urn:reg", errors.NotFound("gone"))]))
+    assert response.status == 207
+    document = orjson.loads(response.body)
+    assert document["success"] == ["urn:a"]
+    assert document["errors"][0]["error"]["detail"] == "gone"
