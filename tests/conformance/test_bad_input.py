@@ -381,7 +381,7 @@ def site() -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            base = f"http://127.0.0.1:{self.server.server_address[1]}"
+            base = f"http://{self.headers['host']}"
             pages: dict[str, Callable[[], Any]] = {
                 "/loop": lambda: {"@context": f"{base}/loop"},
                 "/a": lambda: {"@context": [f"{base}/b"]},

@@ -312,8 +312,8 @@ OPERATIONS: Final[dict[str, tuple[str, str, str]]] = {
     "Delete Attribute from Temporal Representation of an Entity": ("local datasetId deleteAll", "", _REST),
     "Modify Attribute Instance in Temporal Representation of an Entity": ("local", "TemporalEntity", _REST),
     "Delete Attribute Instance from Temporal Representation of an Entity": ("local", "", _REST),
-    "Retrieve Temporal Evolution of an Entity": (f"{_SHAPE} {_TIMES} local", "", _REST),
-    "Query Temporal Evolution of Entities": (_PAST, "", _REST),
+    "Retrieve Temporal Evolution of an Entity": (f"{_SHAPE} {_TIMES} {_MAP} local", "", f"{_REST} NGSILD-EntityMap"),
+    "Query Temporal Evolution of Entities": (f"{_PAST} {_MAP}", "", f"{_REST} NGSILD-EntityMap"),
     "Query Temporal Evolution of Entities by POST": ("limit offset count local options format", "Query", _REST),
 }
 """Of each operation: its URL parameters, its body, and the headers that matter to it."""
