@@ -107,7 +107,7 @@ class ContextSources:
                 return self._of_copy(record, max(_seconds(record["expiresAt"]), now + 1))
             except ContextUnavailable as error:
                 reason = error.detail
-                self._note_failure(url, now, reason)
+                self._note_failure(url, reason)
         if record is None:
             raise ContextUnavailable(reason)
         log.warning("An outdated copy of %s is used: %s", url, reason)
@@ -122,10 +122,11 @@ class ContextSources:
         self._failed.pop(url, None)
         return record
 
-    def _note_failure(self, url: str, now: float, reason: str) -> None:
+    def _note_failure(self, url: str, reason: str) -> None:
         if len(self._failed) >= MAX_FAILED:
             self._failed.clear()
-        self._failed[url] = (now + FAILED_S, reason)
+        # From now, not from the beginning: a server that never answers takes as long as its failure is remembered.
+        self._failed[url] = (self._clock.now().timestamp() + FAILED_S, reason)
 
     def own_id(self, url: str) -> str | None:
         """The local id in a URL that has the form of ours, under whatever name of this host a client knows us."""
