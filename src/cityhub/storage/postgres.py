@@ -23,7 +23,7 @@ from cityhub.model.condition import Condition
 from cityhub.model.entity import Entity
 from cityhub.model.errors import CityHubError, StoreUnavailable
 from cityhub.model.expiry import without_expired
-from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
+from cityhub.model.ports import ENTITIES, INTERNAL, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.storage.backup import Block, State
 from cityhub.storage.kept import Kept, Key, alive, is_text
@@ -205,7 +205,7 @@ class PostgresStore:
 
     def tenants(self) -> set[str]:
         """See `cityhub.model.ports.Store.tenants`."""
-        return set(self._follower.tenants)
+        return {tenant for tenant in self._follower.tenants if not tenant.startswith(INTERNAL)}
 
     async def create_tenant(self, tenant: str) -> None:
         """See `cityhub.model.ports.Store.create_tenant`."""

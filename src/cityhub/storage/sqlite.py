@@ -24,7 +24,7 @@ from cityhub.model.condition import Anything, Condition, TypeIs
 from cityhub.model.entity import Entity
 from cityhub.model.errors import CityHubError
 from cityhub.model.indexing import satisfies
-from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
+from cityhub.model.ports import ENTITIES, INTERNAL, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.storage.backup import Block, State
 from cityhub.storage.kept import Kept, Memory, alive, decode, is_text
@@ -271,7 +271,7 @@ class SqliteStore:
 
     def tenants(self) -> set[str]:
         """See `cityhub.model.ports.Store.tenants`."""
-        return set(self._writer.tenants)
+        return {tenant for tenant in self._writer.tenants if not tenant.startswith(INTERNAL)}
 
     async def create_tenant(self, tenant: str) -> None:
         """See `cityhub.model.ports.Store.create_tenant`."""

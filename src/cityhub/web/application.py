@@ -158,7 +158,7 @@ class Application:
                 return
             await self._stream(response.chunks, receive, send)
             return
-        if response.status != 204:
+        if response.status != 204 and response.status != 304:
             headers.append((b"content-length", b"%d" % len(response.body)))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})

@@ -14,6 +14,8 @@ import orjson
 
 from cityhub.model.errors import BadRequestData, InvalidRequest, NoSuchTenant, NotAcceptable, UnsupportedMediaType
 from cityhub.model.jsonld import CORE, CORE_URL, TermMap
+from cityhub.model.ngsild.conformance import CURRENT, amended, read_version
+from cityhub.model.ports import INTERNAL
 from cityhub.web.http import Request, Response, parse_query
 
 JSON: Final = "application/json"
@@ -37,6 +39,9 @@ class ContextSource(Protocol):
 
     async def resolve(self, context: Any, tenant: str) -> TermMap:
         """The term map of an @context; fetches what is missing."""
+
+    async def link_of(self, terms: TermMap, tenant: str, trace: str = "") -> str:
+        """The URL for a Link header that stands for a term map."""
 
 
 # -- Media types -----------------------------------------------------------------------------------------------------
@@ -162,6 +167,13 @@ async def body_terms(request: Request, contexts: ContextSource, media: str, cont
     return contexts.known(chosen) or await contexts.resolve(chosen, tenant_of(request))
 
 
+async def linked_terms(terms: TermMap, request: Request, contexts: ContextSource, media: str) -> TermMap:
+    """The term map with a URL that an answer of this media type can name in its Link header, also where the @context has none."""
+    if media == LD_JSON or terms.link is not None:
+        return terms
+    return terms.with_link(await contexts.link_of(terms, tenant_of(request), request.trace))
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def link_header(url: str) -> str:
     """The Link header that names an @context."""
@@ -177,7 +189,9 @@ def context_member(terms: TermMap) -> Any:
 
 
 def tenant_of(request: Request) -> str:
-    """The tenant that the request names; "" is the default one. Raises BadRequestData for a name that cannot be one."""
+    """The tenant of a request; "" is the default one. Raises BadRequestData for a name that cannot be one."""
+    if request.tenant is not None:
+        return request.tenant
     tenant = request.headers.get("ngsild-tenant", "")
     if tenant and not _TENANT.fullmatch(tenant):
         raise BadRequestData("NGSILD-Tenant must be 1 to 256 visible characters without '/' and ','")
@@ -189,7 +203,7 @@ _TENANT = re.compile(r"[!-+\-.0-~]{1,256}")
 
 def check_tenant(tenants: set[str], tenant: str) -> None:
     """Raises NoSuchTenant unless the tenant exists (the default one always does)."""
-    if tenant and tenant not in tenants:
+    if tenant and tenant not in tenants and not tenant.startswith(INTERNAL):
         raise NoSuchTenant(f"Tenant '{tenant}' does not exist")
 
 
@@ -283,12 +297,30 @@ def preference_headers(request: Request) -> list[tuple[str, str]]:
     return [("preference-applied", f"ngsi-ld={version}")] if version else []
 
 
+def entity_response(
+    request: Request, document: Any, terms: TermMap, media: str, *, status: int = 200, headers: list[tuple[str, str]] | None = None
+) -> Response:
+    """An answer with an entity or a list of them, in the version of the standard that the request prefers.
+
+    It is 203 where the documents had to be amended for it. Source: clauses 4.3.6.8, 5.7.1.4 and 6.3.6.
+    """
+    version = preferred_version(request.headers.get("prefer", ""))
+    if version is None:
+        return document_response(document, terms, media, status=status, headers=headers)
+    older = min(read_version(version), CURRENT)
+    shown = [amended(one, older) for one in document] if isinstance(document, list) else amended(document, older)
+    applied = ("preference-applied", f"ngsi-ld={older[0]}.{older[1]}")
+    return document_response(shown, terms, media, status=status if shown == document else 203, headers=[*(headers or ()), applied])
+
+
 def no_content(headers: list[tuple[str, str]] | None = None) -> Response:
     """204."""
     return Response(204, b"", headers)
 
 
-def page_headers(request: Request, media: str, found: int, total: int | None, limit: int, offset: int) -> list[tuple[str, str]]:
+def page_headers(
+    request: Request, media: str, found: int, total: int | None, limit: int, offset: int, *, more: bool | None = None
+) -> list[tuple[str, str]]:
     """The headers of one page: the result count when it was asked for, and links to the next and previous pages.
 
     Args:
@@ -298,11 +330,13 @@ def page_headers(request: Request, media: str, found: int, total: int | None, li
         total: How many there are in all; None when that was not counted.
         limit: The size of a page.
         offset: Where the page begins.
+        more: Whether there are further results; None when that is to be told from the numbers.
 
     Source: GS CIM 009 clauses 4.12, 5.5.9, 6.3.10 and 6.3.13.
     """
     headers = [] if total is None else [("ngsild-results-count", str(total))]
-    more = found == limit if total is None else total > offset + limit
+    if more is None:
+        more = found == limit if total is None else total > offset + limit
     if offset and limit:
         headers.append(("link", _page_link(request.path, request.query_string, media, max(0, offset - limit), limit, "prev")))
     if more and limit:
