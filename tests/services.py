@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -35,32 +36,90 @@ def find_program(name: str, *patterns: str) -> str | None:
     return shutil.which(name) or (max(found) if found else None)
 
 
+class PostgresCluster:
+    """A PostgreSQL cluster of our own in a folder, which may be killed and started again.
+
+    Attributes:
+        url: Where its database is.
+    """
+
+    def __init__(self, programs: Path, folder: Path, *settings: str) -> None:
+        self.url = f"postgresql://postgres@/postgres?host={folder}"
+        self._folder = folder
+        self._pg_isready = programs / "pg_isready"
+        self._owner = ["setpriv", "--pdeathsig", "INT"]
+        if os.getuid() == 0:
+            shutil.chown(folder, "postgres")
+            self._owner += ["--reuid", "postgres", "--regid", "postgres", "--init-groups"]
+        options = [word for setting in ("listen_addresses=", *settings) for word in ("-c", setting)]
+        self._serve: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-k", folder, *options]
+        make: list[str | Path] = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        subprocess.run([*self._owner, *make, "--locale", "C.UTF-8"], cwd="/", check=True, capture_output=True)
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts the server and waits until it takes connections."""
+        with open(self._folder / "log", "ab") as log:
+            server = self._server = subprocess.Popen([*self._owner, *self._serve], cwd="/", stdout=log, stderr=log)
+        wait_for(lambda: accepts(self._pg_isready, self._folder), server, "PostgreSQL")
+
+    def kill(self) -> None:
+        """Ends the server without warning; what it was doing is recovered at the next start."""
+        if self._server is not None:
+            for pid in self._processes:  # the children would end by themselves, but some not before they have answered
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._server.wait()
+        self._server = None
+
+    def pause(self) -> None:
+        """Stops every process of it where it is: connections stay open and nobody answers."""
+        for pid in self._processes:
+            os.kill(pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Ends a pause."""
+        for pid in self._processes:
+            os.kill(pid, signal.SIGCONT)
+
+    @property
+    def _processes(self) -> list[int]:
+        if self._server is None or self._server.poll() is not None:
+            return []
+        pid = self._server.pid
+        return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+    def stop(self) -> None:
+        """Ends the server in order; does nothing when it does not run."""
+        if self._server is not None:
+            stop(self._server)
+        self._server = None
+
+
 @contextlib.contextmanager
-def postgres_cluster() -> Iterator[str | None]:
-    """The URL of a PostgreSQL cluster of our own, or None when PostgreSQL is not installed."""
+def own_postgres(*settings: str) -> Iterator[PostgresCluster | None]:
+    """A running PostgreSQL cluster of our own, or None when PostgreSQL is not installed."""
     initdb = find_program("initdb", "/usr/lib/postgresql/*/bin/initdb", "/usr/pgsql-*/bin/initdb")
     if initdb is None:
         yield None
         return
-    programs = Path(initdb).resolve().parent
     folder = Path(tempfile.mkdtemp(prefix="cityhub-pg-"))
-    owner = ["setpriv", "--pdeathsig", "INT"]
-    if os.getuid() == 0:
-        shutil.chown(folder, "postgres")
-        owner += ["--reuid", "postgres", "--regid", "postgres", "--init-groups"]
     try:
-        make: list[str | Path] = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        subprocess.run([*owner, *make, "--locale", "C.UTF-8"], cwd="/", check=True, capture_output=True)
-        serve: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"]
-        with open(folder / "log", "wb") as log:
-            server = subprocess.Popen([*owner, *serve], cwd="/", stdout=log, stderr=log)
+        cluster = PostgresCluster(Path(initdb).resolve().parent, folder, *settings)
         try:
-            wait_for(lambda: (folder / ".s.PGSQL.5432").exists() and accepts(programs / "pg_isready", folder), server, "PostgreSQL")
-            yield f"postgresql://postgres@/postgres?host={folder}"
+            cluster.start()
+            yield cluster
         finally:
-            stop(server)
+            cluster.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def postgres_cluster() -> Iterator[str | None]:
+    """The URL of a PostgreSQL cluster of our own, or None when PostgreSQL is not installed."""
+    with own_postgres("fsync=off") as cluster:
+        yield None if cluster is None else cluster.url
 
 
 def accepts(pg_isready: Path, folder: Path) -> bool:

@@ -18,6 +18,8 @@ from cityhub.context.contexts import Contexts
 from cityhub.context.discovery_api import DiscoveryApi
 from cityhub.context.distribution import DistributedOperations
 from cityhub.context.entity_api import EntityApi
+from cityhub.context.entity_map_api import EntityMapApi
+from cityhub.context.entity_maps import EntityMaps
 from cityhub.context.identity_api import IdentityApi, read_alias
 from cityhub.context.live import live_selection
 from cityhub.context.notifier import Notifier
@@ -26,10 +28,13 @@ from cityhub.context.query_api import QueryApi
 from cityhub.context.registration_api import RegistrationApi
 from cityhub.context.registration_notifier import RegistrationNotifier
 from cityhub.context.registrations import Registrations
+from cityhub.context.snapshot_api import SnapshotApi, snapshot_scope
+from cityhub.context.snapshots import Snapshots
 from cityhub.context.source_requests import SourceRequests
 from cityhub.context.source_state import SourceStates
 from cityhub.context.subscription_api import SubscriptionApi
 from cityhub.context.subscription_state import Tallies
+from cityhub.history.copies import Copies
 from cityhub.history.evolutions import Consumption
 from cityhub.history.past import Past
 from cityhub.history.recorder import Recorder
@@ -38,6 +43,7 @@ from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.model.errors import StoreUnavailable
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
 from cityhub.model.time import Clock, SystemClock
@@ -49,6 +55,7 @@ from cityhub.web.application import Application
 from cityhub.web.http import Request, Response, Route, json_response
 from cityhub.web.inspection import Flow
 from cityhub.web.observation import Observation
+from cityhub.web.openapi import openapi_route
 from cityhub.web.outbound import HttpOutbound
 from cityhub.web.pages import page_routes, read_assets
 from cityhub.web.status import About, ChangeRate, StatusSources, status_routes
@@ -65,6 +72,8 @@ DEV_TEMPORAL_PAGE = 30
 """`temporal_page` of a hub for tools and tests, small so that they meet answers in pages."""
 MAX_FLOWS = 200
 """At most so many subscriptions are listed by `cityhub flow`."""
+USAGE_S = 60.0
+"""How often the counters of uses of @contexts are stored."""
 COMPACT_S = 60.0
 """How often journal entries that all readers have passed are removed."""
 
@@ -100,6 +109,7 @@ class Hub:
         self._registration_api = RegistrationApi(self.registrations, states, self.contexts, store, clock, url)
         requests = SourceRequests(self.outbound, self.contexts, states, alias, time.monotonic)
         self.operations = DistributedOperations(store, self.registrations, requests)
+        self.maps = EntityMaps(store, clock)
         mqtt_policy = AddressPolicy(settings.mqtt_allow, loopback_allowed=settings.dev)
         self.delivery = MessageDelivery(AddressPolicy(settings.outbound_allow, loopback_allowed=settings.dev), mqtt_policy)
         self.tallies = Tallies(store, clock)
@@ -107,6 +117,8 @@ class Hub:
         RegistrationNotifier(store, self.delivery, self.contexts, clock, self.tallies, self.notifier)
         self.history = open_history(Path(settings.data), clock)
         self.recorder = Recorder(store, self.history)
+        copies = Copies(self.history, self._consumption(), self.recorder)
+        self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
         self._rate = ChangeRate(store.last, time.monotonic)
@@ -116,18 +128,21 @@ class Hub:
 
     def _routes(self) -> list[Route]:
         store: Store = self.store
-        return [
-            *EntityApi(self.operations, self.contexts, store, Past(self.history, self.recorder, self.clock)).routes(),
+        temporal = TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store)
+        routes = [
+            *EntityApi(self.operations, self.contexts, store, self.maps, Past(self.history, self.recorder, self.clock)).routes(),
             *BatchApi(self.operations, self.contexts, store).routes(),
-            *QueryApi(self.operations, self.contexts, store).routes(),
-            *PurgeApi(self.operations, self.contexts, store).routes(),
+            *QueryApi(self.operations, self.contexts, store, self.maps).routes(),
+            *PurgeApi(self.operations, self.contexts, store, self.maps).routes(),
             *IdentityApi(self.alias, self.clock).routes(),
             *DiscoveryApi(self.operations, self.contexts, store).routes(),
             *self._registration_api.routes(),
             *SubscriptionApi(store, self.contexts, self.clock, self.tallies).routes(),
             *SubscriptionApi(store, self.contexts, self.clock, self.tallies, registrations=True).routes(),
             *TemporalApi(self.history, self.recorder, self.contexts, store, self.clock).routes(),
-            *TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store).routes(),
+            *temporal.routes(),
+            *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
+            *SnapshotApi(self.snapshots, self.contexts, store).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),
             *status_routes(self._status_sources()),
@@ -135,6 +150,8 @@ class Hub:
             *page_routes(read_assets()),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
+        routes.append(openapi_route(lambda: routes, "CityHub", __version__))
+        return snapshot_scope(routes, self.snapshots, store)
 
     def _consumption(self) -> Consumption:
         return Consumption(self.history, DEV_TEMPORAL_PAGE if self.settings.dev else self.settings.temporal_page)
@@ -179,30 +196,35 @@ class Hub:
         """Starts the background work."""
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
             (SWEEP_S, self.store.expire), (COMPACT_S, self._compact), (1.0, self._rate.sample),
-            (SWEEP_S, self._registration_api.expire), (SWEEP_S, self.history.expire),
+            (SWEEP_S, self._registration_api.expire), (SWEEP_S, self.history.expire), (USAGE_S, self.contexts.save_usage),
+            (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep),
         )  # fmt: skip
         await self.registrations.load()
+        await self.maps.load()
         await self.recorder.start()
         self._tasks = [asyncio.create_task(_every(seconds, work)) for seconds, work in jobs]
+        await self.snapshots.start()
+        if not isinstance(self.store, SqliteStore):  # other hubs may work on the same database
+            self._tasks.append(asyncio.create_task(self.registrations.follow(self.journal)))
         await self.notifier.start()
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(self.url, self.district.folder)
 
     async def stop(self) -> None:
         """Stops the background work and closes the store."""
-        if self._feeds is not None:
-            await self._feeds.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.live.close()
-        await self.notifier.stop()
-        await self.delivery.close()
-        await self.outbound.close()
-        await self.recorder.stop()
-        await self.history.close()
-        await self.store.close()
-        await self.observation.close()
+        feeds = (self._feeds.stop,) if self._feeds is not None else ()
+        for end in (
+            *feeds, self.snapshots.stop, self.live.close,
+            self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
+            self.recorder.stop, self.history.close, self.store.close, self.observation.close,
+        ):  # fmt: skip
+            try:
+                await end()
+            except Exception:  # what follows, above all the store, must be closed all the same
+                log.exception("a part of the hub did not stop in order")
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[Any]]) -> None:
@@ -210,6 +232,8 @@ async def _every(seconds: float, work: Callable[[], Awaitable[Any]]) -> None:
         await asyncio.sleep(seconds)
         try:
             await work()
+        except StoreUnavailable as error:
+            log.warning("background work waits for the store: %s", error.detail)
         except Exception:
             log.exception("background work failed; it will be tried again")
 

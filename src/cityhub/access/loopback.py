@@ -9,6 +9,7 @@ from cityhub.model.ports import Decision, Principal
 LOCAL = Principal("local", ("administrator",))
 NOBODY = Principal()
 _NAMES = frozenset(("localhost", "127.0.0.1", "[::1]", ""))
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
 class LoopbackAccess:
@@ -16,12 +17,14 @@ class LoopbackAccess:
 
     The Host header must name the loopback too: otherwise a page from elsewhere could reach the hub through the
     user's own browser by pointing its host name at 127.0.0.1 (DNS rebinding). A page's own requests carry its Origin
-    or Sec-Fetch-Site and are refused unless they come from the hub's pages.
+    or Sec-Fetch-Site and are refused unless they come from the hub's pages. What a proxy on this machine passes on is not
+    local, whoever sent it.
     """
 
     def identify(self, headers: dict[str, str], peer: str) -> Principal:
         """The local user, or nobody."""
-        return LOCAL if _is_loopback(peer) and _host_of(headers) in _NAMES and _same_site(headers) else NOBODY
+        is_local = _is_loopback(peer) and _host_of(headers) in _NAMES and _same_site(headers)
+        return LOCAL if is_local and headers.keys().isdisjoint(_FORWARDED) else NOBODY
 
     def decide(self, principal: Principal, permission: str, tenant: str) -> Decision:
         """Allows the local user everything."""

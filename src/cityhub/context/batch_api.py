@@ -5,6 +5,7 @@ Source: GS CIM 009 V1.9.1, clauses 5.6.7 to 5.6.10, 5.6.20, 6.14 to 6.17, 6.31.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -33,10 +34,13 @@ from cityhub.web.negotiation import (
     tenant_of,
     terms_of,
 )
+from cityhub.web.ngsild_terms import describe_operation
 from cityhub.web.problem import problem_document
 from cityhub.web.views import is_local
 
 MAX_BATCH = 100_000
+AT_ONCE = 200
+"""So many items of a batch are read before other requests get their turn."""
 
 T = TypeVar("T")
 Failure = tuple[str, CityHubError]
@@ -60,9 +64,12 @@ class BatchApi:
             ("merge", self.merge, "Batch Entity Merge", "6.31.3.1"),
         ]
         return [
-            Route("POST", f"{PREFIX}/entityOperations/{name}", handler, "entity.write", operation, f"GS CIM 009 {clause}", "batch")
+            Route(
+                "POST", f"{PREFIX}/entityOperations/{name}", handler, "entity.write", operation, f"GS CIM 009 {clause}", "batch",
+                describe_operation(operation),
+            )
             for name, handler, operation, clause in doors
-        ]
+        ]  # fmt: skip
 
     async def create(self, request: Request) -> Response:
         """POST /entityOperations/create."""
@@ -147,7 +154,9 @@ class BatchApi:
         parsed: list[T] = []
         failures: list[Failure] = []
         terms = shared
-        for item in items:
+        for place, item in enumerate(items):
+            if place % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)  # a large batch must not hold up all other requests until it is read
             try:
                 if shared is None or (isinstance(item, dict) and "@context" in item):
                     context = item.pop("@context", None) if isinstance(item, dict) else None

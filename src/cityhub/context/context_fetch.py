@@ -41,7 +41,12 @@ class Fetched(msgspec.Struct, frozen=True):
 
 
 async def fetch_context(outbound: Outbound, url: str, now: datetime) -> Fetched:
-    """Downloads the @context of a URL. Raises ContextUnavailable when it cannot be had or is no valid @context."""
+    """Downloads the @context of a URL.
+
+    Raises:
+        BadRequestData: What is there is no valid @context (clause 5.5.6).
+        ContextUnavailable: It cannot be had.
+    """
     try:
         async with asyncio.timeout(2 * TIMEOUT_S):
             place, answer = await _get(outbound, url)
@@ -50,14 +55,14 @@ async def fetch_context(outbound: Outbound, url: str, now: datetime) -> Fetched:
     try:
         document = orjson.loads(answer.body)
     except orjson.JSONDecodeError as error:
-        raise ContextUnavailable(f"The document at {url} is not valid JSON: {error}") from None
+        raise BadRequestData(f"The document at {url} is not valid JSON: {error}") from None
     if not isinstance(document, dict) or "@context" not in document:
-        raise ContextUnavailable(f"The document at {url} is not a JSON-LD @context: an object with a member '@context' is needed")
+        raise BadRequestData(f"The document at {url} is not a JSON-LD @context: an object with a member '@context' is needed")
     try:
         context = absolute_context(document["@context"], place)
         check_form(context)
     except BadRequestData as error:
-        raise ContextUnavailable(f"The @context at {url} is invalid: {error.detail}") from None
+        raise BadRequestData(f"The @context at {url} is invalid: {error.detail}") from None
     return Fetched(context, freshness_s(answer.headers, now))
 
 

@@ -32,6 +32,7 @@ RETRY_S: Final = 60.0
 FAILED_S: Final = 5.0
 """How long a URL that could not be downloaded is not asked again."""
 MAX_FAILED: Final = 1_000
+_NEVER: Final = ContextUnavailable("It has not been asked for yet")
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class ContextSources:
         self._clock = clock
         self._preloaded = preloaded
         self._base_url = base_url
-        self._failed: dict[str, tuple[float, str]] = {}
+        self._failed: dict[str, tuple[float, CityHubError]] = {}
         self._downloads = SingleFlight()
         self._usage: dict[tuple[str, str], Usage] = {}
 
@@ -65,7 +66,7 @@ class ContextSources:
         """Every document that an @context draws on, directly or not, by URL.
 
         Raises:
-            BadRequestData: When there are too many, or a URL in one of them is none.
+            BadRequestData: When there are too many, a URL in one of them is none, or what is there is no @context.
             ContextUnavailable: When one cannot be had.
         """
         sources: dict[str, Source] = {}
@@ -100,17 +101,17 @@ class ContextSources:
         record = self._records.copy_of(url)
         if record is not None and _seconds(record["expiresAt"]) > now:
             return self._of_copy(record, _seconds(record["expiresAt"]))
-        until, reason = self._failed.get(url, (0.0, ""))
+        until, failure = self._failed.get(url, (0.0, _NEVER))
         if until <= now:
             try:
                 record = await self._downloads.run(url, lambda: self._download(url))
                 return self._of_copy(record, max(_seconds(record["expiresAt"]), now + 1))
-            except ContextUnavailable as error:
-                reason = error.detail
-                self._note_failure(url, now, reason)
+            except (BadRequestData, ContextUnavailable) as error:
+                failure = error
+                self._note_failure(url, now, error)
         if record is None:
-            raise ContextUnavailable(reason)
-        log.warning("An outdated copy of %s is used: %s", url, reason)
+            raise type(failure)(failure.detail)
+        log.warning("An outdated copy of %s is used: %s", url, failure.detail)
         return self._of_copy(record, now + RETRY_S)
 
     def _of_copy(self, record: Document, expires: float) -> Source:
@@ -122,10 +123,10 @@ class ContextSources:
         self._failed.pop(url, None)
         return record
 
-    def _note_failure(self, url: str, now: float, reason: str) -> None:
+    def _note_failure(self, url: str, now: float, failure: CityHubError) -> None:
         if len(self._failed) >= MAX_FAILED:
             self._failed.clear()
-        self._failed[url] = (now + FAILED_S, reason)
+        self._failed[url] = (now + FAILED_S, failure)
 
     def own_id(self, url: str) -> str | None:
         """The local id in a URL that has the form of ours, under whatever name of this host a client knows us."""
@@ -154,7 +155,10 @@ class ContextSources:
 
     async def refresh(self, url: str) -> None:
         """Downloads a document again and replaces its copy. Raises ContextUnavailable, and then the old copy stays."""
-        await self._downloads.run(url, lambda: self._download(url))
+        try:
+            await self._downloads.run(url, lambda: self._download(url))
+        except BadRequestData as error:
+            raise ContextUnavailable(error.detail) from None
 
     async def save_usage(self) -> None:
         """Stores the counters that changed since the last time."""

@@ -6,10 +6,10 @@ Source: GS CIM 009 V1.9.1, clauses 5.7.5 to 5.7.10, 5.2.24 to 5.2.28, 6.25 to 6.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
-from cityhub.context.entities import EntityOperations, call_of
+from cityhub.context.entities import About, EntityOperations, call_of
 from cityhub.context.entity_api import PREFIX
 from cityhub.model.errors import NotFound
 from cityhub.model.jsonld import TermMap
@@ -26,6 +26,7 @@ from cityhub.web.negotiation import (
     tenant_of,
     terms_of,
 )
+from cityhub.web.ngsild_terms import describe_operation
 from cityhub.web.views import is_local
 
 
@@ -46,7 +47,7 @@ class DiscoveryApi:
             (f"{PREFIX}/attributes/{{attribute}}", self.attribute, "Retrieve Available Attribute Information", "6.28.3.1"),
         ]
         return [
-            Route("GET", path, handler, "entity.read", operation, f"GS CIM 009 {clause}", "discovery")
+            Route("GET", path, handler, "entity.read", operation, f"GS CIM 009 {clause}", "discovery", describe_operation(operation))
             for path, handler, operation, clause in doors
         ]
 
@@ -60,7 +61,7 @@ class DiscoveryApi:
 
     async def type(self, request: Request) -> Response:
         """GET /types/{type}."""
-        shapes, terms, media, _ = await self._shapes(request, frozenset(("local",)))
+        shapes, terms, media, _ = await self._shapes(request, frozenset(("local",)), "types", request.parameters["type"])
         name = terms.expand_name(request.parameters["type"])
         own = _by_type(shapes).get(name)
         if own is None:
@@ -78,22 +79,25 @@ class DiscoveryApi:
 
     async def attribute(self, request: Request) -> Response:
         """GET /attributes/{attribute}."""
-        shapes, terms, media, _ = await self._shapes(request, frozenset(("local",)))
         term = request.parameters["attribute"]
+        shapes, terms, media, _ = await self._shapes(request, frozenset(("local",)), "attributes", term)
         # Members that every entity has are no attributes and cannot be expanded to one.
         own = None if term in CORE_MEMBERS else _by_attribute(shapes).get(name := terms.expand_name(term))
         if own is None:
             raise NotFound(f"No entity has the attribute '{term[:200]}'")
         return document_response(attribute_information(name, own, terms), terms, media)
 
-    async def _shapes(self, request: Request, allowed: frozenset[str]) -> tuple[list[Shape], TermMap, str, bool]:
+    async def _shapes(
+        self, request: Request, allowed: frozenset[str], kind: Literal["types", "attributes"] = "types", term: str = ""
+    ) -> tuple[list[Shape], TermMap, str, bool]:
         query = check_parameters(request, allowed)
         media = accepted(request.headers.get("accept", ""))
         tenant = tenant_of(request)
         check_tenant(self._store.tenants(), tenant)
         terms = await terms_of(request, self._contexts)
         call = call_of(request, tenant, terms, is_local(query))
-        return await self._operations.shapes(call), terms, media, flag(query, "details")
+        about: About | None = (kind, terms.expand_name(term)) if term and term not in CORE_MEMBERS else None
+        return await self._operations.shapes(call, about), terms, media, flag(query, "details")
 
 
 def _id(kind: str) -> str:
@@ -124,7 +128,7 @@ def type_document(name: str, shapes: list[Shape], terms: TermMap) -> dict[str, A
 def type_information(name: str, shapes: list[Shape], terms: TermMap) -> dict[str, Any]:
     """An EntityTypeInfo (5.2.26)."""
     details = [
-        {"id": attribute, "type": "Attribute", "attributeName": terms.compact(attribute), "attributeTypes": sorted({s.kind for s in own})}
+        {"id": attribute, "type": "Attribute", "attributeName": terms.compact(attribute), "attributeTypes": _kinds(own)}
         for attribute, own in _by_attribute(shapes).items()
     ]
     count = sum(shape.count for shape in shapes if not shape.attribute)
@@ -141,7 +145,10 @@ def attribute_document(name: str, shapes: list[Shape], terms: TermMap) -> dict[s
 
 def attribute_information(name: str, shapes: list[Shape], terms: TermMap) -> dict[str, Any]:
     """An Attribute with counts (5.2.28)."""
-    kinds = sorted({shape.kind for shape in shapes})
-    return {
-        **attribute_document(name, shapes, terms), "attributeCount": sum(shape.count for shape in shapes), "attributeTypes": kinds,
-    }  # fmt: skip
+    count = sum(shape.count for shape in shapes)
+    return {**attribute_document(name, shapes, terms), "attributeCount": count, "attributeTypes": _kinds(shapes)}
+
+
+def _kinds(shapes: Iterable[Shape]) -> list[str]:
+    """The attribute types that are known; a context source may have told of an attribute without them."""
+    return sorted({shape.kind for shape in shapes if shape.kind})

@@ -16,17 +16,17 @@ import msgspec
 from cityhub.context.distribution_ask import filters
 from cityhub.context.distribution_batch import BatchOrder, DistributedBatches
 from cityhub.context.distribution_discovery import DistributedDiscovery
-from cityhub.context.distribution_query import DistributedQueries
+from cityhub.context.distribution_query import MAX_WINDOW, DistributedQueries
 from cityhub.context.distribution_read import DistributedReads
 from cityhub.context.distribution_write import DistributedWrites, Order, attribute_path, entity_path, type_text
-from cityhub.context.entities import AttributesResult, Call, EntityOperations, UpsertMode
+from cityhub.context.entities import About, AttributesResult, Call, EntityOperations, UpsertMode
 from cityhub.context.registered import Registration
 from cityhub.context.registration_words import INCLUSIVE
 from cityhub.context.registrations import Registrations
 from cityhub.context.source_fragments import attribute_document, entity_document, fragment_document
 from cityhub.context.source_requests import Ask, SourceRequests, together
 from cityhub.model.entity import Attributes, Entity, Instance
-from cityhub.model.errors import CityHubError, Conflict, PartlyDone
+from cityhub.model.errors import CityHubError, Conflict, PartlyDone, TooManyResults
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild import moment
 from cityhub.model.ngsild.entity_query import EntityQuery
@@ -54,15 +54,20 @@ class DistributedOperations(EntityOperations):
         self._queries = DistributedQueries(store, registrations, requests)
         self._discovery = DistributedDiscovery(registrations, requests)
 
-    def _alone(self, call: Call) -> bool:
-        return call.local or not self._registrations.any(call.tenant)
+    async def _alone(self, call: Call) -> bool:
+        """Whether no source can have a part in the call."""
+        if call.local or not self._registrations.any(call.tenant):
+            return True
+        if call.via:
+            await self._requests.learn(self._registrations.all(call.tenant))
+        return False
 
     # -- Single entities -----------------------------------------------------------------------------------------------
 
     async def create(self, call: Call, entity: Entity) -> None:
         """Create Entity (5.6.1)."""
         plain = super().create
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, entity)
         order = Order("createEntity", "POST", lambda terms: "/entities", lambda attrs, terms: entity_document(entity, attrs, terms))
         await self._writes.do(
@@ -72,7 +77,7 @@ class DistributedOperations(EntityOperations):
     async def replace(self, call: Call, entity: Entity) -> None:
         """Replace Entity (5.6.18)."""
         plain, id = super().replace, entity["id"]
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, entity)
         order = _entity_order("replaceEntity", "PUT", id, lambda attrs, terms: entity_document(entity, attrs, terms))
         types = self._writes.types_of(call, id, entity["type"])
@@ -81,7 +86,7 @@ class DistributedOperations(EntityOperations):
     async def merge(self, call: Call, id: str, fragment: Fragment, observed_at: str | None, language: str | None) -> None:
         """Merge Entity (5.6.17)."""
         plain = super().merge
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, id, fragment, observed_at, language)
         params = _options(fragment)
         if observed_at is not None:
@@ -97,7 +102,7 @@ class DistributedOperations(EntityOperations):
     async def delete(self, call: Call, id: str) -> None:
         """Delete Entity (5.6.6)."""
         plain = super().delete
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, id)
         order = _entity_order("deleteEntity", "DELETE", id)
         await self._writes.do(call, id, self._writes.types_of(call, id), None, order, lambda rest: plain(call, id))
@@ -107,7 +112,7 @@ class DistributedOperations(EntityOperations):
     async def append_attributes(self, call: Call, id: str, fragment: Fragment, overwrite: bool) -> AttributesResult:
         """Append Attributes (5.6.3)."""
         plain = super().append_attributes
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, id, fragment, overwrite)
         params = _options(fragment, () if overwrite else ("noOverwrite",))
         order = _attributes_order("appendAttrs", "POST", id, fragment, params)
@@ -119,7 +124,7 @@ class DistributedOperations(EntityOperations):
     async def update_attributes(self, call: Call, id: str, fragment: Fragment) -> AttributesResult:
         """Update Attributes (5.6.2)."""
         plain = super().update_attributes
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, id, fragment)
         order = _attributes_order("updateEntity", "PATCH", id, fragment, _options(fragment))
         types = self._writes.types_of(call, id, fragment.type)
@@ -130,7 +135,7 @@ class DistributedOperations(EntityOperations):
     async def update_attribute(self, call: Call, id: str, attribute: str, instances: list[Instance]) -> None:
         """Partial Attribute Update (5.6.4)."""
         plain = super().update_attribute
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, id, attribute, instances)
         order = _attribute_order("updateAttrs", "PATCH", id, attribute, instances, call.wrapped)
         await self._attribute(call, id, attribute, instances, order, lambda rest: plain(call, id, attribute, instances))
@@ -138,7 +143,7 @@ class DistributedOperations(EntityOperations):
     async def replace_attribute(self, call: Call, id: str, attribute: str, instances: list[Instance]) -> None:
         """Replace Attribute (5.6.19)."""
         plain = super().replace_attribute
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, id, attribute, instances)
         order = _attribute_order("replaceAttrs", "PUT", id, attribute, instances)
         await self._attribute(call, id, attribute, instances, order, lambda rest: plain(call, id, attribute, instances))
@@ -148,7 +153,7 @@ class DistributedOperations(EntityOperations):
     ) -> None:
         """Update Attribute value."""
         plain = super().set_value
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, id, attribute, value, dataset_id, observed_at)
         params = {} if dataset_id is None else {"datasetId": dataset_id}
         if observed_at is not None:
@@ -160,7 +165,7 @@ class DistributedOperations(EntityOperations):
     async def delete_attribute(self, call: Call, id: str, attribute: str, dataset_id: str | None, delete_all: bool) -> None:
         """Delete Attribute (5.6.5)."""
         plain = super().delete_attribute
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, id, attribute, dataset_id, delete_all)
         params = {} if dataset_id is None else {"datasetId": dataset_id}
         if delete_all:
@@ -178,7 +183,7 @@ class DistributedOperations(EntityOperations):
     async def batch_create(self, call: Call, entities: Sequence[Entity]) -> list[CityHubError | None]:
         """Batch Entity Creation (5.6.7)."""
         plain = super().batch_create
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, entities)
         order = _entities_order("createBatch", "createEntity", "create", "POST", lambda id: "/entities", {})
         results = await self._batches.do(call, entities, order, lambda rest: plain(call, rest))
@@ -187,7 +192,7 @@ class DistributedOperations(EntityOperations):
     async def batch_upsert(self, call: Call, entities: Sequence[Entity], mode: UpsertMode) -> list[CityHubError | bool]:
         """Batch Entity Creation or Update (5.6.8)."""
         plain = super().batch_upsert
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, entities, mode)
         params = {"options": "update"} if mode == "update" else {}
         # No operation on one entity creates or updates it, so sources that take no such batches take no part.
@@ -198,7 +203,7 @@ class DistributedOperations(EntityOperations):
     async def batch_update(self, call: Call, fragments: Sequence[Fragment], overwrite: bool) -> list[CityHubError | AttributesResult]:
         """Batch Entity Update (5.6.9)."""
         plain = super().batch_update
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, fragments, overwrite)
         params = {} if overwrite else {"options": "noOverwrite"}
         order = _fragments_order("updateBatch", "appendAttrs", "update", "POST", lambda id: entity_path(id, "/attrs/"), params)
@@ -209,7 +214,7 @@ class DistributedOperations(EntityOperations):
     async def batch_merge(self, call: Call, fragments: Sequence[Fragment]) -> list[CityHubError | None]:
         """Batch Entity Merge (5.6.20)."""
         plain = super().batch_merge
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, fragments)
         order = _fragments_order("mergeBatch", "mergeEntity", "merge", "PATCH", entity_path, {})
         results = await self._batches.do(call, fragments, order, lambda rest: plain(call, rest))
@@ -218,7 +223,7 @@ class DistributedOperations(EntityOperations):
     async def batch_delete(self, call: Call, ids: Sequence[str]) -> list[CityHubError | None]:
         """Batch Entity Delete (5.6.10)."""
         plain = super().batch_delete
-        if self._alone(call):
+        if await self._alone(call):
             return await plain(call, ids)
         order: BatchOrder[str] = BatchOrder(
             "deleteBatch", "deleteEntity", "delete", "DELETE", entity_path, lambda id: id, lambda id: [], lambda id: None,
@@ -230,7 +235,7 @@ class DistributedOperations(EntityOperations):
     async def purge(self, call: Call, wanted: EntityQuery, keep: frozenset[str] | None, drop: frozenset[str] | None) -> int:
         """Purge Entities (5.6.21). Raises PartlyDone when a source failed."""
         here = super().purge
-        if self._alone(call):
+        if await self._alone(call):
             return await here(call, wanted, keep, drop)
         found = [one for one in self._registrations.selected(call.tenant, wanted.selectors) if self._purges(call, one, wanted)]
         purged, errors = await asyncio.gather(
@@ -266,7 +271,7 @@ class DistributedOperations(EntityOperations):
 
     async def retrieve(self, call: Call, id: str, view: View) -> Entity:
         """Retrieve Entity (5.7.1)."""
-        if self._alone(call):
+        if await self._alone(call):
             return await super().retrieve(call, id, view)
         return await self._reads.retrieve(call, id, view)
 
@@ -275,7 +280,7 @@ class DistributedOperations(EntityOperations):
     ) -> Page:
         """Query Entities (5.7.2)."""
         plain = super().query
-        sources = [] if self._alone(call) else self._queries.sources(call, wanted, view)
+        sources = [] if await self._alone(call) else self._queries.sources(call, wanted, view)
         if not sources:
             return await plain(call, wanted, view, offset, limit, count, order)
         return await self._queries.query(
@@ -283,10 +288,23 @@ class DistributedOperations(EntityOperations):
             lambda query, most, counted, key: plain(call, query, view, 0, most, counted, key),
         )  # fmt: skip
 
-    async def shapes(self, call: Call) -> list[Shape]:
+    async def identifiers(
+        self, call: Call, wanted: EntityQuery, view: View, order: Callable[[Entity], Any] | None, bound: int
+    ) -> list[str]:
+        """The ids of all entities that match (5.14.4), here and at the sources."""
+        sources = [] if await self._alone(call) else self._queries.sources(call, wanted, view)
+        if not sources:
+            return await super().identifiers(call, wanted, view, order, bound)
+        most = min(bound, MAX_WINDOW)
+        page = await self.query(call, wanted, view, 0, most, False, order)
+        if len(page.entities) == most:
+            raise TooManyResults(f"{most} entities or more match, too many to be gathered from several context sources; ask for less")
+        return [entity["id"] for entity in page.entities]
+
+    async def shapes(self, call: Call, about: About | None = None) -> list[Shape]:
         """Which types and attributes there are (5.7.5 to 5.7.10)."""
         here = await super().shapes(call)
-        return here if self._alone(call) else [*here, *await self._discovery.shapes(call)]
+        return here if await self._alone(call) else [*here, *await self._discovery.shapes(call, about)]
 
 
 def _options(fragment: Fragment, options: tuple[str, ...] = ()) -> dict[str, str]:

@@ -33,7 +33,8 @@ from cityhub.model.ports import Page, Store
 QUERYING = ("queryEntity", "queryBatch")
 MAX_WINDOW: Final = 10_000
 """So many entities are gathered from each source at most."""
-PAGE: Final = 1_000
+PAGE: Final = 250
+"""Entities in one answer of a source; more of them could be larger than an answer may be."""
 MAX_GROUPS: Final = 50
 """One source is asked at most so many questions for one query."""
 

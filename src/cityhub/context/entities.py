@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from cityhub.model.entity import Entity, Instance
-from cityhub.model.errors import AlreadyExists, CityHubError, NotFound
+from cityhub.model.errors import AlreadyExists, CityHubError, NotFound, PreconditionFailed, TooManyResults
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ngsild import merge
 from cityhub.model.ngsild.entity_query import EntityQuery
@@ -24,9 +24,12 @@ from cityhub.model.ngsild.q import Query
 from cityhub.model.ngsild.selector import TypeSelection
 from cityhub.model.ngsild.view import View
 from cityhub.model.ports import Document, Page, Shape, Store, Write
+from cityhub.web.conditional import matching_versions
 from cityhub.web.http import Request
 
 UpsertMode = Literal["replace", "update"]
+About = tuple[Literal["types", "attributes"], str]
+"""A type or an attribute (IRI)."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -44,6 +47,7 @@ class Call(msgspec.Struct, frozen=True):
         csf: Which registrations take part, by their own properties; None: all.
         wrapped: Whether the body of a partial update names the attribute once more: {name: fragment}.
         split: Whether parts of one entity may be at several sources, so that filters hold for the whole entity only.
+        versions: The versions (modifiedAt) of which one must be the entity's for it to be changed; None: any.
     """
 
     tenant: str = ""
@@ -57,11 +61,15 @@ class Call(msgspec.Struct, frozen=True):
     csf: Query | None = None
     split: bool = False
     wrapped: bool = False
+    versions: frozenset[str] | None = None
 
 
 def call_of(request: Request, tenant: str, terms: TermMap, local: bool, types: TypeSelection | None = None) -> Call:
-    """The call that a request makes."""
-    return Call(tenant, terms, request.trace, local, request.headers.get("via", ""), types, request.headers, request.answer_headers)
+    """The call that a request makes. Raises InvalidRequest for a broken If-Match."""
+    headers = request.headers
+    versions = matching_versions(headers["if-match"]) if "if-match" in headers else None
+    via, answer = headers.get("via", ""), request.answer_headers
+    return Call(tenant, terms, request.trace, local, via, types, headers, answer, versions=versions)
 
 
 class AttributesResult(msgspec.Struct, frozen=True):
@@ -192,7 +200,7 @@ class EntityOperations:
 
     async def retrieve(self, call: Call, id: str, view: View) -> Entity:
         """Retrieve Entity (5.7.1): the entity, if its types are among the selected ones. Raises NotFound."""
-        entity = self.store.get(call.tenant, id)
+        entity = await self.store.fetch(call.tenant, id)
         if entity is None or not _concerns(call, entity):
             raise NotFound(f"Entity '{id}' does not exist" + (" with such a type" if call.types else ""))
         return entity
@@ -205,8 +213,27 @@ class EntityOperations:
         matches = None if is_exact(wanted) else wanted.with_links(lambda id: store.get(tenant, id))
         return await store.find(tenant, wanted.condition, matches, offset, limit, count, order)
 
-    async def shapes(self, call: Call) -> list[Shape]:
-        """Which types and attributes there are (5.7.5 to 5.7.10)."""
+    async def identifiers(
+        self, call: Call, wanted: EntityQuery, view: View, order: Callable[[Entity], Any] | None, bound: int
+    ) -> list[str]:
+        """The ids of all entities that match (5.14.4), in their order. Raises TooManyResults for more than `bound`."""
+        store, tenant = self.store, call.tenant
+        matches = wanted.with_links(lambda id: store.get(tenant, id))
+        ids: list[str] = []
+        if order is not None:
+            page = await store.find(tenant, wanted.condition, matches, 0, bound + 1, False, order)
+            ids = [entity["id"] for entity in page.entities]
+        else:
+            async for block in store.scan(tenant, wanted.condition):
+                ids.extend(entity["id"] for entity in block if matches(entity))
+                if len(ids) > bound:
+                    break
+        if len(ids) > bound:
+            raise TooManyResults(f"More than {bound} entities match, which is the most that one answer can be about; ask for less")
+        return ids
+
+    async def shapes(self, call: Call, about: About | None = None) -> list[Shape]:
+        """Which types and attributes there are (5.7.5 to 5.7.10); `about` says of which one more than its name is wanted."""
         return await self.store.shapes(call.tenant)
 
     async def purge(self, call: Call, wanted: EntityQuery, keep: frozenset[str] | None, drop: frozenset[str] | None) -> int:
@@ -244,13 +271,15 @@ def _concerns(call: Call, entity: Entity) -> bool:
 def _gated(
     call: Call, id: str, transition: Callable[[Document | None, str], tuple[Document | None, Any]]
 ) -> Callable[[Document | None, str], tuple[Document | None, Any]]:
-    """The transition, for an entity of the types of the call only."""
-    if call.types is None:
+    """The transition, for an entity of the types and of a version of the call only."""
+    if call.types is None and call.versions is None:
         return transition
 
     def gated(current: Document | None, now: str) -> tuple[Document | None, Any]:
         if current is not None and not _concerns(call, current):
             raise NotFound(f"Entity '{id}' does not exist with such a type")
+        if current is not None and call.versions is not None and current["modifiedAt"] not in call.versions:
+            raise PreconditionFailed(f"Entity '{id}' was changed meanwhile: no ETag of 'If-Match' is that of its present version")
         return transition(current, now)
 
     return gated

@@ -13,10 +13,12 @@ import msgspec
 import orjson
 
 from cityhub.context.entities import AttributesResult, Call, EntityOperations, call_of
+from cityhub.context.entity_maps import EntityMaps
 from cityhub.context.linked import linked_entities
 from cityhub.model.errors import BadRequestData, NotFound
 from cityhub.model.jsonld import CORE_URL, TermMap
 from cityhub.model.ngsild import moment
+from cityhub.model.ngsild.conformance import CURRENT, amended_attribute, read_version
 from cityhub.model.ngsild.flat import render_flat
 from cityhub.model.ngsild.geojson import render_feature
 from cityhub.model.ngsild.language import parse_languages
@@ -26,6 +28,7 @@ from cityhub.model.ngsild.render import render_attribute, render_entity, render_
 from cityhub.model.ngsild.selector import parse_type_selection
 from cityhub.model.ngsild.view import NORMALIZED, View
 from cityhub.model.ports import Past, Store
+from cityhub.web.conditional import entity_tag, is_unmodified
 from cityhub.web.http import Request, Response, Route
 from cityhub.web.negotiation import (
     GEO,
@@ -40,19 +43,25 @@ from cityhub.web.negotiation import (
     check_tenant,
     context_member,
     document_response,
+    entity_response,
     flag,
     link_header,
     no_content,
     option_set,
+    preferred_version,
     tenant_of,
     terms_of,
 )
+from cityhub.web.ngsild_terms import describe_operation
 from cityhub.web.views import PARAMETERS, is_local, join_level, view_of
 
 PREFIX = "/ngsi-ld/v1"
+MAX_RENDERINGS = 4
+"""Renderings that are kept with a document: callers may come with any number of @contexts."""
 _LOCAL = frozenset(("local",))
 _WRITE = frozenset(("local", "options", "format", "type"))
-_RETRIEVE = PARAMETERS | {"local", "type", "entityMap"}
+MAP_PARAMETERS = frozenset(("entityMap", "entityMapLifetime"))
+_RETRIEVE = PARAMETERS | MAP_PARAMETERS | {"local", "type"}
 
 
 def read_id(request: Request, name: str = "id") -> str:
@@ -66,7 +75,10 @@ def read_id(request: Request, name: str = "id") -> str:
 class EntityApi:
     """The doors of `/entities/{id}` and below."""
 
-    def __init__(self, operations: EntityOperations, contexts: ContextSource, store: Store, past: Past | None = None) -> None:
+    def __init__(
+        self, operations: EntityOperations, contexts: ContextSource, store: Store, maps: EntityMaps, past: Past | None = None
+    ) -> None:
+        self._maps = maps
         self._operations = operations
         self._contexts = contexts
         self._store = store
@@ -79,7 +91,7 @@ class EntityApi:
         read, write = "entity.read", "entity.write"
 
         def route(method: str, path: str, handler: Any, permission: str, operation: str, clause: str) -> Route:
-            return Route(method, path, handler, permission, operation, f"GS CIM 009 {clause}", "entities")
+            return Route(method, path, handler, permission, operation, f"GS CIM 009 {clause}", "entities", describe_operation(operation))
 
         return [
             route("POST", entities, self.create, write, "Create Entity", "6.4.3.1"),
@@ -126,18 +138,26 @@ class EntityApi:
         id = read_id(request)
         view = view_of(query, terms, media)
         entity = await self._operations.retrieve(self._call(request, terms, query), id, view)
-        if view is NORMALIZED and media == JSON:
-            return plain_response(entity, terms)
+        if not query.keys().isdisjoint(MAP_PARAMETERS) or "ngsild-entitymap" in request.headers:
+            await self._maps.attach_one(request, query, id)
+        if view is NORMALIZED and media == JSON and "prefer" not in request.headers:
+            return plain_response(request, entity, terms)
+        tag = _tag(request, entity, terms, media)
+        if tag and is_unmodified(request.headers.get("if-none-match", '""'), tag):
+            return Response(304, headers=[("etag", tag)])
+        if tag:
+            request.answer_headers.append(("etag", tag))
         linked = await linked_entities(self._store, tenant_of(request), [entity], view, query)
         if media == GEO_JSON:
             return feature_response(request, render_feature(entity, terms, view, linked), terms)
         if query.get("join") == "flat":
             documents = render_flat([entity], terms, view, linked, join_level(query))
-            return document_response(documents if len(documents) > 1 else documents[0], terms, media)
+            return entity_response(request, documents if len(documents) > 1 else documents[0], terms, media)
         document = render_entity(entity, terms, view, linked)
         if not document or (view.attrs is not None and view.attrs.isdisjoint(entity["attrs"])):
+            request.answer_headers.clear()
             raise NotFound(f"Entity '{id}' has none of the members that were asked for")
-        return document_response(document, terms, media)
+        return entity_response(request, document, terms, media)
 
     async def delete(self, request: Request) -> Response:
         """DELETE /entities/{id}."""
@@ -232,7 +252,7 @@ class EntityApi:
             await self._operations.delete_attribute(call, id, attribute, dataset_id, delete_all)
         except NotFound:
             # An entity that clients gave a history but no current state is known all the same (5.6.5, 5.6.11).
-            if self._past is None or self._store.get(call.tenant, id) is not None:
+            if self._past is None or await self._store.fetch(call.tenant, id) is not None:
                 raise
             if not await self._past.delete_attribute(call.tenant, id, attribute, dataset_id, delete_all):
                 raise
@@ -244,7 +264,7 @@ class EntityApi:
         document = render_attribute(entity, attribute, terms, view)
         if not isinstance(document, dict | list):
             return Response(200, orjson.dumps(document), [("link", link_header(terms.link or CORE_URL))], media)
-        return document_response(document, terms, media)
+        return attribute_response(request, document, terms, media)
 
     async def retrieve_value(self, request: Request) -> Response:
         """GET /entities/{id}/attrs/{attribute}/value."""
@@ -304,6 +324,8 @@ def rendered(entity: Any, terms: TermMap) -> bytes:
         return orjson.dumps(render_entity(entity, terms))
     body = kept.get(terms.key)
     if body is None:
+        if len(kept) >= MAX_RENDERINGS:
+            kept.clear()
         body = kept[terms.key] = orjson.dumps(render_entity(entity, terms))
     known: bytes = body
     return known
@@ -316,9 +338,34 @@ def rendered_all(entities: Iterable[Any], terms: TermMap) -> list[bytes]:
     return [(known and known.get(key)) or rendered(entity, terms) for entity, known in kept]
 
 
-def plain_response(entity: Any, terms: TermMap) -> Response:
-    """The normalized entity as application/json."""
-    return Response(200, rendered(entity, terms), [("link", link_header(terms.link or CORE_URL))], JSON)
+def plain_response(request: Request, entity: Any, terms: TermMap) -> Response:
+    """The normalized entity as application/json, with its ETag; 304 when the caller has it."""
+    headers = [("link", link_header(terms.link or CORE_URL))]
+    if getattr(entity, "rendered", None) is not None:
+        tag = entity_tag(entity["modifiedAt"], terms.key)
+        headers.append(("etag", tag))
+        known = request.headers.get("if-none-match")
+        if known is not None and is_unmodified(known, tag):
+            return Response(304, headers=headers)
+    return Response(200, rendered(entity, terms), headers, JSON)
+
+
+def attribute_response(request: Request, document: Any, terms: TermMap, media: str) -> Response:
+    """An answer with an attribute, in the version of the standard that the request prefers (4.3.6.8)."""
+    version = preferred_version(request.headers.get("prefer", ""))
+    if version is None:
+        return document_response(document, terms, media)
+    older = min(read_version(version), CURRENT)
+    shown = amended_attribute(document, older)
+    applied = ("preference-applied", f"ngsi-ld={older[0]}.{older[1]}")
+    return document_response(shown, terms, media, status=200 if shown == document else 203, headers=[applied])
+
+
+def _tag(request: Request, entity: Any, terms: TermMap, media: str) -> str:
+    """The ETag of a representation; "" where other entities, or other sources, are part of it or time alone changes it."""
+    if getattr(entity, "rendered", None) is None or "join" in request.query:
+        return ""
+    return entity_tag(entity["modifiedAt"], terms.key, media, request.query_string, request.headers.get("prefer", ""))
 
 
 def feature_response(request: Request, document: dict[str, Any], terms: TermMap) -> Response:

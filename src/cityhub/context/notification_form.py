@@ -24,6 +24,7 @@ from cityhub.model.ngsild.moment import show
 from cityhub.model.ngsild.render import render_entity
 from cityhub.model.ngsild.view import Format, View, parse_projection
 from cityhub.model.ports import Document, Receiver, Store
+from cityhub.model.snapshot import owner_of
 from cityhub.web.negotiation import GEO_JSON, JSON, LD_JSON, link_header
 from cityhub.web.views import join_level
 
@@ -174,8 +175,11 @@ def receiver_of(record: Document, tenant: str) -> Receiver:
     headers = [] if "content-type" in names else [("Content-Type", accept)]
     if (accept == JSON or prefer_json) and "link" not in names:
         headers.append(("Link", link_header(record["link"])))
-    if tenant and "ngsild-tenant" not in names:
-        headers.append(("NGSILD-Tenant", tenant))
+    owner, snapshot = owner_of(tenant)
+    if owner and "ngsild-tenant" not in names:
+        headers.append(("NGSILD-Tenant", owner))
+    if snapshot is not None and "ngsild-snapshot" not in names:
+        headers.append(("NGSILD-Snapshot", snapshot))
     headers += [(name, value) for name, value in info if not (prefer_json and name.lower() == "prefer")]
     timeout_s = min(endpoint["timeout"] / 1000, MAX_TIMEOUT_S) if "timeout" in endpoint else DEFAULT_TIMEOUT_S
     cooldown_s = endpoint["cooldown"] / 1000 if "cooldown" in endpoint else None

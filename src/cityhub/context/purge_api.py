@@ -9,6 +9,7 @@ from typing import Final
 
 from cityhub.context.entities import EntityOperations, call_of
 from cityhub.context.entity_api import PREFIX
+from cityhub.context.entity_maps import HEADER, EntityMaps
 from cityhub.context.query_api import FILTERS
 from cityhub.model.errors import BadRequestData
 from cityhub.model.jsonld import TermMap
@@ -16,6 +17,7 @@ from cityhub.model.ngsild.entity_query import query_from_parameters
 from cityhub.model.ports import Store
 from cityhub.web.http import Request, Response, Route
 from cityhub.web.negotiation import ContextSource, check_parameters, check_tenant, no_content, tenant_of, terms_of
+from cityhub.web.ngsild_terms import describe_operation
 from cityhub.web.views import is_local
 
 ALLOWED: Final = FILTERS | {"keep", "drop", "local"}
@@ -24,27 +26,37 @@ ALLOWED: Final = FILTERS | {"keep", "drop", "local"}
 class PurgeApi:
     """The door that purges."""
 
-    def __init__(self, operations: EntityOperations, contexts: ContextSource, store: Store) -> None:
+    def __init__(self, operations: EntityOperations, contexts: ContextSource, store: Store, maps: EntityMaps) -> None:
+        self._maps = maps
         self._operations = operations
         self._contexts = contexts
         self._store = store
 
     def routes(self) -> list[Route]:
         """All doors, for the hub."""
-        return [Route("DELETE", f"{PREFIX}/entities", self.purge, "entity.write", "Purge Entities", "GS CIM 009 6.4.3.3", "entities")]
+        operation, path = "Purge Entities", f"{PREFIX}/entities"
+        describe = describe_operation(operation)
+        return [Route("DELETE", path, self.purge, "entity.write", operation, "GS CIM 009 6.4.3.3", "entities", describe)]
 
     async def purge(self, request: Request) -> Response:
         """DELETE /entities."""
         query = check_parameters(request, ALLOWED)
         terms = await terms_of(request, self._contexts)
         wanted = query_from_parameters(query, terms)
-        local = is_local(query)
+        local = is_local(query) or request.tenant is not None
         wanted.require_narrow(local=local)
         wanted.require_links(0)
         if "keep" in query and "drop" in query:
             raise BadRequestData("Give 'keep' or 'drop', not both: the attributes that stay, or those that go")
         tenant = tenant_of(request)
         check_tenant(self._store.tenants(), tenant)
+        map = self._maps.of_request(request)
+        if map is not None:
+            request.answer_headers.append((HEADER, map.location))
+            among = wanted.among(map.ids)
+            if among is None:
+                return no_content()
+            wanted = among
         call = call_of(request, tenant, terms, local)
         await self._operations.purge(call, wanted, _attributes(query, "keep", terms), _attributes(query, "drop", terms))
         return no_content()

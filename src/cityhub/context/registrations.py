@@ -84,8 +84,9 @@ class Registrations:
 
     async def load(self) -> None:
         """Fills the index from the store."""
+        records = await self._store.records(None, COLLECTION)
         self._tenants = {}
-        for tenant, record in await self._store.records(None, COLLECTION):
+        for tenant, record in records:
             self.put(tenant, record)
 
     async def follow(self, journal: Journal) -> None:

@@ -86,6 +86,13 @@ async def read_answer(answer: Answer, terms: TermMap, contexts: ContextSource, r
     return Reply(answer.status, document, terms, headers=answer.headers)
 
 
+def alias_in(answer: Answer) -> str:
+    """The alias in a source's identity document (5.2.40); "" when it tells none."""
+    document, _ = _json(answer.body) if answer.status == 200 else (None, False)
+    alias = document.get("contextSourceAlias") if isinstance(document, dict) else None
+    return alias if isinstance(alias, str) else ""
+
+
 def warning_header(replies: list[tuple[Registration, int]]) -> list[tuple[str, str]]:
     """The NGSILD-Warning header for what was abnormal; nothing when nothing was."""
     found = [f'{code} {urlsplit(registration.endpoint).netloc or "-"} "{_TEXTS[code]}"' for registration, code in replies if code]

@@ -17,7 +17,7 @@ import orjson
 from cityhub.context.entities import Call
 from cityhub.context.identity_api import alias_of
 from cityhub.context.registered import Registration
-from cityhub.context.source_answer import NO_ANSWER, Reply, read_answer
+from cityhub.context.source_answer import NO_ANSWER, Reply, alias_in, read_answer
 from cityhub.context.source_state import SourceStates
 from cityhub.model.errors import LoopDetected, SourceFailed
 from cityhub.model.jsonld import CORE, CORE_URL, TermMap
@@ -29,6 +29,13 @@ FROM_REQUEST: Final = "urn:ngsi-ld:request"
 """Value of a contextSourceInfo pair that is taken from the request that came in."""
 MAX_CACHED: Final = 1_000
 MAX_CACHED_BYTES: Final = 32 * 1024 * 1024
+MAX_HOPS: Final = 32
+"""A request that has passed more sources goes round in a circle that nobody signs."""
+MAX_ALIASES: Final = 10_000
+MAX_LEARNED: Final = 32
+IDENTITY_TIMEOUT_S: Final = 2.0
+KNOWN_S: Final = 3_600.0
+UNKNOWN_S: Final = 60.0
 _READING: Final = frozenset(("GET",))
 
 
@@ -86,13 +93,43 @@ class SourceRequests:
         self._monotonic = monotonic
         self._cache: OrderedDict[tuple[str, ...], _Kept] = OrderedDict()
         self._cached_bytes = 0
+        self._aliases: dict[tuple[str, str], tuple[str, float]] = {}
+
+    async def learn(self, registrations: Iterable[Registration]) -> None:
+        """Asks sources whose alias is not known who they are, so that a circle is seen before it is closed.
+
+        At most `MAX_LEARNED` are asked at once; one that does not tell is asked again after a while.
+        """
+        unknown: dict[tuple[str, str], Registration] = {}
+        now = self._monotonic()
+        for registration in registrations:
+            place = (registration.endpoint, registration.source_tenant)
+            if not registration.alias and self._aliases.get(place, ("", 0.0))[1] <= now:
+                unknown[place] = registration
+                if len(unknown) == MAX_LEARNED:
+                    break
+        if len(self._aliases) > MAX_ALIASES:
+            self._aliases.clear()
+        await together(self._learn(place, registration) for place, registration in unknown.items())
+
+    async def _learn(self, place: tuple[str, str], registration: Registration) -> None:
+        headers = {"Accept": JSON, **({"NGSILD-Tenant": place[1]} if place[1] else {})}
+        url = self._url(Ask(registration, "GET", "/info/sourceIdentity", CORE))
+        answer = await self._outbound.request("GET", url.partition("?")[0], headers, b"", min(IDENTITY_TIMEOUT_S, registration.timeout_s))
+        alias = alias_in(answer)
+        self._aliases[place] = (alias, self._monotonic() + (KNOWN_S if alias else UNKNOWN_S))
+
+    def _alias_at(self, registration: Registration) -> str:
+        return registration.alias or self._aliases.get((registration.endpoint, registration.source_tenant), ("", 0.0))[0]
 
     def loops(self, call: Call, registration: Registration) -> bool:
         """Whether the request has been here, or at the source, before."""
         if not call.via:
             return False
         passed = {part.split()[-1] for part in call.via.split(",") if part.strip()}
-        return alias_of(self._alias, call.tenant) in passed or (registration.alias != "" and registration.alias in passed)
+        if len(passed) > MAX_HOPS:
+            return True
+        return alias_of(self._alias, call.tenant) in passed or self._alias_at(registration) in passed
 
     def refusal(self, call: Call, registration: Registration) -> LoopDetected | SourceFailed | None:
         """Why the source is not to be asked now; None when it may be."""

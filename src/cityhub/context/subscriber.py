@@ -174,10 +174,10 @@ class Subscriber:
     def _send(self, changes: Sequence[EntityChange], now: str) -> bool:
         try:
             body = self.form.body(changes, show(now).encode())
+            return self.outbox.put(body, changes[0].position, max(change.last for change in changes))
         except Exception:  # one faulty subscription must not stop the others; its change is passed over and said so
-            log.exception("no notification could be written for subscription %s", self.key[2])
+            log.exception("no notification could be sent for subscription %s", self.key[2])
             return True
-        return self.outbox.put(body, changes[0].position, max(change.last for change in changes))
 
     def hold(self) -> int | None:
         """The position up to which the journal is not needed for it any more; None when nothing is open."""

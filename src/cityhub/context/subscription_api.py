@@ -5,7 +5,7 @@ Source: GS CIM 009 V1.9.1, clauses 5.8.1 to 5.8.5, 5.11.2 to 5.11.6 and 6.10 to 
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -35,6 +35,7 @@ from cityhub.web.negotiation import (
     body_and_terms,
     check_parameters,
     check_tenant,
+    content_type,
     document_response,
     flag,
     no_content,
@@ -45,17 +46,11 @@ from cityhub.web.negotiation import (
     terms_of,
     window,
 )
+from cityhub.web.ngsild_terms import describe_operation
 
 _ONE = frozenset(("options", "local"))
 _LIST = frozenset(("limit", "offset", "count", "options", "local"))
 _OPTIONS = frozenset(("sysAttrs",))
-
-
-class LinkSource(ContextSource, Protocol):
-    """Where term maps come from, and URLs of @contexts that have none of their own (`cityhub.context.contexts.Contexts`)."""
-
-    async def link_of(self, terms: TermMap, tenant: str, trace: str = "") -> str:
-        """The URL for a Link header that stands for a term map."""
 
 
 class SubscriptionApi:
@@ -69,7 +64,7 @@ class SubscriptionApi:
         registrations: Whether the subscriptions are to context source registrations.
     """
 
-    def __init__(self, store: Store, contexts: LinkSource, clock: Clock, tallies: Tallies, *, registrations: bool = False) -> None:
+    def __init__(self, store: Store, contexts: ContextSource, clock: Clock, tallies: Tallies, *, registrations: bool = False) -> None:
         self._store = store
         self._contexts = contexts
         self._clock = clock
@@ -87,7 +82,8 @@ class SubscriptionApi:
         read, write = "subscription.read", "subscription.write"
 
         def route(method: str, path: str, handler: Any, permission: str, verb: str, clause: str) -> Route:
-            return Route(method, path, handler, permission, f"{verb} {what}", f"GS CIM 009 {clause}", group)
+            operation = f"{verb} {what}"
+            return Route(method, path, handler, permission, operation, f"GS CIM 009 {clause}", group, describe_operation(operation))
 
         return [
             route("POST", self._path, self.create, write, "Create", f"{all_}.3.1"),
@@ -120,6 +116,7 @@ class SubscriptionApi:
     async def update(self, request: Request) -> Response:
         """PATCH: Update Subscription (5.8.2)."""
         check_parameters(request, frozenset(("local",)))
+        content_type(request, (JSON, LD_JSON, MERGE_PATCH))
         tenant, id = self._target(request)
         document, terms = await body_and_terms(request, self._contexts, (JSON, LD_JSON, MERGE_PATCH))
         self._existing(tenant, id)

@@ -13,7 +13,7 @@ import msgspec
 from cityhub.history.span_reader import SpanReader
 from cityhub.history.temporal_view import TemporalView
 from cityhub.model.entity import Attributes
-from cityhub.model.errors import NotFound
+from cityhub.model.errors import NotFound, TooManyResults
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.entity_query import EntityQuery
 from cityhub.model.ngsild.temporal_aggregate import aggregated_body
@@ -25,6 +25,8 @@ from cityhub.model.ports import Evolution, History, Window
 
 MAX_READ: Final = 100_000
 """Most instances of one attribute that a filter or an aggregation looks at."""
+MAX_IDS: Final = 50_000
+"""Most entities of one entity map."""
 FEW: Final = 200
 """Instances of one attribute that are read of many entities at once; where there are more, the entity is read by itself."""
 
@@ -94,6 +96,15 @@ class Consumption:
         answer = await self._documents(tenant, found, wanted, shown, terms)
         documents = [document for document in answer.documents if document]
         return Evolutions(documents, answer.content_range, total if count else None)
+
+    async def identifiers(self, tenant: str, wanted: EntityQuery, shown: TemporalView) -> list[str]:
+        """The ids of all entities that a temporal query finds (5.14.5). Raises TooManyResults for more than MAX_IDS."""
+        ids: list[str] = []
+        async for evolution in self._matching(tenant, wanted, shown):
+            ids.append(evolution.id)
+            if len(ids) > MAX_IDS:
+                raise TooManyResults(f"More than {MAX_IDS} entities match; ask for less")
+        return ids
 
     # -- Which entities ------------------------------------------------------------------------------------------
 

@@ -152,8 +152,10 @@ class Recorder:
     async def _tell(self) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._told_at >= ADVANCE_S:
-            self._told, self._told_at = self._position, now
-            await self._journal.advance(NAME, self._position)
+            position, self._told_at = self._position, now
+            await self._journal.advance(NAME, position)
+            # Only now: a stop that comes in between must tell it again.
+            self._told = position
 
 
 def _happenings(changes: list[Change]) -> list[Happening]:

@@ -6,6 +6,7 @@ One thread writes; what a call writes is one transaction with one fsync. Reads r
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +59,8 @@ class SqliteHistory:
         """Writes what is queued, moves the log into the file and closes it."""
         await asyncio.to_thread(self._writer.shutdown)
         await asyncio.to_thread(self._readers.shutdown)
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with contextlib.suppress(apsw.Error):  # on a full disk the log stays as it is, and the next start finds it
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
     # -- Writing -------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from cityhub.web.negotiation import (
     terms_of,
     window,
 )
+from cityhub.web.ngsild_terms import describe_operation
 from cityhub.web.views import as_parameters, is_local
 
 _FILTERS: Final = frozenset((
@@ -40,6 +41,9 @@ _PAGE: Final = frozenset(("limit", "offset", "count", "orderBy", "collation"))
 _RETRIEVE: Final = SHAPE | TIME | {"local"}
 _QUERY: Final = SHAPE | TIME | _FILTERS | _PAGE | {"local"}
 _QUERY_BODY: Final = frozenset(("limit", "offset", "count", "local", "options", "format"))
+
+
+_MAP: Final = frozenset(("entityMap", "entityMapLifetime"))
 
 
 class TemporalQueryApi:
@@ -62,7 +66,7 @@ class TemporalQueryApi:
             ),
         ]  # fmt: skip
         return [
-            Route(method, path, handler, "history.read", operation, f"GS CIM 009 {clause}", "history")
+            Route(method, path, handler, "history.read", operation, f"GS CIM 009 {clause}", "history", describe_operation(operation))
             for method, path, handler, operation, clause in doors
         ]
 
@@ -100,6 +104,29 @@ class TemporalQueryApi:
         if not isinstance(ordering, dict):
             raise BadRequestData("'ordering' must be an object with 'orderBy'")
         return await self._answer(request, query, wanted, shown, terms, media, ordering.get("orderBy"))
+
+    async def candidates(self, request: Request) -> tuple[list[str], TermMap, str | None]:
+        """For a GET or POST of a temporal query: the ids of what matches, the @context, and the wished lifetime of an entity map.
+
+        Source: clause 5.14.5.
+        """
+        if request.method == "POST":
+            query = check_parameters(request, _QUERY_BODY | _MAP)
+            document, terms = await body_and_terms(request, self._contexts)
+            if not isinstance(document, dict) or document.get("type", document.get("@type")) != "Query":
+                raise BadRequestData("The body must be an object with \"type\": \"Query\"")
+            wanted = query_from_document(document, terms)
+            shown = view_of_document(document, query, {**as_parameters(document), **query}, terms)
+            lifetime = document.get("entityMapLifetime", query.get("entityMapLifetime"))
+        else:
+            query = check_parameters(request, _QUERY | _MAP)
+            terms = await terms_of(request, self._contexts)
+            wanted = query_from_parameters(query, terms)
+            shown = view_of_parameters(query, terms, required=True)
+            lifetime = query.get("entityMapLifetime")
+        wanted.require_narrow(local=is_local(query) or wanted.every_type or request.tenant is not None)
+        wanted.require_links(0)
+        return await self._consumption.identifiers(await self._tenant(request), wanted, shown), terms, lifetime
 
     async def _answer(
         self, request: Request, query: dict[str, str], wanted: EntityQuery, shown: TemporalView, terms: TermMap, media: str, order_by: Any

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -16,6 +16,10 @@ Document = dict[str, Any]
 
 ENTITIES = "entity"
 """The collection whose items are entities; every other collection holds records (plain documents)."""
+
+
+INTERNAL: Final = "/"
+"""The first character of tenants that the hub keeps for itself (snapshots); no caller can name one, and none is listed."""
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -62,7 +66,10 @@ class Store(Protocol):
         """
 
     def get(self, tenant: str, id: str, collection: str = ENTITIES) -> Document | None:
-        """The item as last committed, or None. Fast (microseconds); safe to call in the event loop."""
+        """The item as last committed, or None. Fast where it is in memory or in a file; else `fetch` is to be preferred."""
+
+    async def fetch(self, tenant: str, id: str, collection: str = ENTITIES) -> Document | None:
+        """Like `get`, but other requests go on while a store that is far away is asked."""
 
     async def find(
         self,
@@ -89,7 +96,7 @@ class Store(Protocol):
         """Which types and attributes exist and how many entities have them."""
 
     def tenants(self) -> set[str]:
-        """Every tenant that was ever written to; the default tenant "" is always there."""
+        """Every tenant that was ever written to, but those of the hub's own (`INTERNAL`); the default tenant "" is always there."""
 
     async def create_tenant(self, tenant: str) -> None:
         """Makes a tenant known; a write to an unknown tenant does the same."""

@@ -18,7 +18,7 @@ MAX_PER_HOST: Final = 64
 """Most connections to one host and port; further lanes to it wait for one."""
 KEEP_S: Final = 4.5
 """An idle connection is not used again after so long; many servers close after five seconds."""
-_LOOKUP_THREADS: Final = 8
+_LOOKUP_THREADS: Final = 16
 
 
 class Target(NamedTuple):
@@ -60,6 +60,7 @@ class HttpPool:
         self._places: dict[Target, _Place] = {}
         self._tls: ssl.SSLContext | None = None
         self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="cityhub-dns")
+        self._lookups: dict[Target, asyncio.Future[list[str]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections: set[HttpConnection] = set()
 
@@ -111,22 +112,31 @@ class HttpPool:
             self._opened_not(target, place, job, Attempt(str(error)))
         except TimeoutError:
             self._opened_not(target, place, job, Attempt(f"no connection within {job.timeout_s:g} s", again=True))
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:
             self._opened_not(target, place, job, Attempt(_reason(error), again=True))
+        except ValueError as error:  # a name that cannot be one
+            self._opened_not(target, place, job, Attempt(f"'{target.host[:200]}' is not a host: {error}"))
         else:
             self._use(connection, target, place, job)
 
     def _opened_not(self, target: Target, place: _Place, job: _Job, attempt: Attempt) -> None:
         place.count -= 1
+        self._next(target, place)
+        job.done(attempt)
+
+    def _next(self, target: Target, place: _Place) -> None:
+        """A connection is gone: another one may be opened for those who wait, or nobody needs the place any more."""
         if place.waiting:
             self._dispatch(target, place, place.waiting.popleft())
-        job.done(attempt)
+        elif place.count == 0 and self._places.get(target) is place:
+            del self._places[target]
 
     async def _connect(self, target: Target, place: _Place) -> HttpConnection:
         loop = asyncio.get_running_loop()
         last: OSError | None = None
         make = self._maker(target, place)
-        for address in await permitted_addresses(self._policy, target.host, target.port, self._threads):
+        found = await asyncio.shield(self._look_up(target))
+        for address in permitted(self._policy, target.host, target.port, found):
             try:
                 _, connection = await loop.create_connection(
                     make, address, target.port, ssl=self._context() if target.tls else None,
@@ -140,6 +150,20 @@ class HttpPool:
             self._connections.add(connection)
             return connection
         raise last or OSError("the host has no address")
+
+    def _look_up(self, target: Target) -> asyncio.Future[list[str]]:
+        """The addresses of a host; one look-up for all who want them, so that a dead name server holds up few threads."""
+        running = self._lookups.get(target)
+        if running is None:
+            running = asyncio.get_running_loop().run_in_executor(self._threads, look_up, target.host, target.port)
+            self._lookups[target] = running
+            running.add_done_callback(lambda done: self._looked_up(target, done))
+        return running
+
+    def _looked_up(self, target: Target, done: asyncio.Future[list[str]]) -> None:
+        self._lookups.pop(target, None)
+        if not done.cancelled():
+            done.exception()  # whoever still waits gets it; nobody may be left
 
     def _maker(self, target: Target, place: _Place) -> Callable[[], HttpConnection]:
         def free(connection: HttpConnection) -> None:
@@ -156,10 +180,7 @@ class HttpPool:
             place.count -= 1
             if connection in place.idle:
                 place.idle.remove(connection)
-            if place.waiting:
-                self._dispatch(target, place, place.waiting.popleft())
-            elif place.count == 0:
-                self._places.pop(target, None)
+            self._next(target, place)
 
         return lambda: HttpConnection(free, gone)
 
@@ -167,17 +188,6 @@ class HttpPool:
         if self._tls is None:
             self._tls = ssl.create_default_context()
         return self._tls
-
-
-async def permitted_addresses(policy: AddressPolicy, host: str, port: int, threads: ThreadPoolExecutor) -> list[str]:
-    """The addresses of a host that the policy permits; a connection goes to exactly these.
-
-    Raises:
-        ForbiddenError: The host has addresses but may not be called.
-        OSError: The host is unknown.
-    """
-    found = await asyncio.get_running_loop().run_in_executor(threads, look_up, host, port)
-    return permitted(policy, host, port, found)
 
 
 def permitted(policy: AddressPolicy, host: str, port: int, addresses: list[str]) -> list[str]:

@@ -24,7 +24,7 @@ from cityhub.model.condition import Anything, Condition, TypeIs
 from cityhub.model.entity import Entity
 from cityhub.model.errors import CityHubError
 from cityhub.model.indexing import satisfies
-from cityhub.model.ports import ENTITIES, Document, Page, Shape, Write
+from cityhub.model.ports import ENTITIES, INTERNAL, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.storage.backup import Block, State
 from cityhub.storage.kept import Kept, Memory, alive, decode, is_text
@@ -110,7 +110,10 @@ class SqliteStore:
         for threads in (self._threads, self._journal_thread):
             await asyncio.to_thread(threads.shutdown)
         self._reading.close()
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except apsw.Error as error:  # the log stays as it is; the next start finds it
+            log.warning("the log could not be moved into the file: %s", error)
         self._connection.close()
 
     # -- Store ---------------------------------------------------------------------------------------------------
@@ -132,6 +135,10 @@ class SqliteStore:
                 return None
             self._memory.add(key, kept, published)
         return kept if kept.expires is None else alive(kept, to_text(self._clock.now()))
+
+    async def fetch(self, tenant: str, id: str, collection: str = ENTITIES) -> Document | None:
+        """See `cityhub.model.ports.Store.fetch`."""
+        return self.get(tenant, id, collection)
 
     def _read(self, key: tuple[str, str, str]) -> Kept | None:
         collection, tenant, id = key
@@ -287,7 +294,7 @@ class SqliteStore:
 
     def tenants(self) -> set[str]:
         """See `cityhub.model.ports.Store.tenants`."""
-        return set(self._writer.tenants)
+        return {tenant for tenant in self._writer.tenants if not tenant.startswith(INTERNAL)}
 
     async def create_tenant(self, tenant: str) -> None:
         """See `cityhub.model.ports.Store.create_tenant`."""

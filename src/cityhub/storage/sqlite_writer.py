@@ -7,6 +7,7 @@ few bulk statements, commits, and only then lets the callers go on. What a group
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
@@ -94,6 +95,7 @@ class Writer(threading.Thread):
         self.paths: dict[int, dict[str, list[tuple[int, tuple[str, ...]]]]] = {}
         self._stopping = False
         self._is_stale = False
+        self._is_refusing = False
         self.reload()
 
     def reload(self) -> None:
@@ -191,6 +193,9 @@ class Writer(threading.Thread):
         except Exception as error:  # every caller of the group must hear of it, whatever it was
             self._give_up(group, error)
             return
+        if self._is_refusing:
+            self._is_refusing = False
+            log.warning("the store takes writes again")
         if transaction.changes:
             self.last = transaction.last
         self._memory.publish(transaction.staged)
@@ -204,7 +209,7 @@ class Writer(threading.Thread):
     def _give_up(self, group: list[_Call], error: Exception) -> None:
         self.reload()
         if isinstance(error, apsw.Error | OSError):
-            log.error("the store refused a write: %s", error)
+            self._note_refusal(error)
             error = StoreUnavailable(f"The store cannot take the write now ({error}); nothing of it was kept. Try again later")
         elif len(group) > 1:  # one faulty transition must not take its neighbours with it
             for call in group:
@@ -213,6 +218,14 @@ class Writer(threading.Thread):
         else:
             log.exception("a write failed", exc_info=error)
         self._answer([(call.future, error) for call in group])
+
+    def _note_refusal(self, error: Exception) -> None:
+        if not self._is_refusing:  # once, not for each write: the log may lie on the same full disk
+            log.error("the store takes no writes: %s", error)
+        self._is_refusing = True
+        with contextlib.suppress(apsw.Error):
+            # What the log holds goes into the file, as far as there is room, so that the log begins anew where it is.
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _answer(self, outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
         # One wake-up of the event loop per group, not per call.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 from cityhub.model.errors import (
@@ -126,7 +126,7 @@ class Application:
         declared = request.headers.get("content-length")
         if declared is None:
             raise LengthRequired("Send a Content-Length header")
-        if not declared.isdigit():
+        if not (declared.isascii() and declared.isdigit() and len(declared) <= 18):
             raise InvalidRequest("Content-Length must be a number of bytes")
         if int(declared) > self._max_body_bytes:
             raise TooLarge(f"The body may have at most {self._max_body_bytes} bytes; it has {declared}. Send smaller batches")
@@ -152,9 +152,13 @@ class Application:
             headers.append((b"ngsild-tenant", tenant.encode("latin-1")))
         if response.chunks is not None:
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
-            await self._stream(response, receive, send)
+            if request.method == "HEAD":
+                await _close(response.chunks)
+                await send({"type": "http.response.body", "body": b""})
+                return
+            await self._stream(response.chunks, receive, send)
             return
-        if response.status != 204:
+        if response.status != 204 and response.status != 304:
             headers.append((b"content-length", b"%d" % len(response.body)))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
@@ -164,17 +168,15 @@ class Application:
         for gone in self._streams:
             gone.cancel()
 
-    async def _stream(self, response: Response, receive: Receive, send: Send) -> None:
-        assert response.chunks is not None
+    async def _stream(self, chunks: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
         gone = asyncio.ensure_future(_disconnected(receive))
         self._streams.add(gone)
-        iterator = response.chunks.__aiter__()
+        chunk: asyncio.Future[bytes | None] | None = None
         try:
             while not gone.done():
-                chunk = asyncio.ensure_future(_next(iterator))
+                chunk = asyncio.ensure_future(_next(chunks))
                 await asyncio.wait({chunk, gone}, return_when=asyncio.FIRST_COMPLETED)
                 if not chunk.done():
-                    chunk.cancel()
                     break
                 data = chunk.result()
                 if data is None:
@@ -184,17 +186,24 @@ class Application:
         finally:
             self._streams.discard(gone)
             gone.cancel()
-            close = getattr(response.chunks, "aclose", None)
-            if close is not None:
-                await close()
+            if chunk is not None and not chunk.done():
+                # Waited for: a generator that still runs cannot be closed.
+                chunk.cancel()
+                await asyncio.wait({chunk})
+            await _close(chunks)
 
 
-async def _next(iterator: Any) -> bytes | None:
+async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
     try:
-        data: bytes = await iterator.__anext__()
+        return await anext(chunks)
     except StopAsyncIteration:
         return None
-    return data
+
+
+async def _close(chunks: AsyncIterator[bytes]) -> None:
+    close = getattr(chunks, "aclose", None)
+    if close is not None:
+        await close()
 
 
 async def _disconnected(receive: Receive) -> None:

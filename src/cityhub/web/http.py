@@ -30,11 +30,12 @@ class Request:
         trace: Trace id (32 hex digits).
         peer: Address of the caller.
         answer_headers: Headers that the answer gets whatever it is, an error too.
+        tenant: The store's tenant of the snapshot that the request is about; None: the tenant that its header names.
     """
 
     __slots__ = (
         "_query", "answer_headers", "body", "disconnected", "headers", "method", "parameters", "path", "peer", "principal",
-        "query_string", "trace",
+        "query_string", "tenant", "trace",
     )
 
     def __init__(self, method: str, path: str, query_string: str, headers: dict[str, str], body: bytes) -> None:
@@ -48,6 +49,7 @@ class Request:
         self.trace = ""
         self.peer = ""
         self.answer_headers: list[tuple[str, str]] = []
+        self.tenant: str | None = None
         self.disconnected: Callable[[], Awaitable[None]] | None = None
         self._query: dict[str, str] | None = None
 

@@ -14,6 +14,8 @@ import orjson
 
 from cityhub.model.errors import BadRequestData, InvalidRequest, NoSuchTenant, NotAcceptable, UnsupportedMediaType
 from cityhub.model.jsonld import CORE, CORE_URL, TermMap
+from cityhub.model.ngsild.conformance import CURRENT, amended, read_version
+from cityhub.model.ports import INTERNAL
 from cityhub.web.http import Request, Response, parse_query
 
 JSON: Final = "application/json"
@@ -25,6 +27,8 @@ GEO: Final = (JSON, LD_JSON, GEO_JSON)
 CONTEXT_RELATION: Final = "http://www.w3.org/ns/json-ld#context"
 MAX_LIMIT: Final = 1000
 MAX_DEPTH: Final = 128
+_REMEMBERED: Final = 128
+"""Headers whose meaning is remembered: programs send few different ones, but a stranger's may be 64 KB each."""
 
 
 class ContextSource(Protocol):
@@ -36,11 +40,14 @@ class ContextSource(Protocol):
     async def resolve(self, context: Any, tenant: str) -> TermMap:
         """The term map of an @context; fetches what is missing."""
 
+    async def link_of(self, terms: TermMap, tenant: str, trace: str = "") -> str:
+        """The URL for a Link header that stands for a term map."""
+
 
 # -- Media types -----------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_REMEMBERED)
 def accepted(accept: str, offers: tuple[str, ...] = PLAIN) -> str:
     """The media type to answer with: the highest weight, then the order of the offers. Raises NotAcceptable."""
     if not accept:
@@ -99,7 +106,7 @@ def content_type(request: Request, allowed: tuple[str, ...] = PLAIN) -> str:
 _LINK = re.compile(r"<([^<>]*)>\s*((?:;[^,<]*)*)")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_REMEMBERED)
 def linked_context(link: str) -> str | None:
     """The URL of the JSON-LD @context in a Link header; None when there is none. Raises BadRequestData for several."""
     found = [match.group(1) for match in _LINK.finditer(link) if CONTEXT_RELATION in match.group(2)]
@@ -160,7 +167,14 @@ async def body_terms(request: Request, contexts: ContextSource, media: str, cont
     return contexts.known(chosen) or await contexts.resolve(chosen, tenant_of(request))
 
 
-@lru_cache(maxsize=1024)
+async def linked_terms(terms: TermMap, request: Request, contexts: ContextSource, media: str) -> TermMap:
+    """The term map with a URL that an answer of this media type can name in its Link header, also where the @context has none."""
+    if media == LD_JSON or terms.link is not None:
+        return terms
+    return terms.with_link(await contexts.link_of(terms, tenant_of(request), request.trace))
+
+
+@lru_cache(maxsize=_REMEMBERED)
 def link_header(url: str) -> str:
     """The Link header that names an @context."""
     return f'<{url}>; rel="{CONTEXT_RELATION}"; type="application/ld+json"'
@@ -175,7 +189,9 @@ def context_member(terms: TermMap) -> Any:
 
 
 def tenant_of(request: Request) -> str:
-    """The tenant that the request names; "" is the default one. Raises BadRequestData for a name that cannot be one."""
+    """The tenant of a request; "" is the default one. Raises BadRequestData for a name that cannot be one."""
+    if request.tenant is not None:
+        return request.tenant
     tenant = request.headers.get("ngsild-tenant", "")
     if tenant and not _TENANT.fullmatch(tenant):
         raise BadRequestData("NGSILD-Tenant must be 1 to 256 visible characters without '/' and ','")
@@ -187,7 +203,7 @@ _TENANT = re.compile(r"[!-+\-.0-~]{1,256}")
 
 def check_tenant(tenants: set[str], tenant: str) -> None:
     """Raises NoSuchTenant unless the tenant exists (the default one always does)."""
-    if tenant and tenant not in tenants:
+    if tenant and tenant not in tenants and not tenant.startswith(INTERNAL):
         raise NoSuchTenant(f"Tenant '{tenant}' does not exist")
 
 
@@ -265,7 +281,7 @@ def document_response(
 _PREFERENCE = re.compile(r'\s*ngsi-ld\s*=\s*"?(\d{1,3}\.\d{1,3})"?\s*', re.IGNORECASE)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_REMEMBERED)
 def preferred_version(prefer: str) -> str | None:
     """The version of the standard that a Prefer header asks for ("1.6"), or None. Source: clauses 4.3.6.8 and 6.3.6; RFC 7240."""
     for preference in prefer.split(","):
@@ -281,12 +297,30 @@ def preference_headers(request: Request) -> list[tuple[str, str]]:
     return [("preference-applied", f"ngsi-ld={version}")] if version else []
 
 
+def entity_response(
+    request: Request, document: Any, terms: TermMap, media: str, *, status: int = 200, headers: list[tuple[str, str]] | None = None
+) -> Response:
+    """An answer with an entity or a list of them, in the version of the standard that the request prefers.
+
+    It is 203 where the documents had to be amended for it. Source: clauses 4.3.6.8, 5.7.1.4 and 6.3.6.
+    """
+    version = preferred_version(request.headers.get("prefer", ""))
+    if version is None:
+        return document_response(document, terms, media, status=status, headers=headers)
+    older = min(read_version(version), CURRENT)
+    shown = [amended(one, older) for one in document] if isinstance(document, list) else amended(document, older)
+    applied = ("preference-applied", f"ngsi-ld={older[0]}.{older[1]}")
+    return document_response(shown, terms, media, status=status if shown == document else 203, headers=[*(headers or ()), applied])
+
+
 def no_content(headers: list[tuple[str, str]] | None = None) -> Response:
     """204."""
     return Response(204, b"", headers)
 
 
-def page_headers(request: Request, media: str, found: int, total: int | None, limit: int, offset: int) -> list[tuple[str, str]]:
+def page_headers(
+    request: Request, media: str, found: int, total: int | None, limit: int, offset: int, *, more: bool | None = None
+) -> list[tuple[str, str]]:
     """The headers of one page: the result count when it was asked for, and links to the next and previous pages.
 
     Args:
@@ -296,11 +330,13 @@ def page_headers(request: Request, media: str, found: int, total: int | None, li
         total: How many there are in all; None when that was not counted.
         limit: The size of a page.
         offset: Where the page begins.
+        more: Whether there are further results; None when that is to be told from the numbers.
 
     Source: GS CIM 009 clauses 4.12, 5.5.9, 6.3.10 and 6.3.13.
     """
     headers = [] if total is None else [("ngsild-results-count", str(total))]
-    more = found == limit if total is None else total > offset + limit
+    if more is None:
+        more = found == limit if total is None else total > offset + limit
     if offset and limit:
         headers.append(("link", _page_link(request.path, request.query_string, media, max(0, offset - limit), limit, "prev")))
     if more and limit:
@@ -308,7 +344,7 @@ def page_headers(request: Request, media: str, found: int, total: int | None, li
     return headers
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_REMEMBERED)
 def _page_link(path: str, query_string: str, media: str, offset: int, limit: int, relation: str) -> str:
     query = sorted({**parse_query(query_string), "limit": str(limit), "offset": str(offset)}.items())
     return f'<{path.rstrip("/")}?{urlencode(query, quote_via=quote, safe=":,*/")}>; rel="{relation}"; type="{media}"'

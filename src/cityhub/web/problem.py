@@ -74,5 +74,5 @@ def problem_response(error: errors.CityHubError, trace: str = "") -> Response:
     document = problem_document(error)
     if trace:
         document["trace"] = trace
-    headers = [("allow", str(error.members["allow"]))] if isinstance(error, errors.MethodNotAllowed) else []
+    headers = [("allow", str(error.members["allow"]))] if "allow" in error.members else []
     return Response(status_of(error), orjson.dumps(document), headers, "application/json")

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cityhub.context.context_fetch import fetch_context, freshness_s
-from cityhub.model.errors import ContextUnavailable
+from cityhub.model.errors import BadRequestData, ContextUnavailable
 from cityhub.web.addresses import AddressPolicy
 from cityhub.web.outbound import HttpOutbound
 from tests.unit.context.context_site import open_site
@@ -55,13 +55,24 @@ async def test_a_page_may_name_its_context(site, outbound):
         ({"@context": 7}, "invalid"),
         ({"@context": {"a": 7}}, "invalid"),
         ({"@context": ["ftp://ex.org/"]}, "invalid"),
+    ],
+)
+async def test_what_is_no_context_is_bad_data(site, outbound, document, message):
+    site.documents["/a"] = document
+    with pytest.raises(BadRequestData, match=message):
+        await fetch_context(outbound, site.url + "/a", NOW)
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
         ((500, {}, b""), "status 500"),
         ((302, {"Location": "/a"}, b""), "redirected more than"),
         ((302, {"Location": "http://10.0.0.1/"}, b""), "not public"),
         ((200, {}, b" " * (2 * 1024 * 1024) + b"{}"), "larger than"),
     ],
 )
-async def test_what_is_no_context_is_unavailable(site, outbound, document, message):
+async def test_what_cannot_be_had_is_unavailable(site, outbound, document, message):
     site.documents["/a"] = document
     with pytest.raises(ContextUnavailable, match=message):
         await fetch_context(outbound, site.url + "/a", NOW)

@@ -184,6 +184,15 @@ async def test_a_header_cannot_smuggle_another_one_in(delivery: MessageDelivery,
     assert not receiver.got
 
 
+@pytest.mark.parametrize("host", ["a" * 70 + ".example", "nobody.invalid", "x..y"])
+async def test_a_host_that_is_none_ends_the_attempt(delivery: MessageDelivery, listener: Listener, host: str) -> None:
+    lane = delivery.open(To(f"http://{host}/"), listener)
+    lane.put(b"{}", 1)
+    await until(lambda: bool(listener.answers))
+    assert listener.answers[0][1]
+    lane.close()
+
+
 def test_an_unknown_scheme_is_refused() -> None:
     async def check() -> None:
         policy = AddressPolicy(())

@@ -10,6 +10,7 @@ Source: ETSI GS CIM 009 V1.9.1, clauses 4.4, 5.5.5 and 5.5.7.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from hashlib import sha256
 from typing import Any, Final
 
@@ -80,6 +81,12 @@ class TermMap:
     def size(self) -> int:
         """How many terms the user's @context defines."""
         return len(self._iris)
+
+    def with_link(self, url: str) -> TermMap:
+        """The same map with a URL for Link headers."""
+        other = copy(self)
+        other.link = url
+        return other
 
     def expand(self, term: str) -> str:
         """The IRI of a term, compact IRI or IRI. Raises BadRequestData when it stands for a keyword or for nothing."""

@@ -49,6 +49,11 @@ def amended(document: dict[str, Any], version: Version) -> dict[str, Any]:
     return out
 
 
+def amended_attribute(value: Any, version: Version) -> Any:
+    """An attribute, in any representation, as a version of the standard knows it; itself for the current one."""
+    return value if version >= CURRENT else _attribute(value, version)
+
+
 def _attribute(value: Any, version: Version) -> Any:
     if type(value) is list and value and all(type(item) is dict and _is_instance(item) for item in value):
         if version < _MANY:

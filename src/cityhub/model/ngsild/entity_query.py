@@ -70,6 +70,16 @@ class EntityQuery:
         """Whether an entity passes all filters, where `linked` finds the entity that a relationship points to."""
         return self._predicate(self.q.with_links(linked)) if self.q else self.matches
 
+    def among(self, ids: Iterable[str]) -> EntityQuery | None:
+        """The same query over these entities only; None when its selectors exclude all of them."""
+        some = frozenset(ids)
+        selectors: list[EntitySelector] = []
+        for selector in self.selectors or (EntitySelector(),):
+            chosen = frozenset(id for id in some if selector.selects_id(id))
+            if chosen:
+                selectors.append(EntitySelector(chosen, None, selector.types))
+        return EntityQuery(tuple(selectors), self.attributes, self.q, self.geo, self.scope, self.csf) if selectors else None
+
     @property
     def every_type(self) -> bool:
         """Whether "*" was given as type, which limits the operation to the local scope."""
