@@ -17,7 +17,6 @@ import orjson
 from cityhub.model.errors import InvalidRequest
 from cityhub.model.ports import Principal
 
-
 USUAL: Final = 256
 """Query strings of at most so many characters are remembered."""
 
