@@ -55,6 +55,7 @@ from cityhub.web.application import Application
 from cityhub.web.http import Request, Response, Route, json_response
 from cityhub.web.inspection import Flow
 from cityhub.web.observation import Observation
+from cityhub.web.openapi import openapi_route
 from cityhub.web.outbound import HttpOutbound
 from cityhub.web.pages import page_routes, read_assets
 from cityhub.web.status import About, ChangeRate, StatusSources, status_routes
@@ -149,6 +150,7 @@ class Hub:
             *page_routes(read_assets()),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
+        routes.append(openapi_route(lambda: routes, "CityHub", __version__))
         return snapshot_scope(routes, self.snapshots, store)
 
     def _consumption(self) -> Consumption:

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from cityhub.model.errors import StoreUnavailable
 from cityhub.model.time import SystemClock
 from tests import services
 from tests.faults.audit import Audit
@@ -125,3 +126,28 @@ async def test_a_server_that_hangs_holds_up_only_those_who_need_it(hub: Hub, clu
         hub.kill()
         await asyncio.gather(work, return_exceptions=True)
     await audited(cluster, [client])
+
+
+async def test_a_single_read_waits_only_so_long(hub: Hub, cluster: PostgresCluster) -> None:
+    from cityhub.storage.postgres import open_postgres
+
+    store = await open_postgres(cluster.url, SystemClock())
+    assert store.get("", "urn:none") is None
+    cluster.pause()
+    try:
+        began = time.monotonic()
+        for _ in range(20):
+            with pytest.raises(StoreUnavailable):
+                store.get("", "urn:none")
+        assert time.monotonic() - began < 8
+    finally:
+        cluster.go_on()
+    end = time.monotonic() + RECOVERY_S
+    while True:
+        try:
+            assert store.get("", "urn:none") is None
+            break
+        except StoreUnavailable:
+            assert time.monotonic() < end
+            await asyncio.sleep(0.2)
+    await store.close()

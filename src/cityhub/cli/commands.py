@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from cityhub import __version__
@@ -38,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cityhub", description="The digital hub of a city district.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"cityhub {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_add_run, _add_check, _add_load, _add_query, _add_trace, _add_flow):
+    for add in (_add_run, _add_check, _add_backup, _add_restore, _add_load, _add_query, _add_trace, _add_flow):
         add(commands)
     return parser
 
@@ -78,6 +79,27 @@ def _add_check(commands: Any) -> None:
         return check(settings)
 
     _command(commands, "check", "Checks settings, store, journal and free space.", run)
+
+
+def _add_backup(commands: Any) -> None:
+    def run(given: argparse.Namespace, settings: SettingsRead) -> int:
+        from cityhub.cli.backup import backup
+
+        return backup(settings.settings, Path(given.file))
+
+    parser = _command(commands, "backup", "Writes everything that the hub keeps into one file; the hub may be running.", run)
+    parser.add_argument("file", metavar="FILE", help="the backup to write, such as hub-2026-11-23.tar")
+
+
+def _add_restore(commands: Any) -> None:
+    def run(given: argparse.Namespace, settings: SettingsRead) -> int:
+        from cityhub.cli.backup import restore_from
+
+        return restore_from(settings.settings, Path(given.file), given.replace)
+
+    parser = _command(commands, "restore", "Fills an empty hub from a backup, also one of the other backend; the hub must not run.", run)
+    parser.add_argument("file", metavar="FILE", help="a file that `cityhub backup` wrote")
+    parser.add_argument("--replace", action="store_true", help="empty a store that is not empty first")
 
 
 def _add_load(commands: Any) -> None:

@@ -34,6 +34,7 @@ from cityhub.web.negotiation import (
     tenant_of,
     terms_of,
 )
+from cityhub.web.ngsild_terms import describe_operation
 from cityhub.web.problem import problem_document
 from cityhub.web.views import is_local
 
@@ -63,9 +64,12 @@ class BatchApi:
             ("merge", self.merge, "Batch Entity Merge", "6.31.3.1"),
         ]
         return [
-            Route("POST", f"{PREFIX}/entityOperations/{name}", handler, "entity.write", operation, f"GS CIM 009 {clause}", "batch")
+            Route(
+                "POST", f"{PREFIX}/entityOperations/{name}", handler, "entity.write", operation, f"GS CIM 009 {clause}", "batch",
+                describe_operation(operation),
+            )
             for name, handler, operation, clause in doors
-        ]
+        ]  # fmt: skip
 
     async def create(self, request: Request) -> Response:
         """POST /entityOperations/create."""

@@ -26,6 +26,7 @@ from cityhub.web.negotiation import (
     tenant_of,
     terms_of,
 )
+from cityhub.web.ngsild_terms import describe_operation
 from cityhub.web.views import is_local
 
 
@@ -46,7 +47,7 @@ class DiscoveryApi:
             (f"{PREFIX}/attributes/{{attribute}}", self.attribute, "Retrieve Available Attribute Information", "6.28.3.1"),
         ]
         return [
-            Route("GET", path, handler, "entity.read", operation, f"GS CIM 009 {clause}", "discovery")
+            Route("GET", path, handler, "entity.read", operation, f"GS CIM 009 {clause}", "discovery", describe_operation(operation))
             for path, handler, operation, clause in doors
         ]
 

@@ -42,7 +42,7 @@ class DistributedReads:
 
     async def retrieve(self, call: Call, id: str, view: View) -> Entity:
         """The entity, merged from its parts. Raises NotFound, or SourceFailed when its only owner failed."""
-        local = self._store.get(call.tenant, id)
+        local = await self._store.fetch(call.tenant, id)
         asked = self._sources(call, id, local, view)
         replies = await together(self._one(call, registration, id, attributes) for registration, attributes in asked)
         parts: list[tuple[Registration, Entity]] = []

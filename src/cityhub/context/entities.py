@@ -200,7 +200,7 @@ class EntityOperations:
 
     async def retrieve(self, call: Call, id: str, view: View) -> Entity:
         """Retrieve Entity (5.7.1): the entity, if its types are among the selected ones. Raises NotFound."""
-        entity = self.store.get(call.tenant, id)
+        entity = await self.store.fetch(call.tenant, id)
         if entity is None or not _concerns(call, entity):
             raise NotFound(f"Entity '{id}' does not exist" + (" with such a type" if call.types else ""))
         return entity

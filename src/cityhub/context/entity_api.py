@@ -52,6 +52,7 @@ from cityhub.web.negotiation import (
     tenant_of,
     terms_of,
 )
+from cityhub.web.ngsild_terms import describe_operation
 from cityhub.web.views import PARAMETERS, is_local, join_level, view_of
 
 PREFIX = "/ngsi-ld/v1"
@@ -90,7 +91,7 @@ class EntityApi:
         read, write = "entity.read", "entity.write"
 
         def route(method: str, path: str, handler: Any, permission: str, operation: str, clause: str) -> Route:
-            return Route(method, path, handler, permission, operation, f"GS CIM 009 {clause}", "entities")
+            return Route(method, path, handler, permission, operation, f"GS CIM 009 {clause}", "entities", describe_operation(operation))
 
         return [
             route("POST", entities, self.create, write, "Create Entity", "6.4.3.1"),
@@ -251,7 +252,7 @@ class EntityApi:
             await self._operations.delete_attribute(call, id, attribute, dataset_id, delete_all)
         except NotFound:
             # An entity that clients gave a history but no current state is known all the same (5.6.5, 5.6.11).
-            if self._past is None or self._store.get(call.tenant, id) is not None:
+            if self._past is None or await self._store.fetch(call.tenant, id) is not None:
                 raise
             if not await self._past.delete_attribute(call.tenant, id, attribute, dataset_id, delete_all):
                 raise

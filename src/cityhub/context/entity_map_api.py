@@ -39,6 +39,7 @@ from cityhub.web.negotiation import (
     tenant_of,
     terms_of,
 )
+from cityhub.web.ngsild_terms import describe_operation
 from cityhub.web.views import join_level, view_of
 
 
@@ -90,7 +91,7 @@ class EntityMapApi:
             doors.append(("POST", temporal, self.create_temporal, f"{name} by POST", "6.35.3.2"))
         return [
             # Whoever may read entities may keep a list of them for a while.
-            Route(method, path, handler, "entity.read", operation, f"GS CIM 009 {clause}", "entity maps")
+            Route(method, path, handler, "entity.read", operation, f"GS CIM 009 {clause}", "entity maps", describe_operation(operation))
             for method, path, handler, operation, clause in doors
         ]
 

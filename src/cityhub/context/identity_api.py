@@ -13,6 +13,7 @@ from cityhub.model.ports import Document, Store, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.web.http import Request, Response, Route
 from cityhub.web.negotiation import accepted, check_parameters, document_response, tenant_of
+from cityhub.web.ngsild_terms import describe_operation
 
 COLLECTION = "identity"
 ID = "self"
@@ -45,7 +46,8 @@ class IdentityApi:
     def routes(self) -> list[Route]:
         """All doors, for the hub."""
         path = f"{PREFIX}/info/sourceIdentity"
-        return [Route("GET", path, self.identity, "entity.read", "Retrieve Context Source Identity", "GS CIM 009 6.33.3.1", "info")]
+        operation = "Retrieve Context Source Identity"
+        return [Route("GET", path, self.identity, "entity.read", operation, "GS CIM 009 6.33.3.1", "info", describe_operation(operation))]
 
     async def identity(self, request: Request) -> Response:
         """GET /info/sourceIdentity."""

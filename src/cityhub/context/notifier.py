@@ -185,18 +185,27 @@ class Notifier:
             if not changes:
                 await self._journal.wait(self.position)
                 continue
+            if not self._concerns_somebody(changes):
+                self.position = changes[-1].position
+                await asyncio.sleep(0)
+                continue
             for group in groups(changes, whole=len(changes) < BLOCK):
                 await self._notify(group)
                 self.position = group[-1].position
                 await asyncio.sleep(0)  # requests are answered in between
 
+    def _concerns_somebody(self, changes: list[Change]) -> bool:
+        indexes = self._indexes
+        return any(change.collection != ENTITIES or indexes.get(change.tenant) for change in changes)
+
     async def _notify(self, group: list[Change]) -> None:
-        now = to_text(self._clock.now())
+        now = ""
         wanted: dict[Subscriber, dict[str, EntityChange]] = {}
         for change in group:
             if change.collection == ENTITIES:
                 index = self._indexes.get(change.tenant)
                 if index:
+                    now = now or to_text(self._clock.now())
                     self._find(entity_change(change), index, wanted, now)
             else:
                 await self._hand_over(change)

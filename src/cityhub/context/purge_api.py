@@ -17,6 +17,7 @@ from cityhub.model.ngsild.entity_query import query_from_parameters
 from cityhub.model.ports import Store
 from cityhub.web.http import Request, Response, Route
 from cityhub.web.negotiation import ContextSource, check_parameters, check_tenant, no_content, tenant_of, terms_of
+from cityhub.web.ngsild_terms import describe_operation
 from cityhub.web.views import is_local
 
 ALLOWED: Final = FILTERS | {"keep", "drop", "local"}
@@ -33,7 +34,9 @@ class PurgeApi:
 
     def routes(self) -> list[Route]:
         """All doors, for the hub."""
-        return [Route("DELETE", f"{PREFIX}/entities", self.purge, "entity.write", "Purge Entities", "GS CIM 009 6.4.3.3", "entities")]
+        operation, path = "Purge Entities", f"{PREFIX}/entities"
+        describe = describe_operation(operation)
+        return [Route("DELETE", path, self.purge, "entity.write", operation, "GS CIM 009 6.4.3.3", "entities", describe)]
 
     async def purge(self, request: Request) -> Response:
         """DELETE /entities."""

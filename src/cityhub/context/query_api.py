@@ -46,6 +46,7 @@ from cityhub.web.negotiation import (
     terms_of,
     window,
 )
+from cityhub.web.ngsild_terms import describe_operation
 from cityhub.web.views import PARAMETERS, as_parameters, is_local, join_level, view_of
 
 FILTERS: Final = frozenset((
@@ -73,10 +74,11 @@ class QueryApi:
     def routes(self) -> list[Route]:
         """All doors, for the hub."""
         return [
-            Route("GET", f"{PREFIX}/entities", self.query, "entity.read", "Query Entities", "GS CIM 009 6.4.3.2", "entities"),
+            Route("GET", f"{PREFIX}/entities", self.query, "entity.read", "Query Entities", "GS CIM 009 6.4.3.2", "entities",
+                describe_operation("Query Entities")),
             Route(
                 "POST", f"{PREFIX}/entityOperations/query", self.query_by_post, "entity.read", "Query Entities by POST",
-                "GS CIM 009 6.23.3.1", "batch",
+                "GS CIM 009 6.23.3.1", "batch", describe_operation("Query Entities by POST"),
             ),
         ]  # fmt: skip
 

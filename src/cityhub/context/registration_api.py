@@ -38,6 +38,7 @@ from cityhub.web.negotiation import (
     terms_of,
     window,
 )
+from cityhub.web.ngsild_terms import describe_operation
 
 QUERY: Final = FILTERS | {"limit", "offset", "count", "options", "lang"}
 _MEDIA: Final = (JSON, LD_JSON, MERGE_PATCH)
@@ -77,7 +78,7 @@ class RegistrationApi:
             ("DELETE", one, self.delete, "registration.write", "Delete Context Source Registration", "6.9.3.3"),
         ]
         return [
-            Route(method, place, handler, permission, operation, f"GS CIM 009 {clause}", "registrations")
+            Route(method, place, handler, permission, operation, f"GS CIM 009 {clause}", "registrations", describe_operation(operation))
             for method, place, handler, permission, operation, clause in doors
         ]
 
@@ -171,7 +172,7 @@ class RegistrationApi:
 
             async with self._writing:
                 await self._store.write(tenant, [Write(id, transition, COLLECTION)])
-                record = self._store.get(tenant, id, COLLECTION)
+                record = await self._store.fetch(tenant, id, COLLECTION)
                 if record is None:
                     self._forget(tenant, id)
 

@@ -33,6 +33,7 @@ from cityhub.web.negotiation import (
     tenant_of,
     terms_of,
 )
+from cityhub.web.ngsild_terms import describe_operation
 
 HEADER: Final = "ngsild-snapshot"
 PATH: Final = f"{PREFIX}/snapshots"
@@ -61,7 +62,10 @@ class SnapshotApi:
             ("POST", f"{one}/clone", self.clone, "write", "Clone Snapshot", "6.38.3.1"),
         ]
         return [
-            Route(method, path, handler, f"snapshot.{permission}", operation, f"GS CIM 009 {clause}", "snapshots")
+            Route(
+                method, path, handler, f"snapshot.{permission}", operation, f"GS CIM 009 {clause}", "snapshots",
+                describe_operation(operation),
+            )
             for method, path, handler, permission, operation, clause in doors
         ]
 

@@ -46,6 +46,7 @@ from cityhub.web.negotiation import (
     terms_of,
     window,
 )
+from cityhub.web.ngsild_terms import describe_operation
 
 _ONE = frozenset(("options", "local"))
 _LIST = frozenset(("limit", "offset", "count", "options", "local"))
@@ -81,7 +82,8 @@ class SubscriptionApi:
         read, write = "subscription.read", "subscription.write"
 
         def route(method: str, path: str, handler: Any, permission: str, verb: str, clause: str) -> Route:
-            return Route(method, path, handler, permission, f"{verb} {what}", f"GS CIM 009 {clause}", group)
+            operation = f"{verb} {what}"
+            return Route(method, path, handler, permission, operation, f"GS CIM 009 {clause}", group, describe_operation(operation))
 
         return [
             route("POST", self._path, self.create, write, "Create", f"{all_}.3.1"),

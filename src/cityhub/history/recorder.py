@@ -20,7 +20,11 @@ NAME: Final = "history"
 BATCH: Final = 2_000
 """Most changes of one transaction."""
 LINGER_S: Final = 0.1
-"""How long a small batch waits for more, unless somebody asks for the history."""
+"""The history is written when nothing has come for so long, so that it does not compete with the writers of the context."""
+REST_S: Final = 5.0
+"""How long it rests at most while changes keep coming."""
+REST_CHANGES: Final = 6_000
+"""How far behind it may be while it rests: less than what the journal has in memory."""
 ADVANCE_S: Final = 5.0
 """How often the journal hears how far the history has come."""
 PATIENCE_S: Final = 20.0
@@ -46,6 +50,7 @@ class Recorder:
         self._hurry = asyncio.Event()
         self._waiting = 0
         self._empty = 0
+        self._is_behind = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -109,11 +114,10 @@ class Recorder:
 
     async def _step(self) -> None:
         await self._journal.wait(self._position)
+        if not self._is_behind:
+            await self._rest()
         changes = await self._journal.read(self._position, BATCH)
-        if len(changes) < BATCH // 2 and not self._waiting:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), LINGER_S)
-            changes = await self._journal.read(self._position, BATCH)
+        self._is_behind = len(changes) == BATCH
         if not changes:
             await self._skip_gap()
             return
@@ -123,6 +127,17 @@ class Recorder:
         self._position = position
         self._passed.set()
         await self._tell()
+
+    async def _rest(self) -> None:
+        """Returns when it is time to write: when no more changes come, when too many wait or for too long, or when somebody asks."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + REST_S
+        newest = -1
+        while newest < self._journal.last() < self._position + REST_CHANGES and loop.time() < end:
+            newest = self._journal.last()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), LINGER_S)
+                return
 
     async def _skip_gap(self) -> None:
         """Goes on after changes that the journal says it had and has no more, as after an older history was put back."""

@@ -34,10 +34,8 @@ def time_text(number: int) -> str:
 def instance_row(number: int, entity: int, attribute: int, dataset: int, instance: Instance, at: int) -> Row:
     """The row of an instance that comes into the history at a time; the mark of a deletion has no other time than that of it."""
     observed, deleted, expires = instance.get("observedAt"), instance.get("deletedAt"), instance.get("expiresAt")
-    if "modifiedAt" in instance or not _OWN_COLUMNS.isdisjoint(instance):
-        instance = instance.copy()
-        for key in _OWN_COLUMNS:
-            instance.pop(key, None)
+    if not _OWN_COLUMNS.isdisjoint(instance):
+        instance = {key: value for key, value in instance.items() if key not in _OWN_COLUMNS}
     body = orjson.dumps(instance)
     return (
         number, entity, attribute, dataset,

@@ -33,6 +33,7 @@ from cityhub.web.negotiation import (
     tenant_of,
     terms_of,
 )
+from cityhub.web.ngsild_terms import describe_operation
 
 ENTITIES: Final = "/ngsi-ld/v1/temporal/entities"
 ENTITY: Final = f"{ENTITIES}/{{id}}"
@@ -62,7 +63,7 @@ class TemporalApi:
             ("DELETE", instance, self.delete_instance, "Delete Attribute Instance from Temporal Representation of an Entity", "6.22.3.2"),
         ]
         return [
-            Route(method, path, handler, "history.write", operation, f"GS CIM 009 {clause}", "history")
+            Route(method, path, handler, "history.write", operation, f"GS CIM 009 {clause}", "history", describe_operation(operation))
             for method, path, handler, operation, clause in doors
         ]
 

@@ -31,6 +31,7 @@ from cityhub.web.negotiation import (
     terms_of,
     window,
 )
+from cityhub.web.ngsild_terms import describe_operation
 from cityhub.web.views import as_parameters, is_local
 
 _FILTERS: Final = frozenset((
@@ -65,7 +66,7 @@ class TemporalQueryApi:
             ),
         ]  # fmt: skip
         return [
-            Route(method, path, handler, "history.read", operation, f"GS CIM 009 {clause}", "history")
+            Route(method, path, handler, "history.read", operation, f"GS CIM 009 {clause}", "history", describe_operation(operation))
             for method, path, handler, operation, clause in doors
         ]
 

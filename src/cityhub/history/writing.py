@@ -70,18 +70,18 @@ class Writing:
         if self._position is not None and position <= self._position:
             return
         rows: list[Row] = []
-        touched: list[Row] = []
+        touched: dict[int, Row] = {}
         number_of = self._number_of
         number = self._next
         for happening in happenings:
             at = micros(happening.at)
             entity = self._entity(happening.tenant, happening.id, happening.types, at, replace=True)
-            touched.append((at, at if happening.deleted else None, entity.number))
+            touched[entity.number] = (at, at if happening.deleted else None, entity.number)
             for attribute, instance in happening.instances:
                 dataset = number_of(instance["datasetId"]) if "datasetId" in instance else 0
                 rows.append(instance_row(number, entity.number, number_of(attribute), dataset, instance, at))
                 number += 1
-        self._connection.executemany("UPDATE entity SET modified = ?, deleted = ? WHERE number = ?", touched)
+        self._connection.executemany("UPDATE entity SET modified = ?, deleted = ? WHERE number = ?", touched.values())
         self._connection.executemany(_INSERT, rows)
         self._next = number
         self._remember("position", position)

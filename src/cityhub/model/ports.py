@@ -66,7 +66,10 @@ class Store(Protocol):
         """
 
     def get(self, tenant: str, id: str, collection: str = ENTITIES) -> Document | None:
-        """The item as last committed, or None. Fast (microseconds); safe to call in the event loop."""
+        """The item as last committed, or None. Fast where it is in memory or in a file; else `fetch` is to be preferred."""
+
+    async def fetch(self, tenant: str, id: str, collection: str = ENTITIES) -> Document | None:
+        """Like `get`, but other requests go on while a store that is far away is asked."""
 
     async def find(
         self,

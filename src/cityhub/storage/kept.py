@@ -26,7 +26,8 @@ class Kept(dict[str, Any]):
         super().__init__(document)
         self.number = number
         self.encoded = encoded
-        self.expires = earliest_expiry(document) if is_entity else None  # records care for their own
+        # Looked for in the bytes first, since hardly anything expires. Records care for their own.
+        self.expires = earliest_expiry(document) if is_entity and b'"expiresAt"' in encoded else None
         self.rendered: dict[Any, bytes] = {}
 
 
@@ -77,8 +78,9 @@ class Memory:
         """Makes committed versions visible; None is a deletion."""
         with self._lock:
             self.published += 1
+            put = self._put
             for key, item in items.items():
-                self._put(key, item)
+                put(key, item)
 
     def add(self, key: Key, item: Kept, published: int) -> None:
         """Keeps a document that was read while `self.published` had the given value."""

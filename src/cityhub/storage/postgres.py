@@ -21,7 +21,7 @@ import psycopg
 from cityhub.model.change import Change
 from cityhub.model.condition import Condition
 from cityhub.model.entity import Entity
-from cityhub.model.errors import CityHubError
+from cityhub.model.errors import CityHubError, StoreUnavailable
 from cityhub.model.expiry import without_expired
 from cityhub.model.ports import ENTITIES, INTERNAL, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
@@ -30,7 +30,7 @@ from cityhub.storage.kept import Kept, Key, alive, is_text
 from cityhub.storage.kept import decode as decode_document
 from cityhub.storage.postgres_find import Search, exactly
 from cityhub.storage.postgres_follow import DROPPED, JOURNAL_COLUMNS, NAMES, Follower, change_of
-from cityhub.storage.postgres_link import Connection, Link, decode, encode, unavailable
+from cityhub.storage.postgres_link import PATIENCE_S, Connection, Link, decode, encode, unavailable
 from cityhub.storage.postgres_portable import EMPTY, PostgresSnapshot, postgres_snapshot, replace_all
 from cityhub.storage.postgres_query import compile_condition
 from cityhub.storage.postgres_schema import migrate
@@ -368,30 +368,25 @@ class _SingleReads:
         if not is_text(key):
             return None
         with self._lock:
+            if time.monotonic() < self._not_before:
+                raise StoreUnavailable("The PostgreSQL server could not be reached less than a second ago")
             return self._read(key)
 
     def _read(self, key: Key) -> Kept | None:
+        began = time.monotonic()
         for attempt in (1, 2):
             try:
                 if self._connection is None:
-                    self._connection = self._connect()
+                    self._connection = self._link.connect_blocking()
                 query, parameters = _single_row(key)
                 return _kept(key, self._connection.execute(query, parameters, prepare=True, binary=True).fetchall())
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                was_connected = self._connection is not None
+                is_worth_another = self._connection is not None and time.monotonic() - began < PATIENCE_S
                 self.close()
-                if attempt == 2 or not was_connected:
+                if attempt == 2 or not is_worth_another:
+                    self._not_before = time.monotonic() + _RETRY_S
                     raise unavailable(error) from error
         raise AssertionError("unreachable")
-
-    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        if time.monotonic() < self._not_before:
-            raise psycopg.OperationalError("it could not be reached less than a second ago")
-        try:
-            return self._link.connect_blocking()
-        except psycopg.Error:
-            self._not_before = time.monotonic() + _RETRY_S
-            raise
 
     def close(self) -> None:
         """Closes the connection; the next read opens another."""

@@ -20,7 +20,7 @@ from cityhub.storage.postgres_link import Link, encode
 from cityhub.storage.postgres_link import decode as decode_text
 from cityhub.storage.postgres_query import FEW, Compiled, Sql, of_shape
 
-_FIRST_BLOCK = 200
+_FIRST_BLOCK = 50
 _BLOCK = 2_000
 _ALIVE = "(e.expires_at IS NULL OR e.expires_at > %s)"
 
@@ -130,10 +130,9 @@ class Search:
         """Each of the few rows by its key."""
         where = self._beside(few)
         return Sql(
-            f"WITH k AS MATERIALIZED (SELECT DISTINCT seq FROM ({few.text}) f WHERE seq > %s)"
-            " SELECT x.seq, x.id, x.document FROM k CROSS JOIN LATERAL"
-            f" (SELECT e.seq, e.id, e.document FROM entity e WHERE e.seq = k.seq AND {where.text} LIMIT 1) x"
-            " ORDER BY x.seq LIMIT %s OFFSET %s",
+            f"SELECT x.seq, x.id, x.document FROM (SELECT DISTINCT seq FROM ({few.text}) f WHERE seq > %s ORDER BY seq) k"
+            f" CROSS JOIN LATERAL (SELECT e.seq, e.id, e.document FROM entity e WHERE e.seq = k.seq AND {where.text} LIMIT 1) x"
+            " ORDER BY k.seq LIMIT %s OFFSET %s",
             (*few.parameters, after, *where.parameters, limit, offset),
         )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
+from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
@@ -15,6 +17,9 @@ from cityhub.model.errors import StoreUnavailable
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+PATIENCE_S = 2.0
+"""How long a single item is waited for in the event loop."""
 
 _TRANSIENT = (errors.SerializationFailure, errors.DeadlockDetected)
 _OF_THE_STATEMENT = (errors.ProgramLimitExceeded, errors.StatementTooComplex, errors.QueryCanceled)
@@ -35,6 +40,28 @@ def unavailable(error: BaseException) -> StoreUnavailable:
     """The error that callers get while the server is away."""
     reason = str(error).strip().splitlines()
     return StoreUnavailable(f"The PostgreSQL server cannot answer now: {reason[0] if reason else type(error).__name__}")
+
+
+class _Impatient(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that blocks, but not for ever: a statement fails when its answer has not come after PATIENCE_S."""
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """See `psycopg.Connection.wait`."""
+        return super().wait(_until(gen, time.monotonic() + min(PATIENCE_S, timeout or PATIENCE_S)), interval)
+
+
+def _until(gen: PQGen[T], end: float) -> PQGen[T]:
+    """The generator, which fails when it is still waiting at the end of its time."""
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if time.monotonic() > end:
+                raise psycopg.OperationalError(f"no answer within {PATIENCE_S:g} s")
+            wanted = gen.send(ready)
+    except StopIteration as done:
+        value: T = done.value
+        return value
 
 
 class Link:
@@ -80,7 +107,7 @@ class Link:
 
     def connect_blocking(self) -> psycopg.Connection[tuple[Any, ...]]:
         """A dedicated connection for the caller's own thread."""
-        return psycopg.connect(self._info, autocommit=True)
+        return _Impatient.connect(self._info, autocommit=True)
 
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """What the work returns, on a pooled connection; tried twice, because an idle connection may have died.

@@ -130,6 +130,10 @@ class SqliteStore:
             self._memory.add(key, kept, published)
         return kept if kept.expires is None else alive(kept, to_text(self._clock.now()))
 
+    async def fetch(self, tenant: str, id: str, collection: str = ENTITIES) -> Document | None:
+        """See `cityhub.model.ports.Store.fetch`."""
+        return self.get(tenant, id, collection)
+
     def _read(self, key: tuple[str, str, str]) -> Kept | None:
         collection, tenant, id = key
         number = self._writer.tenants.get(tenant)

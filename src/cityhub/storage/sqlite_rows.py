@@ -52,6 +52,8 @@ def entity_rows(
         paths: By attribute IRI, the (number, path) of each value index of the tenant.
         number_of: Function from a name to its number.
     """
+    if before is not None and after is not None and not paths and _same_rows(before, after):
+        return
     old_types, new_types = (before["type"] if before else []), (after["type"] if after else [])
     if old_types != new_types:
         changes.types_gone.extend((tenant, number_of(name), number) for name in old_types if name not in new_types)
@@ -67,6 +69,28 @@ def entity_rows(
         was, now = old.get(attribute), new.get(attribute)
         if was is not now:
             _value_rows(changes, number, was, now, paths[attribute])
+
+
+def _same_rows(before: Entity, after: Entity) -> bool:
+    """Whether two versions surely have the same index rows, value indexes aside; found in one pass, as most updates leave them.
+
+    They have when types and scopes are the same, and each attribute has one instance of the same kind, if a GeoProperty
+    with the same value.
+    """
+    old, new = before["attrs"], after["attrs"]
+    if len(old) != len(new) or before["type"] != after["type"] or before.get("scope") != after.get("scope"):
+        return False
+    for attribute, now in new.items():
+        was = old.get(attribute)
+        if was is now:
+            continue
+        if was is None or len(was) > 1 or len(now) > 1:
+            return False
+        last, next = was[0], now[0]
+        kind = next["type"]
+        if last["type"] != kind or (kind == "GeoProperty" and last.get("value") != next.get("value")):
+            return False
+    return True
 
 
 def _shape_rows(

@@ -361,14 +361,16 @@ class Transaction:
     def lay_down(self) -> None:
         """Writes all staged rows."""
         entities_new: list[_Row] = []
+        entities_changed: list[_Row] = []
         entities_gone: list[_Row] = []
         records_new: list[_Row] = []
         records_gone: list[_Row] = []
+        first, tenants = self._first, self._writer.tenants
         for key, after in self.staged.items():
             collection, tenant, id = key
-            before = self._first.get(key)
+            before = first.get(key)
             is_entity = collection == ENTITIES
-            number_of_tenant = self._tenant(tenant)
+            number_of_tenant = tenants[tenant] if tenant in tenants else self._tenant(tenant)
             if before is not None and (after is None or before.number != after.number):
                 (entities_gone if is_entity else records_gone).append((before.number,))
             if is_entity:
@@ -376,16 +378,16 @@ class Transaction:
             if after is None:
                 continue
             if is_entity:
-                entities_new.append((after.number, number_of_tenant, id, after.encoded, after.expires))
+                if before is not None and before.number == after.number:
+                    entities_changed.append((after.encoded, after.expires, after.number))
+                else:
+                    entities_new.append((after.number, number_of_tenant, id, after.encoded, after.expires))
             else:
                 records_new.append((after.number, collection, number_of_tenant, id, after.encoded))
         self._many("DELETE FROM entity WHERE number = ?", entities_gone)
         self._many("DELETE FROM record WHERE number = ?", records_gone)
-        self._many(
-            "INSERT INTO entity VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (number) DO UPDATE SET document = excluded.document, expires = excluded.expires",
-            entities_new,
-        )
+        self._many("UPDATE entity SET document = ?, expires = ? WHERE number = ?", entities_changed)
+        self._many("INSERT INTO entity VALUES (?, ?, ?, ?, ?)", entities_new)
         self._many(
             "INSERT INTO record VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET document = excluded.document",
             records_new,

@@ -10,7 +10,7 @@ from typing import Any
 
 from cityhub.model.change import Change
 
-TAIL = 4_000
+TAIL = 10_000
 """So many changes at most."""
 TAIL_BYTES = 32_000_000
 """So many bytes of JSON at most, counted before and after each change; the newest change is kept whatever its size."""
@@ -30,11 +30,13 @@ class Tail:
         """Adds newer changes in their order; after a gap it begins anew."""
         with self._lock:
             kept = self._changes
+            expected = kept[-1].position + 1 if kept else 0
             for change in changes:
-                if kept and change.position != kept[-1].position + 1:
+                if kept and change.position != expected:
                     self._clear()
                 kept.append(change)
                 self._bytes += _size(change)
+                expected = change.position + 1
             while len(kept) > self._bound or (self._bytes > self._bound_bytes and len(kept) > 1):
                 self._bytes -= _size(kept.popleft())
 
@@ -63,8 +65,6 @@ class Tail:
 
 
 def _size(change: Change) -> int:
-    return _encoded(change.after) + _encoded(change.before)
-
-
-def _encoded(document: Any) -> int:
-    return 0 if document is None else len(document.encoded)
+    after: Any = change.after
+    before: Any = change.before
+    return (0 if after is None else len(after.encoded)) + (0 if before is None else len(before.encoded))

@@ -37,6 +37,8 @@ def renewed_attributes(old: Attributes, new: Attributes, parent_created: str, no
         before = old.get(iri)
         if before is None:
             out[iri] = instances if parent_created == now else [{**instance, "createdAt": now} for instance in instances]
+        elif len(instances) == 1:  # as most attributes are
+            out[iri] = [_renewed(before, instances[0], parent_created, now)]
         else:
             out[iri] = [_renewed(before, instance, parent_created, now) for instance in instances]
     return out

@@ -1,0 +1,171 @@
+"""`cityhub backup` and `cityhub restore`: everything that a hub keeps, in one file, and back.
+
+The file is a tar with `store.ndjson.gz` (state, records and journal in the portable form of `cityhub.storage.backup`,
+so that it can go into the other backend) and `history.sqlite` (the past; what was written to it through the temporal
+interface is nowhere else). The history is copied first: what it lacks then is in the store's journal, and the
+recorder adds it after the restoration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from cityhub.cli.presence import Taken, claim
+from cityhub.model.errors import CityHubError
+from cityhub.model.time import SystemClock, to_text
+from cityhub.settings import Settings
+from cityhub.storage.backup import Summary, restore
+from cityhub.storage.backup import backup as write_backup
+from cityhub.storage.sqlite import open_sqlite
+from cityhub.storage.sqlite_portable import SqliteSnapshot, sqlite_snapshot
+
+STORE: Final = "store.ndjson.gz"
+HISTORY: Final = "history.sqlite"
+DATABASE: Final = "hub.sqlite"
+PAGES: Final = 2_000
+"""Pages of the history copied at a time, so that its writer goes on between."""
+
+
+def backup(settings: Settings, file: Path) -> int:
+    """Writes a backup of the hub, which may be running; returns 0, or 1 when it could not be written."""
+    return _run(lambda: _backup(settings, file))
+
+
+def restore_from(settings: Settings, file: Path, replace: bool) -> int:
+    """Fills an empty data folder or database from a backup; returns 0, or 1 when nothing was changed."""
+    return _run(lambda: _restore(settings, file, replace))
+
+
+def _run(work: Any) -> int:
+    try:
+        print(asyncio.run(work()))
+    except CityHubError as error:
+        print(f"cityhub: {error.detail}", file=sys.stderr)
+    except (OSError, RuntimeError, Taken, tarfile.TarError, apsw.Error) as error:
+        print(f"cityhub: {error}", file=sys.stderr)
+    else:
+        return 0
+    return 1
+
+
+async def _backup(settings: Settings, file: Path) -> str:
+    data = Path(settings.data)
+    with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".cityhub-backup-") as folder:
+        parts = [Path(folder) / STORE]
+        if (data / HISTORY).is_file():
+            await asyncio.to_thread(_copy_history, data / HISTORY, Path(folder) / HISTORY)
+            parts.append(Path(folder) / HISTORY)
+        async with _portable(settings) as store:
+            summary = await write_backup(store, Path(folder) / STORE)
+        await asyncio.to_thread(_pack, parts, Path(folder) / "whole", file)
+    return f"{file}: {_told(summary)}"
+
+
+async def _restore(settings: Settings, file: Path, replace: bool) -> str:
+    data = Path(settings.data)
+    with claim(data), tempfile.TemporaryDirectory(dir=data, prefix=".cityhub-restore-") as name:
+        folder = Path(name)
+        await asyncio.to_thread(_unpack, file, folder)
+        if settings.store.startswith("postgres"):
+            summary = await _fill_postgres(settings.store, folder / STORE, replace)
+        else:
+            store = await open_sqlite(data, SystemClock())
+            try:
+                summary = await restore(folder / STORE, store, replace)
+            finally:
+                await store.close()
+        for left in (HISTORY, f"{HISTORY}-wal", f"{HISTORY}-shm"):
+            (data / left).unlink(missing_ok=True)
+        if (folder / HISTORY).is_file():
+            os.replace(folder / HISTORY, data / HISTORY)
+    return f"restored: {_told(summary)}"
+
+
+async def _fill_postgres(url: str, file: Path, replace: bool) -> Summary:
+    # Imported here, as the driver is an extra that the embedded hub does without.
+    from cityhub.storage.postgres import open_postgres
+
+    store = await open_postgres(url, SystemClock())
+    try:
+        return await restore(file, store, replace)
+    finally:
+        await store.close()
+
+
+class _File:
+    """A SQLite store that is only read; the hub that owns it may be running."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def snapshot(self) -> AbstractAsyncContextManager[SqliteSnapshot]:
+        """What the file holds now."""
+        return sqlite_snapshot(str(self._path), to_text(SystemClock().now()))
+
+
+@asynccontextmanager
+async def _portable(settings: Settings) -> AsyncIterator[Any]:
+    if settings.store.startswith("postgres"):
+        from cityhub.storage.postgres import open_postgres
+
+        store = await open_postgres(settings.store, SystemClock())
+        try:
+            yield store
+        finally:
+            await store.close()
+        return
+    path = Path(settings.data) / DATABASE
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no store at {path}; --data names the hub's data folder")
+    yield _File(path)
+
+
+def _copy_history(source: Path, target: Path) -> None:
+    """A consistent copy of the history while it is written to."""
+    with apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY) as reading, apsw.Connection(str(target)) as writing:
+        reading.set_busy_timeout(10_000)
+        with writing.backup("main", reading, "main") as copying:
+            while not copying.done:
+                copying.step(PAGES)
+    reading.close()
+    writing.close()
+
+
+def _pack(parts: list[Path], whole: Path, file: Path) -> None:
+    with tarfile.open(whole, "w") as tar:
+        for part in parts:
+            tar.add(part, part.name)
+    with open(whole, "rb") as written:
+        os.fsync(written.fileno())
+    os.replace(whole, file)
+
+
+def _unpack(file: Path, folder: Path) -> None:
+    """Takes the two known members out of the file, and nothing else."""
+    with tarfile.open(file) as tar:
+        names = {member.name: member for member in tar if member.isreg()}
+        if STORE not in names:
+            raise tarfile.TarError(f"{file} is no backup of a hub: it has no {STORE}")
+        for name in (STORE, HISTORY):
+            content = tar.extractfile(names[name]) if name in names else None
+            if content is not None:
+                with open(folder / name, "wb") as target:
+                    shutil.copyfileobj(content, target)
+
+
+def _told(summary: Summary) -> str:
+    return (
+        f"{summary.entities:,} entities, {summary.records:,} records, {summary.changes:,} journal entries "
+        f"at journal position {summary.state.position:,} ({summary.state.at})"
+    )
