@@ -13,8 +13,8 @@ from cityhub.hub import Hub, build
 from cityhub.settings import Settings
 from cityhub.web.http import Route
 
-PUBLIC = {"/", "/pages/{name}", "/health", "/ready"}
-"""What anybody may see: the pages' files, which hold no data, and whether the hub lives."""
+PUBLIC = {"/", "/pages/{name}", "/health", "/ready", "/api/openapi.json"}
+"""What anybody may see: the pages' files and the description of the doors, which hold no data, and whether the hub lives."""
 STRANGERS = [
     ("192.0.2.1", {"Host": "localhost"}),
     ("127.0.0.1", {"Host": "hub.example"}),

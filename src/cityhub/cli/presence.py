@@ -11,10 +11,13 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
-FILE = "hub.lock"
+FILE: Final = "hub.lock"
+DATABASE: Final = "hub.sqlite"
+"""The embedded store in a data folder."""
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -87,7 +90,7 @@ def find(data: Path) -> Running | None:
 
 def begun(data: Path) -> bool:
     """Whether a hub with an embedded store has ever begun in the folder."""
-    return (data / "hub.sqlite").exists()
+    return (data / DATABASE).exists()
 
 
 def _content(data: Path) -> Running:
