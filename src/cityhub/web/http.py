@@ -38,8 +38,8 @@ class Request:
     """
 
     __slots__ = (
-        "_query", "answer_headers", "body", "disconnected", "headers", "method", "parameters", "path", "peer", "principal",
-        "query_string", "tenant", "trace",
+        "_query", "answer_headers", "body", "headers", "method", "parameters", "path", "peer", "principal", "query_string", "tenant",
+        "trace",
     )
 
     def __init__(self, method: str, path: str, query_string: str, headers: dict[str, str], body: bytes) -> None:
@@ -54,7 +54,6 @@ class Request:
         self.peer = ""
         self.answer_headers: list[tuple[str, str]] = []
         self.tenant: str | None = None
-        self.disconnected: Callable[[], Awaitable[None]] | None = None
         self._query: dict[str, str] | None = None
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -139,16 +140,22 @@ def bind(settings: Settings) -> socket.socket:
     """A socket at the settings' address; it takes connections only when `serve` is ready for them.
 
     Raises:
-        OSError: The address is taken, or is not one of this machine.
+        RuntimeError: The address is taken, or is not one of this machine; says which.
     """
-    family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise RuntimeError(f"'host' is '{settings.host}': right would be an address of this machine ({error.strerror})") from None
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        if error.errno == errno.EADDRINUSE:
+            taken = f"Port {settings.port} of {settings.host} is taken by another program: --port names another, 0 takes a free one"
+            raise RuntimeError(taken) from None
+        raise RuntimeError(f"It cannot listen on port {settings.port} of {settings.host}: {error.strerror}") from None
     listener.setblocking(False)
     return listener
 
