@@ -171,8 +171,6 @@ class Hub:
     async def _flows(self) -> list[Flow]:
         feeds = self.district.feeds if self.district else []
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
-        behind = self.journal.last() - self.recorder.position
-        lines.append(Flow("journal", "attribute instances", "history", f"{behind} changes behind"))
         lines += [Flow("journal", what, receiver, state) for what, receiver, state in self.notifier.overview()[:MAX_FLOWS]]
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
 
