@@ -206,7 +206,9 @@ class Hub:
             self._tasks.append(asyncio.create_task(self.registrations.follow(self.journal)))
         await self.notifier.start()
         if self.district is not None and self.settings.feeds:
-            self._feeds = await start_feeds(self.url, self.district.folder)
+            self._feeds = await start_feeds(
+                self.url, self.district.folder, log_format=self.settings.log_format, log_level=self.settings.log_level
+            )
 
     async def stop(self) -> None:
         """Stops the background work and closes the store."""
