@@ -35,11 +35,17 @@ _BODY_METHODS = frozenset(("POST", "PATCH", "PUT"))
 
 
 class _AsWritten(bytes):
-    """A header name that uvicorn does not put into small letters."""
+    """A header name that uvicorn does not put into small letters; it equals the name however that is written."""
 
     def lower(self) -> bytes:
         """Itself."""
         return self
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, bytes) and bytes.lower(self) == bytes.lower(other)
+
+    def __hash__(self) -> int:
+        return hash(bytes.lower(self))
 
 
 _LOCATION: Final = _AsWritten(b"Location")

@@ -34,3 +34,9 @@ async def open_hub(data: Path, clock: MovedClock | None = None) -> AsyncIterator
             yield hub, client
     finally:
         await hub.stop()
+
+
+def location(response: httpx.Response) -> str:
+    """The path below /ngsi-ld/v1 of what was created. The hub spells the header as the standards do, whatever the client wants."""
+    [place] = [value.decode() for name, value in response.headers.raw if bytes(name).lower() == b"location"]
+    return place.removeprefix("/ngsi-ld/v1")

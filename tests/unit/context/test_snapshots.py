@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from cityhub.context import snapshots
-from tests.unit.context.hub_client import MovedClock, open_hub
+from tests.unit.context.hub_client import MovedClock, location, open_hub
 
 QUERIES = {"type": "Snapshot", "snapshotQueries": [{"type": "Query", "entities": [{"type": "Vehicle"}], "q": "speed>15"}]}
 
@@ -27,7 +27,7 @@ async def made(client, document=QUERIES, path="/snapshots", headers=None):
     """The status of a new snapshot once it is filled."""
     response = await client.post(path, json=document, headers=headers)
     assert response.status_code == 201, response.text
-    return await filled(client, response.headers["location"].removeprefix("/ngsi-ld/v1"), headers)
+    return await filled(client, location(response), headers)
 
 
 async def filled(client, place, headers=None):
@@ -132,7 +132,7 @@ async def test_filling_goes_on_after_a_restart(tmp_path):
     async with open_hub(tmp_path) as (hub, client):
         await client.post("/entities", json={"id": "urn:v:1", "type": "Vehicle", "speed": {"type": "Property", "value": 50}})
         hub.snapshots._begin = lambda tenant, record: None
-        place = (await client.post("/snapshots", json=QUERIES)).headers["location"].removeprefix("/ngsi-ld/v1")
+        place = location(await client.post("/snapshots", json=QUERIES))
         assert (await client.get(place)).json()["snapshotStatus"] == "preparing"
         assert (await client.get("/entities", headers={"NGSILD-Snapshot": place.rpartition("/")[2]})).status_code == 409
     async with open_hub(tmp_path) as (_, client):
