@@ -128,7 +128,7 @@ class Hub:
 
     def _routes(self) -> list[Route]:
         store: Store = self.store
-        temporal = TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store)
+        temporal = TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store, self.maps)
         routes = [
             *EntityApi(self.operations, self.contexts, store, self.maps, Past(self.history, self.recorder, self.clock)).routes(),
             *BatchApi(self.operations, self.contexts, store).routes(),
@@ -171,8 +171,6 @@ class Hub:
     async def _flows(self) -> list[Flow]:
         feeds = self.district.feeds if self.district else []
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
-        behind = self.journal.last() - self.recorder.position
-        lines.append(Flow("journal", "attribute instances", "history", f"{behind} changes behind"))
         lines += [Flow("journal", what, receiver, state) for what, receiver, state in self.notifier.overview()[:MAX_FLOWS]]
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
 
@@ -208,7 +206,9 @@ class Hub:
             self._tasks.append(asyncio.create_task(self.registrations.follow(self.journal)))
         await self.notifier.start()
         if self.district is not None and self.settings.feeds:
-            self._feeds = await start_feeds(self.url, self.district.folder)
+            self._feeds = await start_feeds(
+                self.url, self.district.folder, log_format=self.settings.log_format, log_level=self.settings.log_level
+            )
 
     async def stop(self) -> None:
         """Stops the background work and closes the store."""

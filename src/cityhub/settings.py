@@ -231,7 +231,13 @@ def convert(field: Field, raw: Any) -> Any:
         return msgspec.convert(raw, field.type, strict=not isinstance(raw, str), dec_hook=_path)
     except msgspec.ValidationError as error:
         right = re.sub(r"^Expected |, got .*$| - at .*$", "", str(error))
-        raise ValueError(field.right or right) from None
+        raise ValueError(field.right or _in_words(right)) from None
+
+
+def _in_words(right: str) -> str:
+    for written, words in (("`int`", "a whole number"), ("`float`", "a number"), ("`bool`", "true or false"), ("`str`", "a text")):
+        right = right.replace(written, words)
+    return right.replace(">=", "of at least").replace("<=", "of at most")
 
 
 def _path(kind: Any, raw: Any) -> Any:

@@ -157,5 +157,5 @@ def test_empty_hub_says_what_would_be_here(page: Any, tmp_path: Path) -> None:
         page.goto(hub.url)
         page.wait_for_selector("#link[data-state=live]")
         assert "--district" in page.text_content("#map-state")
-        assert "数据源" in page.text_content("#rows")
+        assert "数据流" in page.text_content("#rows")
         assert "--no-feeds" in page.text_content("#feeds")

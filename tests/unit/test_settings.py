@@ -41,9 +41,9 @@ def test_file_named_by_the_environment(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "raw", "right"),
     [
-        ("port", "70000", "`int` <= 65535"),
-        ("port", "x", "`int`"),
-        ("feeds", "perhaps", "`bool`"),
+        ("port", "70000", "a whole number of at most 65535"),
+        ("port", "x", "a whole number"),
+        ("feeds", "perhaps", "true or false"),
         ("store", "mysql://x/y", "'sqlite' or 'postgresql://user:password@host:port/database'"),
         ("log_format", "xml", "'auto', 'json' or 'text'"),
         ("outbound_allow", "ok.local, not ok", "hosts and networks such as"),

@@ -14,15 +14,15 @@ import shutil
 import sys
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 
-from cityhub.cli.presence import Taken, claim
-from cityhub.model.errors import CityHubError
+from cityhub.cli.connection import command
+from cityhub.cli.presence import DATABASE, claim
 from cityhub.model.time import SystemClock, to_text
 from cityhub.settings import Settings
 from cityhub.storage.backup import Summary, restore
@@ -32,7 +32,6 @@ from cityhub.storage.sqlite_portable import SqliteSnapshot, sqlite_snapshot
 
 STORE: Final = "store.ndjson.gz"
 HISTORY: Final = "history.sqlite"
-DATABASE: Final = "hub.sqlite"
 PAGES: Final = 2_000
 """Pages of the history copied at a time, so that its writer goes on between."""
 
@@ -47,20 +46,22 @@ def restore_from(settings: Settings, file: Path, replace: bool) -> int:
     return _run(lambda: _restore(settings, file, replace))
 
 
-def _run(work: Any) -> int:
-    try:
-        print(asyncio.run(work()))
-    except CityHubError as error:
-        print(f"cityhub: {error.detail}", file=sys.stderr)
-    except (OSError, RuntimeError, Taken, tarfile.TarError, apsw.Error) as error:
-        print(f"cityhub: {error}", file=sys.stderr)
-    else:
+def _run(work: Callable[[], Awaitable[str]]) -> int:
+    async def told() -> int:
+        print(await work())
         return 0
-    return 1
+
+    try:
+        return command(told)
+    except (tarfile.TarError, apsw.Error) as error:
+        print(f"cityhub: {error}", file=sys.stderr)
+        return 1
 
 
 async def _backup(settings: Settings, file: Path) -> str:
     data = Path(settings.data)
+    if not file.absolute().parent.is_dir():
+        raise RuntimeError(f"The backup would be {file}: right would be a file in a folder that exists")
     with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".cityhub-backup-") as folder:
         parts = [Path(folder) / STORE]
         if (data / HISTORY).is_file():
@@ -127,7 +128,7 @@ async def _portable(settings: Settings) -> AsyncIterator[Any]:
         return
     path = Path(settings.data) / DATABASE
     if not path.is_file():
-        raise FileNotFoundError(f"There is no store at {path}; --data names the hub's data folder")
+        raise RuntimeError(f"'data' is '{settings.data}', where no hub has been yet: right would be the folder of one (--data)")
     yield _File(path)
 
 
@@ -153,6 +154,8 @@ def _pack(parts: list[Path], whole: Path, file: Path) -> None:
 
 def _unpack(file: Path, folder: Path) -> None:
     """Takes the two known members out of the file, and nothing else."""
+    if not tarfile.is_tarfile(file):
+        raise tarfile.TarError(f"{file} is no backup of a hub")
     with tarfile.open(file) as tar:
         names = {member.name: member for member in tar if member.isreg()}
         if STORE not in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ import httpx
 
 from cityhub.cli.connection import NoHub, connect, failure
 from cityhub.cli.journey import print_table
-from cityhub.cli.presence import Taken, find
+from cityhub.cli.presence import Taken, begun, find
 from cityhub.settings import FIELDS, Settings, SettingsRead, shown
 
 FREE_BYTES: Final = 1_000_000_000
@@ -35,6 +36,8 @@ def check(read: SettingsRead) -> int:
 def _space(settings: Settings) -> list[str]:
     folder = Path(settings.data).absolute()
     there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        return [f"'data' is '{settings.data}': right would be a folder that this user may make and write to; {there} is not"]
     free = shutil.disk_usage(there).free
     print(f"free space: {free / 1e9:,.1f} GB at {there}" + ("" if there == folder else f" ({folder} will be made)"))
     if free >= FREE_BYTES:
@@ -45,7 +48,7 @@ def _space(settings: Settings) -> list[str]:
 async def _state(settings: Settings) -> list[str]:
     running = find(Path(settings.data))
     print(f"hub: runs as process {running.pid} at {running.url}" if running else "hub: does not run")
-    if running is None and settings.store == "sqlite" and not Path(settings.data).exists():
+    if running is None and settings.store == "sqlite" and not begun(settings.data):
         print("store: none yet; the first start makes it")
         return []
     try:

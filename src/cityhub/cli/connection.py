@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from cityhub.cli.presence import Taken, claim, find
+from cityhub.cli.presence import Taken, begun, claim, find
 from cityhub.model.errors import CityHubError
 from cityhub.settings import Settings
 
@@ -24,7 +24,7 @@ class NoHub(Exception):
 
 @contextlib.asynccontextmanager
 async def connect(
-    settings: Settings, url: str | None, tenant: str = "", headers: dict[str, str] | None = None
+    settings: Settings, url: str | None, tenant: str = "", headers: dict[str, str] | None = None, *, begin: bool = False
 ) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client for a hub.
 
@@ -34,9 +34,10 @@ async def connect(
             block runs: it reads and writes the store directly, and what has to follow (notifications) follows when the hub runs again.
         tenant: For every request; "" is the default tenant.
         headers: For every request.
+        begin: Whether a hub that was never started is begun here; a question to one is a slip in the folder's name.
 
     Raises:
-        NoHub: The process that has the data folder does not answer yet.
+        NoHub: The process that has the data folder does not answer yet, or there is nothing in the folder to ask.
     """
     headers = {"Accept": "application/json", **(headers or {}), **({"NGSILD-Tenant": tenant} if tenant else {})}
     running = None if url else find(settings.data)
@@ -47,6 +48,8 @@ async def connect(
         async with httpx.AsyncClient(base_url=address, headers=headers, timeout=TIMEOUT_S, trust_env=False) as client:
             yield client
         return
+    if settings.store == "sqlite" and not begin and not begun(settings.data):
+        raise NoHub(f"'data' is '{settings.data}', where no hub has been yet: right would be the folder of one (--data), or its --url")
     async with _built_here(settings) as application:
         transport = httpx.ASGITransport(application, client=("127.0.0.1", 1), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
@@ -93,8 +96,10 @@ def command(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Runs a command's work; what keeps it from its end is told in one line and becomes exit code 1."""
     try:
         return asyncio.run(work())
-    except (Failed, NoHub, Taken, OSError, RuntimeError) as error:
+    except (Failed, NoHub, Taken, RuntimeError) as error:
         print(f"cityhub: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"cityhub: {error.filename}: {error.strerror}" if error.filename else f"cityhub: {error}", file=sys.stderr)
     except httpx.HTTPError as error:
         print(f"cityhub: The hub does not answer: {type(error).__name__} {error}".rstrip(), file=sys.stderr)
     except CityHubError as error:

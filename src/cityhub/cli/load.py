@@ -31,7 +31,7 @@ def load(read: SettingsRead, files: list[str], url: str | None, tenant: str, con
     """Loads the files one after the other; returns 0, or 1 when an item was refused."""
 
     async def work() -> int:
-        async with connect(read.settings, url, tenant) as client:
+        async with connect(read.settings, url, tenant, begin=True) as client:
             loads = [await Load(client, name, context, update).run() for name in files]
         return 0 if all(loads) else 1
 

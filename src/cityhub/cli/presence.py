@@ -11,10 +11,13 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
-FILE = "hub.lock"
+FILE: Final = "hub.lock"
+DATABASE: Final = "hub.sqlite"
+"""The embedded store in a data folder."""
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -52,10 +55,13 @@ def claim(data: Path) -> Iterator[Claim]:
 
     Raises:
         Taken: Another process has it.
-        OSError: It cannot be made or written to.
+        RuntimeError: It cannot be made or written to; says why.
     """
-    data.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(data / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(data / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise RuntimeError(f"'data' is '{data}': right would be a folder that this user may make and write to ({error.strerror})") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -71,7 +77,7 @@ def find(data: Path) -> Running | None:
     """The process that has the data folder now; None when nobody has it."""
     try:
         descriptor = os.open(data / FILE, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -80,6 +86,11 @@ def find(data: Path) -> Running | None:
         return _content(data)
     finally:
         os.close(descriptor)
+
+
+def begun(data: Path) -> bool:
+    """Whether a hub with an embedded store has ever begun in the folder."""
+    return (data / DATABASE).exists()
 
 
 def _content(data: Path) -> Running:

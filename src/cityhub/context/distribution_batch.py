@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from cityhub.context.distribution_write import DistributedWrites, entity_path
+from cityhub.context.distribution_write import DistributedWrites
 from cityhub.context.entities import Call
 from cityhub.context.registered import Registration
 from cityhub.context.source_answer import MULTI_STATUS, Reply
@@ -176,8 +176,3 @@ def _outcome(results: list[Any]) -> Any:
         if isinstance(result, CityHubError):
             return result
     return True if any(result is True for result in results) else (results[0] if results else None)
-
-
-def whole_entity_path(id: str) -> str:
-    """The path of operations on one entity."""
-    return entity_path(id)

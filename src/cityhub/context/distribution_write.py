@@ -22,7 +22,7 @@ from cityhub.context.registrations import Registrations
 from cityhub.context.source_answer import MULTI_STATUS, Reply
 from cityhub.context.source_requests import Ask, SourceRequests
 from cityhub.model.entity import Attributes
-from cityhub.model.errors import CityHubError, Conflict, LoopDetected, PartlyDone, SourceFailed
+from cityhub.model.errors import CityHubError, Conflict, PartlyDone, SourceFailed
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.selector import TypeSelection
 from cityhub.model.ports import Store
@@ -220,8 +220,3 @@ def type_text(selection: TypeSelection, terms: TermMap) -> str:
 def type_parameter(selection: TypeSelection | None, terms: TermMap, params: dict[str, str]) -> dict[str, str]:
     """Parameters with the type selection of a call, if it has one."""
     return params if selection is None else {**params, "type": type_text(selection, terms)}
-
-
-def is_loop(error: CityHubError | None) -> bool:
-    """Whether a part failed because it went round in a circle."""
-    return isinstance(error, LoopDetected)

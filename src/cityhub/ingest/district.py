@@ -139,9 +139,3 @@ def read_entities(path: Path) -> list[dict[str, Any]]:
 def digest_of(path: Path) -> str:
     """SHA-256 of a file's content, hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def name_in(entity: dict[str, Any], language: str) -> str:
-    """An entity's name in a language; its id when it has none."""
-    name = entity.get("name", {}).get("languageMap", {}).get(language)
-    return str(name or entity["id"])

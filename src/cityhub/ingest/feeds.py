@@ -80,7 +80,14 @@ class Feeds:
 
 
 async def start_feeds(
-    url: str, district: Path, *, speed: float = 1.0, seed: int = 1, load_only: bool = False
+    url: str,
+    district: Path,
+    *,
+    speed: float = 1.0,
+    seed: int = 1,
+    load_only: bool = False,
+    log_format: str = "auto",
+    log_level: str = "info",
 ) -> Feeds:
     """Starts the feeds of a district in a process of their own.
 
@@ -90,13 +97,15 @@ async def start_feeds(
         speed: Simulated seconds per second.
         seed: Of all chance.
         load_only: Only load the district's entities and recorded figures; nothing is simulated.
+        log_format: Form of the process' log, as in the settings.
+        log_level: The least severe message of it.
 
     Returns:
         The running feeds; call `stop()` when the hub ends. Should the hub die, the process ends by itself.
     """
     command = [
         sys.executable, "-m", "cityhub.ingest.player", "--url", url, "--district", str(district),
-        "--speed", str(speed), "--seed", str(seed), "--with-parent",
+        "--speed", str(speed), "--seed", str(seed), "--with-parent", "--log-format", log_format, "--log-level", log_level,
     ]
     if load_only:
         command.append("--load-only")

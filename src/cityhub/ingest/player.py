@@ -2,13 +2,14 @@
 
     python -m cityhub.ingest.player --url http://127.0.0.1:8080 --district districts/qianjiang --speed 1 --seed 1
 
-It speaks plain NGSI-LD over HTTP and needs nothing else of the hub. One line of JSON on standard error tells of each
-event: loaded, away, back, refused. It ends at SIGTERM or SIGINT and, with --with-parent, when standard input closes.
+It speaks plain NGSI-LD over HTTP and needs nothing else of the hub. Its log goes where the hub's goes, in the same form.
+It ends at SIGTERM or SIGINT and, with --with-parent, when standard input closes.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -18,13 +19,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import orjson
-
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.live import LiveFeeds
 from cityhub.ingest.loading import load_district
 from cityhub.ingest.pace import Pace
 from cityhub.ingest.upsert import HubAway, HubClient, Rejected
+from cityhub.web.logging import configure
+
+log = logging.getLogger("cityhub.ingest")
 
 TICK_S = 1.0
 LIVE_PATIENCE_S = 5.0
@@ -35,6 +37,7 @@ LOAD_PATIENCE_S = 120.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the player until it is told to stop. Returns 0, or 1 when the district could not be read or loaded."""
     options = _options(arguments)
+    configure(options.log_format, options.log_level)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         client = HubClient(options.url, district.about.context_url, stop, seed=options.seed)
         return run(client, district, options, stop)
     except (OSError, ValueError) as error:
-        report("failed", reason=str(error))
+        log.error("the feeds failed: %s", error)
         return 1
 
 
@@ -55,9 +58,9 @@ def run(client: HubClient, district: District, options: argparse.Namespace, stop
         loaded = load_district(client, district, LOAD_PATIENCE_S)
     except HubAway as error:
         if not stop.is_set():
-            report("failed", reason=str(error))
+            log.error("the feeds failed: %s", error)
         return 0 if stop.is_set() else 1
-    report("loaded", files=list(loaded.files), entities=loaded.entities)
+    log.info("the district is loaded", extra={"changed_files": len(loaded.files), "entities": loaded.entities})
     report_rejected(loaded.rejected)
     if not options.load_only:
         pace = Pace(options.speed, options.start, lambda: datetime.now(UTC))
@@ -68,8 +71,8 @@ def run(client: HubClient, district: District, options: argparse.Namespace, stop
 
 def play(client: HubClient, feeds: LiveFeeds, pace: Pace, stop: threading.Event) -> None:
     """Sends what the feeds say, tick by tick, until `stop`. While the hub is away readings are dropped, not kept."""
-    report("playing", sensors=feeds.sensor_count)
-    away_since: str | None = None
+    log.info("the feeds play", extra={"sensors": feeds.sensor_count})
+    away_since: datetime | None = None
     refused: set[str] = set()
     due = time.monotonic()
     while not stop.is_set():
@@ -78,12 +81,12 @@ def play(client: HubClient, feeds: LiveFeeds, pace: Pace, stop: threading.Event)
             rejected = client.upsert(entities, LIVE_PATIENCE_S)
         except HubAway as error:
             if away_since is None:
-                away_since = _now_text()
-                report("away", reason=str(error))
+                away_since = datetime.now(UTC)
+                log.warning("the hub is away, readings are dropped: %s", error)
             feeds.forget()
         else:
             if away_since is not None:
-                report("back", awaySince=away_since)
+                log.info("the hub is back", extra={"away_since": away_since.isoformat(timespec="seconds")})
                 away_since = None
             report_rejected([item for item in rejected if item.id not in refused])
             refused.update(item.id for item in rejected)
@@ -91,22 +94,11 @@ def play(client: HubClient, feeds: LiveFeeds, pace: Pace, stop: threading.Event)
         stop.wait(max(0.0, due - time.monotonic()))
 
 
-def report(event: str, **members: object) -> None:
-    """Writes one line of JSON to standard error."""
-    line = {"at": _now_text(), "room": "ingest", "event": event, **members}
-    sys.stderr.buffer.write(orjson.dumps(line) + b"\n")
-    sys.stderr.flush()
-
-
 def report_rejected(rejected: Sequence[Rejected]) -> None:
     """Tells which entities the hub refused: the first five, and how many."""
     if rejected:
-        first = [{"id": item.id, "reason": item.reason} for item in rejected[:5]]
-        report("refused", count=len(rejected), first=first)
-
-
-def _now_text() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        first = "; ".join(f"{item.id}: {item.reason}" for item in rejected[:5])
+        log.warning("the hub refused %d entities: %s", len(rejected), first)
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:
@@ -130,6 +122,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--start", type=_moment, help="first simulated moment; default: now, or a day ago at a speed above 1")
     parser.add_argument("--seed", type=int, default=1, help="seed of all chance (default 1)")
     parser.add_argument("--load-only", action="store_true", help="load the district and its recorded figures, then end")
+    parser.add_argument("--log-format", choices=("auto", "json", "text"), default="auto", help="form of the log (default auto)")
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info", help="least severe message (info)")
     parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
     return parser.parse_args(arguments)
 

@@ -12,8 +12,6 @@ TERMS: Final = "https://cityhub.example/terms/"
 
 FEED: Final = f"{TERMS}Feed"
 """Type of an entity that describes one feed: what it plays, how often, and when it last did."""
-DATASET: Final = "http://www.w3.org/ns/dcat#Dataset"
-"""Type of an entity that describes one file of the district: source, licence, digest of what was loaded."""
 
 NAME: Final = "https://smartdatamodels.org/name"
 SIMULATED: Final = f"{TERMS}simulated"
@@ -23,4 +21,3 @@ PROVENANCE: Final = "http://purl.org/dc/terms/provenance"
 STATE: Final = f"{TERMS}state"
 UPDATE_PERIOD: Final = f"{TERMS}updatePeriod"
 ITEM_COUNT: Final = f"{TERMS}itemCount"
-DIGEST: Final = f"{TERMS}digest"

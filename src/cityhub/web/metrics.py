@@ -127,4 +127,3 @@ class Metrics:
             into.buckets = [a + b for a, b in zip(into.buckets, times.buckets, strict=True)]
             into.total_s += times.total_s
         return together
-

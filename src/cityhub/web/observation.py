@@ -56,7 +56,7 @@ class Observation:
         watch("cityhub_journal_position", "Newest position of the journal.", (), _single(lambda: float(journal.last())))
         watch("cityhub_journal_reader_lag", "Changes that a reader has not dealt with.", ("reader",), self._lags)
         watch("cityhub_store_waiting_writes", "Writes that wait for the store.", (), _single(queue))
-        watch("cityhub_store_bytes", "Size of the store's files in the data folder.", (), _single(self._store_bytes))
+        watch("cityhub_store_bytes", "Size of the files of store and history in the data folder.", (), _single(self._store_bytes))
         watch("cityhub_free_bytes", "Free space in the data folder.", (), _single(self._free_bytes))
         watch("cityhub_info", "The hub's version.", ("version",), _constant({(version,): 1.0}))
 
@@ -87,7 +87,7 @@ class Observation:
         return {(name,): float(reader["lag"]) for name, reader in positions["readers"].items()}
 
     def _store_bytes(self) -> float:
-        return float(sum(file.stat().st_size for file in self._data.glob("hub.sqlite*")))
+        return float(sum(file.stat().st_size for file in self._data.glob("*.sqlite*")))
 
     def _free_bytes(self) -> float:
         return float(shutil.disk_usage(self._data).free)

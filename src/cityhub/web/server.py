@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -97,31 +98,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-class _AsWritten(bytes):
-    """A header name that uvicorn does not put into small letters."""
-
-    def lower(self) -> bytes:
-        """Itself."""
-        return self
-
-
-_LOCATION: Final = _AsWritten(b"Location")
-
-
-def spelled(application: Any) -> Any:
-    """The application with "Location" spelled as the standards write it: some clients look for nothing else."""
-
-    async def spell(scope: Any, receive: Any, send: Any) -> None:
-        async def send_spelled(message: Any) -> None:
-            if message.get("status") == 201:
-                message["headers"] = [(_LOCATION if name.lower() == b"location" else name, value) for name, value in message["headers"]]
-            await send(message)
-
-        await application(scope, receive, send_spelled)
-
-    return spell
-
-
 class Server(uvicorn.Server):
     """Uvicorn that tells when it is ready, and leaves signals to `serve`."""
 
@@ -164,16 +140,22 @@ def bind(settings: Settings) -> socket.socket:
     """A socket at the settings' address; it takes connections only when `serve` is ready for them.
 
     Raises:
-        OSError: The address is taken, or is not one of this machine.
+        RuntimeError: The address is taken, or is not one of this machine; says which.
     """
-    family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise RuntimeError(f"'host' is '{settings.host}': right would be an address of this machine ({error.strerror})") from None
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        if error.errno == errno.EADDRINUSE:
+            taken = f"Port {settings.port} of {settings.host} is taken by another program: --port names another, 0 takes a free one"
+            raise RuntimeError(taken) from None
+        raise RuntimeError(f"It cannot listen on port {settings.port} of {settings.host}: {error.strerror}") from None
     listener.setblocking(False)
     return listener
 
@@ -196,7 +178,7 @@ async def serve(
     """
     protocol = type("Protocol", (GuardedProtocol,), {"arrival_timeout_s": settings.request_timeout_s})
     config = uvicorn.Config(
-        spelled(application),
+        application,
         http=protocol,
         ws="none",
         lifespan="off",

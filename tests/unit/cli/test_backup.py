@@ -57,6 +57,6 @@ def test_a_hub_that_is_not_empty_is_kept(saved: Path, tmp_path: Path) -> None:
 def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.tar").write_bytes(b"no tar at all")
     refused = cityhub("restore", "--data", tmp_path / "two", tmp_path / "x.tar")
-    assert (refused.returncode, refused.stdout, refused.stderr.startswith("cityhub: ")) == (1, "", True)
+    assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", f"cityhub: {tmp_path / 'x.tar'} is no backup of a hub\n")
     absent = cityhub("backup", "--data", tmp_path / "nothing", tmp_path / "y.tar")
-    assert (absent.returncode, "There is no store" in absent.stderr, (tmp_path / "y.tar").exists()) == (1, True, False)
+    assert (absent.returncode, "where no hub has been yet" in absent.stderr, (tmp_path / "y.tar").exists()) == (1, True, False)

@@ -180,7 +180,36 @@ def test_dev_refuses_other_addresses(tmp_path: Path, host: str, capfd: pytest.Ca
 def test_an_address_that_is_taken(running: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code, _, err = call(capfd, "run", "--port", running.rpartition(":")[2], "--data", str(tmp_path))
     assert code == 1
-    assert "in use" in err
+    assert "of 127.0.0.1 is taken by another program" in err
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_data_that_is_no_folder(tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    for command in (("run", *DEV), ("load", "-")):
+        code, _, err = call(capfd, *command, "--data", str(tmp_path / name))
+        assert code == 1
+        assert f"'data' is '{tmp_path / name}': right would be a folder" in err
+        assert "Errno" not in err
+    code, out, _ = call(capfd, "check", "--data", str(tmp_path / name))
+    assert code == 1
+    assert "right would be a folder" in out
+
+
+def test_questions_to_a_folder_without_a_hub_make_none(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for command in (("query",), ("trace", "urn:a:1"), ("flow",)):
+        code, out, err = call(capfd, *command, "--data", str(tmp_path / "slip"))
+        assert (code, out) == (1, "")
+        assert "where no hub has been yet" in err
+    assert not (tmp_path / "slip").exists()
+
+
+@pytest.mark.parametrize(
+    ("port", "right"), [("99999", "a whole number of at most 65535"), ("-1", "a whole number of at least 0"), ("x", "a whole number")]
+)
+def test_a_number_that_is_none(port: str, right: str, capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capfd, "run", f"--port={port}")
+    assert (code, err) == (2, f"cityhub: 'port' is '{port}' (from --port): right would be {right}\n")
 
 
 def test_ordinary_run_prints_the_address_for_people(tmp_path: Path) -> None:

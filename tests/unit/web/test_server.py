@@ -142,5 +142,5 @@ async def test_stop_lets_running_requests_finish_and_tells_first() -> None:
 def test_an_address_that_is_taken_is_an_error() -> None:
     with contextlib.closing(bind(SETTINGS)) as first:
         first.listen()
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(RuntimeError, match=f"Port {first.getsockname()[1]} of 127.0.0.1 is taken"):
             bind(Settings(port=first.getsockname()[1]))

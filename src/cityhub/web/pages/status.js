@@ -5,7 +5,7 @@ import { isLate, numberText, secondsSince, setHubTime, setTimeZone, timeText } f
 import { fetchJson, Live } from "./live.js";
 import { DistrictMap } from "./map.js";
 import { flash, ReadingTable } from "./table.js";
-import { currentLanguage, inLanguage, loadWords, setLanguage, translatePage, word } from "./words.js";
+import { currentLanguage, hasWord, inLanguage, loadWords, setLanguage, translatePage, word } from "./words.js";
 
 const STATUS_EVERY_MS = 3000;
 const RETRY_AFTER_S = 5;
@@ -111,9 +111,14 @@ function showStatus() {
   $("build").textContent = word("build", { version: status.version, store: status.store, started: timeText(status.startedAt) });
   showFeeds();
   const readers = status.journal.readers.map((reader) => [
-    { text: reader.name }, { text: numberText(reader.position), className: "number" }, { text: numberText(reader.lag), className: "number" },
+    { text: readerName(reader.name) }, { text: numberText(reader.position), className: "number" }, { text: numberText(reader.lag), className: "number" },
   ]);
   fillBody($("readers"), readers, word("readers.empty"), 3);
+}
+
+function readerName(name) {
+  const key = `reader.${name}`;
+  return hasWord(key) ? word(key) : name;
 }
 
 // A feed as it is now: its age goes on while the hub is away.

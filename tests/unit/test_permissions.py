@@ -1,0 +1,61 @@
+"""Every door of the built hub, as nobody: only the short list of public ones opens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cityhub.hub import Hub, build
+from cityhub.settings import Settings
+from cityhub.web.http import Route
+
+PUBLIC = {"/", "/pages/{name}", "/health", "/ready", "/api/openapi.json"}
+"""What anybody may see: the pages' files and the description of the doors, which hold no data, and whether the hub lives."""
+STRANGERS = [
+    ("192.0.2.1", {"Host": "localhost"}),
+    ("127.0.0.1", {"Host": "hub.example"}),
+    ("127.0.0.1", {"Host": "localhost", "Origin": "https://page.example"}),
+    ("127.0.0.1", {"Host": "localhost", "X-Forwarded-For": "192.0.2.1"}),
+]
+
+
+@pytest.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
+    made = await build(Settings(data=tmp_path, feeds=False))
+    yield made
+    await made.stop()
+
+
+async def knock(hub: Hub, route: Route, peer: str, headers: dict[str, str]) -> int:
+    """The status that the door gives to a caller who sends a body that may be read."""
+    path = re.sub(r"\{[^}]*\}", "urn:ngsi-ld:Nothing:1", route.path)
+    transport = httpx.ASGITransport(hub.application, client=(peer, 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
+        body = {} if route.method in ("GET", "HEAD", "DELETE") else {"content": b"{}"}
+        return (await client.request(route.method, path, **body)).status_code  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("peer", "headers"), STRANGERS, ids=["another machine", "another name", "another page", "a proxy"])
+async def test_a_stranger_passes_the_public_doors_only(hub: Hub, peer: str, headers: dict[str, str]) -> None:
+    answers = {(route.method, route.path): await knock(hub, route, peer, headers) for route in hub.application.router.routes}
+    assert {door for door, status in answers.items() if status != 401} == {("GET", path) for path in PUBLIC}
+    for door in (("GET", "/metrics"), ("GET", "/api/status"), ("GET", "/api/stream"), ("GET", "/api/hub/flow")):
+        assert answers[door] == 401, door  # it is there, and shut
+
+
+async def test_every_permission_is_named_by_subject_and_deed(hub: Hub) -> None:
+    for route in hub.application.router.routes:
+        named = re.fullmatch(r"[a-z]+(-[a-z]+)*\.[a-z]+", route.permission)
+        assert named if route.path not in PUBLIC else route.permission == "public", f"{route.method} {route.path}: '{route.permission}'"
+
+
+async def test_the_local_user_is_let_in(hub: Hub) -> None:
+    """So that the refusals above are about who asks."""
+    answers = {route.path: await knock(hub, route, "127.0.0.1", {}) for route in hub.application.router.routes if route.path in (
+        "/metrics", "/api/status", "/api/hub/flow", "/api/hub/journal", "/ngsi-ld/v1/types")}  # fmt: skip
+    assert set(answers.values()) == {200}
+    assert len(answers) == 5
