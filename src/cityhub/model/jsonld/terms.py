@@ -21,7 +21,6 @@ from cityhub.model.errors import BadRequestData
 from cityhub.model.jsonld.core import CORE_NAMES, CORE_TERMS, CORE_URL, is_core_url
 from cityhub.model.jsonld.definitions import CORE_PREFIXES, Definitions, UncommonError
 from cityhub.model.jsonld.names import check_name, is_absolute
-from cityhub.model.jsonld.processor import process
 from cityhub.model.jsonld.sources import Loader, no_documents
 from cityhub.model.jsonld.values import rename
 
@@ -218,6 +217,9 @@ def term_map(context: Any, load: Loader | Mapping[str, Any] = no_documents) -> T
         definitions.add(source)
         return TermMap(source, definitions.iris, definitions.prefixes)
     except UncommonError:
+        # Imported here: few @contexts need it, and the start of every hub would take a tenth longer.
+        from cityhub.model.jsonld.processor import process
+
         return TermMap(source, *process(source, loader))
     except RecursionError:
         raise BadRequestData("The definitions of the @context depend on each other over too many steps") from None
