@@ -128,7 +128,7 @@ class Hub:
 
     def _routes(self) -> list[Route]:
         store: Store = self.store
-        temporal = TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store)
+        temporal = TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store, self.maps)
         routes = [
             *EntityApi(self.operations, self.contexts, store, self.maps, Past(self.history, self.recorder, self.clock)).routes(),
             *BatchApi(self.operations, self.contexts, store).routes(),

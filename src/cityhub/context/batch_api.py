@@ -39,6 +39,8 @@ from cityhub.web.problem import problem_document
 from cityhub.web.views import is_local
 
 MAX_BATCH = 100_000
+MAX_CONTEXTS = 100
+"""So many @contexts of one batch are downloaded at most."""
 AT_ONCE = 200
 """So many items of a batch are read before other requests get their turn."""
 
@@ -142,6 +144,16 @@ class BatchApi:
             check_tenant(self._store.tenants(), tenant)
         return call_of(request, tenant, terms, is_local(query))
 
+    async def _look_ahead(self, items: list[Any], tenant: str) -> None:
+        """Gets all @contexts of the items at once, so that the times of those that cannot be had do not add up."""
+        named = [item["@context"] for item in items if isinstance(item, dict) and isinstance(item.get("@context"), str | list)]
+        distinct = {context if isinstance(context, str) else orjson.dumps(context): context for context in named}
+        unknown = [context for context in distinct.values() if self._contexts.known(context) is None]
+        if len(unknown) > MAX_CONTEXTS:
+            raise BadRequestData(f"The batch names {len(unknown)} different @contexts that are not known yet; {MAX_CONTEXTS} are the most")
+        # What fails here is remembered as failed, and fails again at once for each item that needs it.
+        await asyncio.gather(*(self._contexts.resolve(context, tenant) for context in unknown), return_exceptions=True)
+
     async def _read(
         self, request: Request, parse: Callable[[Any, TermMap], T], known_tenant: bool = True
     ) -> tuple[list[T], list[Failure], Call]:
@@ -151,6 +163,8 @@ class BatchApi:
         if media == LD_JSON and linked_context(request.headers.get("link", "")) is not None:
             raise BadRequestData("With application/ld+json each item has its '@context'; there must be no Link header")
         shared = await terms_of(request, self._contexts) if media == JSON else None
+        if shared is None:
+            await self._look_ahead(items, tenant_of(request))
         parsed: list[T] = []
         failures: list[Failure] = []
         terms = shared

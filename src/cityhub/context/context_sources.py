@@ -108,11 +108,11 @@ class ContextSources:
                 return self._of_copy(record, max(_seconds(record["expiresAt"]), now + 1))
             except (BadRequestData, ContextUnavailable) as error:
                 failure = error
-                self._note_failure(url, now, error)
+                self._note_failure(url, error)
         if record is None:
             raise type(failure)(failure.detail)
         log.warning("An outdated copy of %s is used: %s", url, failure.detail)
-        return self._of_copy(record, now + RETRY_S)
+        return self._of_copy(record, self._clock.now().timestamp() + RETRY_S)
 
     def _of_copy(self, record: Document, expires: float) -> Source:
         return Source(record["context"], self.usage_of(record, ""), expires)
@@ -123,10 +123,11 @@ class ContextSources:
         self._failed.pop(url, None)
         return record
 
-    def _note_failure(self, url: str, now: float, failure: CityHubError) -> None:
+    def _note_failure(self, url: str, failure: CityHubError) -> None:
         if len(self._failed) >= MAX_FAILED:
             self._failed.clear()
-        self._failed[url] = (now + FAILED_S, failure)
+        # From now, not from the beginning: a server that never answers takes as long as its failure is remembered.
+        self._failed[url] = (self._clock.now().timestamp() + FAILED_S, failure)
 
     def own_id(self, url: str) -> str | None:
         """The local id in a URL that has the form of ours, under whatever name of this host a client knows us."""

@@ -67,6 +67,7 @@ class Notifier:
         self._laggards = Laggards(journal, clock, self._subscribers, lambda: self.position)
         self._tasks: list[asyncio.Task[None]] = []
         self._saved = 0
+        self._started = ""
         self.position = 0
         self._handlers: dict[str, Handler] = {COLLECTION: self._subscription_changed}
         self._loads: list[Callable[[], Awaitable[None]]] = [self._load]
@@ -97,6 +98,7 @@ class Notifier:
 
     async def start(self) -> None:
         """Begins to serve, from where it had come."""
+        self._started = to_text(self._clock.now())
         self.position = self._saved = await self._journal.position(READER)
         self._tasks = [asyncio.create_task(self._run())]
 
@@ -121,9 +123,19 @@ class Notifier:
         own = any(subscriber.outbox.in_flight() for subscriber in self._subscribers.values())
         return own or any(outbox.in_flight() for outboxes in self._outboxes for outbox in outboxes())
 
+    async def unread_since(self) -> str:
+        """When the first change that is not read yet was made, or the start if all before it are read.
+
+        What was created then or later is not loaded at the start: the journal brings it, at its own place among the
+        changes, so that it hears of nothing that was before it and of nothing twice.
+        """
+        unread = await self._journal.read(self.position, 1)
+        return min(self._started, unread[0].at) if unread else self._started
+
     async def _load(self) -> None:
         states = {(tenant, state["id"]): state for tenant, state in await self._store.records(None, COLLECTION + SUFFIX)}
-        records = await self._store.records(None, COLLECTION)
+        since = await self.unread_since()
+        records = [one for one in await self._store.records(None, COLLECTION) if one[1]["createdAt"] < since]
         # All @contexts are asked for at once, so that those which cannot be had cost the time of one.
         terms = await asyncio.gather(*(self._terms.of(record, tenant) for tenant, record in records))
         for (tenant, record), (names, right) in zip(records, terms, strict=True):

@@ -40,14 +40,18 @@ class RegistrationNotifier:
         self._subscribers: dict[Key, RegistrationSubscriber] = {}
         self._registrations: dict[str, dict[str, Record]] = {}
         self._intervals: Intervals[RegistrationSubscriber] = Intervals(clock, self._notify_periodically)
+        self._unread_since = notifier.unread_since
         notifier.join(self._load, {COLLECTION: self._registration_changed, REGISTRATIONS: self._subscription_changed},
                       self._intervals.run, lambda: [one.outbox for one in self._subscribers.values()])  # fmt: skip
 
     async def _load(self) -> None:
+        since = await self._unread_since()
         for tenant, registration in await self._store.records(None, COLLECTION):
             self._registrations.setdefault(tenant, {})[registration["id"]] = registration
         states = {(tenant, state["id"]): state for tenant, state in await self._store.records(None, REGISTRATIONS + SUFFIX)}
         for tenant, record in await self._store.records(None, REGISTRATIONS):
+            if record["createdAt"] >= since:
+                continue
             key = (REGISTRATIONS, tenant, record["id"])
             terms, _ = await self._terms.of(record, tenant)
             tally = self._tallies.open(key, record, states.get((tenant, record["id"])))

@@ -5,7 +5,8 @@ Source: GS CIM 009 V1.9.1, clauses 5.7.3, 5.7.4, 6.3.10, 6.18.3.2, 6.19.3.1 and 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
 from cityhub.history.evolutions import Consumption, Evolutions
 from cityhub.history.recorder import Recorder
@@ -38,18 +39,44 @@ _FILTERS: Final = frozenset((
     "id", "idPattern", "type", "q", "csf", "georel", "geometry", "coordinates", "geoproperty", "scopeQ", "expandValues", "jsonKeys",
 ))  # fmt: skip
 _PAGE: Final = frozenset(("limit", "offset", "count", "orderBy", "collation"))
-_RETRIEVE: Final = SHAPE | TIME | {"local"}
-_QUERY: Final = SHAPE | TIME | _FILTERS | _PAGE | {"local"}
-_QUERY_BODY: Final = frozenset(("limit", "offset", "count", "local", "options", "format"))
-
-
 _MAP: Final = frozenset(("entityMap", "entityMapLifetime"))
+_RETRIEVE: Final = SHAPE | TIME | _MAP | {"local"}
+_QUERY: Final = SHAPE | TIME | _FILTERS | _PAGE | _MAP | {"local"}
+_QUERY_BODY: Final = frozenset(("limit", "offset", "count", "local", "options", "format")) | _MAP
+
+
+
+
+HEADER: Final = "ngsild-entitymap"
+
+
+class Map(Protocol):
+    """An entity map: which entities it has, and where it is served."""
+
+    @property
+    def ids(self) -> list[str]: ...
+    @property
+    def location(self) -> str: ...
+
+
+class Maps(Protocol):
+    """Entity maps; the context room has them."""
+
+    def of_request(self, request: Request) -> Map | None:
+        """The map that the request refers to; None when it refers to none, or to one that is gone."""
+
+    async def create(self, tenant: str, ids: Sequence[str], *, lifetime: str | None = None, trace: str = "") -> Map:
+        """A new map of these entities. Raises BadRequestData for a lifetime that is no duration."""
+
+    async def attach_one(self, request: Request, query: dict[str, str], id: str) -> None:
+        """Names the map in use in the answer about one entity, or a new one, as far as the request asks for it."""
 
 
 class TemporalQueryApi:
     """The doors that read histories."""
 
-    def __init__(self, consumption: Consumption, recorder: Recorder, contexts: ContextSource, store: Store) -> None:
+    def __init__(self, consumption: Consumption, recorder: Recorder, contexts: ContextSource, store: Store, maps: Maps) -> None:
+        self._maps = maps
         self._consumption = consumption
         self._recorder = recorder
         self._contexts = contexts
@@ -78,6 +105,7 @@ class TemporalQueryApi:
         id = read_id(request)
         shown = view_of_parameters(query, terms, required=False)
         found = await self._consumption.retrieve(await self._tenant(request), id, shown, terms)
+        await self._maps.attach_one(request, query, id)
         return _response(found.documents[0], found, terms, media, [])
 
     async def query(self, request: Request) -> Response:
@@ -111,7 +139,7 @@ class TemporalQueryApi:
         Source: clause 5.14.5.
         """
         if request.method == "POST":
-            query = check_parameters(request, _QUERY_BODY | _MAP)
+            query = check_parameters(request, _QUERY_BODY)
             document, terms = await body_and_terms(request, self._contexts)
             if not isinstance(document, dict) or document.get("type", document.get("@type")) != "Query":
                 raise BadRequestData("The body must be an object with \"type\": \"Query\"")
@@ -119,7 +147,7 @@ class TemporalQueryApi:
             shown = view_of_document(document, query, {**as_parameters(document), **query}, terms)
             lifetime = document.get("entityMapLifetime", query.get("entityMapLifetime"))
         else:
-            query = check_parameters(request, _QUERY | _MAP)
+            query = check_parameters(request, _QUERY)
             terms = await terms_of(request, self._contexts)
             wanted = query_from_parameters(query, terms)
             shown = view_of_parameters(query, terms, required=True)
@@ -131,15 +159,33 @@ class TemporalQueryApi:
     async def _answer(
         self, request: Request, query: dict[str, str], wanted: EntityQuery, shown: TemporalView, terms: TermMap, media: str, order_by: Any
     ) -> Response:
-        wanted.require_narrow(local=is_local(query) or wanted.every_type)
+        wanted.require_narrow(local=is_local(query) or wanted.every_type or request.tenant is not None)
         wanted.require_links(0)
         descending = read_direction(order_by, terms)
         limit, offset = window(query)
         tenant = await self._tenant(request)
         count = flag(query, "count")
+        status, among = await self._along(request, tenant, query, wanted, shown)
+        if among is None:
+            return _response([], Evolutions([], count=0 if count else None), terms, media, [], status)
+        wanted = among
         found = await self._consumption.query(tenant, wanted, shown, terms, (limit, offset), count=count, descending=descending)
         headers = page_headers(request, media, len(found.documents), found.count, limit, offset)
-        return _response(found.documents, found, terms, media, headers)
+        return _response(found.documents, found, terms, media, headers, status)
+
+    async def _along(
+        self, request: Request, tenant: str, query: dict[str, str], wanted: EntityQuery, shown: TemporalView
+    ) -> tuple[int, EntityQuery | None]:
+        """The query over the entities of its entity map (5.5.14), with the status that says whether the map is new; None finds none."""
+        if HEADER not in request.headers and not flag(query, "entityMap"):
+            return 200, wanted
+        status, map = 200, self._maps.of_request(request)
+        if map is None:
+            ids = await self._consumption.identifiers(tenant, wanted, shown)
+            map = await self._maps.create(tenant, ids, lifetime=query.get("entityMapLifetime"), trace=request.trace)
+            status = 201
+        request.answer_headers.append((HEADER, map.location))
+        return status, wanted.among(map.ids)
 
     async def _tenant(self, request: Request) -> str:
         """The tenant, which must exist, once the history has everything that was acknowledged before the request."""
@@ -159,7 +205,9 @@ def read_direction(order_by: Any, terms: TermMap) -> bool | None:
     return str(words[0]).endswith(";desc")
 
 
-def _response(body: Any, found: Evolutions, terms: TermMap, media: str, headers: list[tuple[str, str]]) -> Response:
+def _response(
+    body: Any, found: Evolutions, terms: TermMap, media: str, headers: list[tuple[str, str]], status: int = 200
+) -> Response:
     if found.content_range is None:
-        return document_response(body, terms, media, headers=headers)
+        return document_response(body, terms, media, status=status, headers=headers)
     return document_response(body, terms, media, status=206, headers=[*headers, ("content-range", found.content_range)])

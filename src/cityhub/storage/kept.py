@@ -77,10 +77,10 @@ class Memory:
     def publish(self, items: dict[Key, Kept | None]) -> None:
         """Makes committed versions visible; None is a deletion."""
         with self._lock:
-            self.published += 1
             put = self._put
             for key, item in items.items():
                 put(key, item)
+            self.published += 1  # last: who sees the new number must not meet an old version any more
 
     def add(self, key: Key, item: Kept, published: int) -> None:
         """Keeps a document that was read while `self.published` had the given value."""
@@ -91,10 +91,10 @@ class Memory:
     def clear(self) -> None:
         """Forgets everything."""
         with self._lock:
-            self.published += 1
             self._items.clear()
             self._entities.clear()
             self._bytes = 0
+            self.published += 1
 
     def _put(self, key: Key, item: Kept | None) -> None:
         old = self._items.pop(key, None)

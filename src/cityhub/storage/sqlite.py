@@ -52,6 +52,10 @@ FAR = 2_000
 WORTH_AN_INDEX = 200
 """A value index is built when a query would have to look at so many entities without it."""
 
+PAGES = 64
+"""Pages of plain lists that are remembered until the next commit, each of at most so many entities as `PAGE` says."""
+PAGE = 100
+
 MAX_PATHS = 64
 """Value indexes per tenant: each costs something on every write of its attribute, and whoever may query can ask for one."""
 
@@ -92,6 +96,8 @@ class SqliteStore:
         self._last = self._writer.last
         self._built: dict[int, dict[tuple[str, tuple[str, ...]], int]] = {}
         self._building: dict[tuple[int, str, tuple[str, ...]], asyncio.Future[None]] = {}
+        self._expiry: tuple[int, str | None] = (-1, None)
+        self._pages: tuple[int, dict[tuple[Any, ...], Page]] = (-1, {})
         self._connection = connection
         self._writer.start()
 
@@ -164,9 +170,9 @@ class SqliteStore:
         if number is None:
             return Page([], 0 if count else None)
         if matches is None and order is None and isinstance(condition, TypeIs | Anything) and not self._has_expired():
-            listing = partial(self._list, tenant, number, condition, offset, limit, count)
-            is_short = offset <= FAR and not (count and isinstance(condition, Anything))
-            return listing(self._reading) if is_short else await self._in_thread(listing)
+            if offset <= FAR and not (count and isinstance(condition, Anything)):
+                return self._page(tenant, number, condition, offset, limit, count)
+            return await self._in_thread(partial(self._list, tenant, number, condition, offset, limit, count))
         exact = matches or (lambda entity: satisfies(condition, entity))
         source = await self._source(number, condition)
         search = Search(self._clock, exact, offset, limit, count, order)
@@ -176,8 +182,25 @@ class SqliteStore:
 
     def _has_expired(self) -> bool:
         """Whether there is something that the next sweep will take away."""
-        now = to_text(self._clock.now())
-        return self._reading.execute("SELECT 1 FROM entity WHERE expires <= ? LIMIT 1", (now,)).fetchone() is not None
+        published, first = self._expiry
+        if published != self._memory.published:
+            published = self._memory.published
+            first = self._reading.execute("SELECT min(expires) FROM entity WHERE expires IS NOT NULL").get
+            self._expiry = (published, first)
+        return first is not None and first <= to_text(self._clock.now())
+
+    def _page(self, tenant: str, number: int, condition: Condition, offset: int, limit: int, count: bool) -> Page:
+        """A page of a plain list; remembered until something is committed, since most callers ask for the same ones."""
+        published, pages = self._pages
+        if published != self._memory.published:
+            published, pages = self._pages = (self._memory.published, {})
+        key = (number, condition, offset, limit, count)
+        page = pages.get(key)
+        if page is None:
+            page = self._list(tenant, number, condition, offset, limit, count, self._reading)
+            if limit <= PAGE and len(pages) < PAGES:
+                pages[key] = page
+        return Page(page.entities.copy(), page.count)
 
     def _list(
         self, tenant: str, number: int, condition: Condition, offset: int, limit: int, count: bool, connection: apsw.Connection

@@ -52,8 +52,17 @@ def entity_rows(
         paths: By attribute IRI, the (number, path) of each value index of the tenant.
         number_of: Function from a name to its number.
     """
-    if before is not None and after is not None and not paths and _same_rows(before, after):
-        return
+    old, new = (before["attrs"] if before else {}), (after["attrs"] if after else {})
+    if before is None or after is None or not _same_rows(before, after):
+        _plain_rows(changes, tenant, number, before, after, number_of)
+    for attribute in paths.keys() & (old.keys() | new.keys()) if paths else ():
+        was, now = old.get(attribute), new.get(attribute)
+        if was is not now:
+            _value_rows(changes, number, was, now, paths[attribute])
+
+
+def _plain_rows(changes: RowChanges, tenant: int, number: int, before: Entity | None, after: Entity | None, number_of: Any) -> None:
+    """The rows of all but the value indexes."""
     old_types, new_types = (before["type"] if before else []), (after["type"] if after else [])
     if old_types != new_types:
         changes.types_gone.extend((tenant, number_of(name), number) for name in old_types if name not in new_types)
@@ -65,10 +74,6 @@ def entity_rows(
     old, new = (before["attrs"] if before else {}), (after["attrs"] if after else {})
     _shape_rows(changes.shapes, tenant, old_types, old, new_types, new)
     _box_rows(changes, number, old, new, number_of)
-    for attribute in paths.keys() & (old.keys() | new.keys()) if paths else ():
-        was, now = old.get(attribute), new.get(attribute)
-        if was is not now:
-            _value_rows(changes, number, was, now, paths[attribute])
 
 
 def _same_rows(before: Entity, after: Entity) -> bool:

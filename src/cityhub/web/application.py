@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from cityhub.model.errors import (
     CityHubError,
@@ -32,6 +32,18 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 log = logging.getLogger(__name__)
 
 _BODY_METHODS = frozenset(("POST", "PATCH", "PUT"))
+
+
+class _AsWritten(bytes):
+    """A header name that uvicorn does not put into small letters."""
+
+    def lower(self) -> bytes:
+        """Itself."""
+        return self
+
+
+_LOCATION: Final = _AsWritten(b"Location")
+"""As the standards write it: some clients look for nothing else."""
 
 
 class Observer(Protocol):
@@ -146,6 +158,8 @@ class Application:
     async def _send(self, request: Request, response: Response, receive: Receive, send: Send) -> None:
         given = response.headers + request.answer_headers if request.answer_headers else response.headers
         headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in given]
+        if response.status == 201:
+            headers = [(_LOCATION if name.lower() == b"location" else name, value) for name, value in headers]
         headers += self._headers
         tenant = request.headers.get("ngsild-tenant")
         if tenant:  # GS CIM 009 6.3.14: also with errors

@@ -7,7 +7,8 @@ decided before its handler runs (law 6); a route without one cannot be written.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -15,6 +16,9 @@ import orjson
 
 from cityhub.model.errors import InvalidRequest
 from cityhub.model.ports import Principal
+
+USUAL: Final = 256
+"""Query strings of at most so many characters are remembered."""
 
 
 class Request:
@@ -56,7 +60,11 @@ class Request:
     def query(self) -> dict[str, str]:
         """Query parameters; of a repeated one the values are joined by ','. Raises InvalidRequest for broken UTF-8."""
         if self._query is None:
-            self._query = parse_query(self.query_string) if self.query_string else {}
+            text = self.query_string
+            if not text:
+                self._query = {}
+            else:
+                self._query = _usual_query(text).copy() if len(text) <= USUAL else parse_query(text)
         return self._query
 
     def json(self) -> Any:
@@ -77,6 +85,12 @@ def parse_query(query_string: str) -> dict[str, str]:
     for name, value in pairs:
         query[name] = f"{query[name]},{value}" if name in query else value
     return query
+
+
+@lru_cache(maxsize=1024)
+def _usual_query(query_string: str) -> dict[str, str]:
+    """The query parameters of a short query string. Programs ask the same again and again."""
+    return parse_query(query_string)
 
 
 class Response:

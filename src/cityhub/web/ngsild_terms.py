@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from cityhub.model.jsonld import CORE_URL
+
 JSON: Final = "application/json"
 LD_JSON: Final = "application/ld+json"
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -16,7 +18,9 @@ _TEXT: Final[dict[str, Any]] = {"type": "string"}
 _NAMES: Final[dict[str, Any]] = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]*(,[A-Za-z][A-Za-z0-9_]*)*$"}
 _FLAG: Final[dict[str, Any]] = {"type": "boolean"}
 _TIME: Final[dict[str, Any]] = {"type": "string", "format": "date-time"}
-_URI: Final[dict[str, Any]] = {"type": "string", "format": "uri", "examples": ["urn:ngsi-ld:Building:1"]}
+_URI: Final[dict[str, Any]] = {
+    "type": "string", "format": "uri", "pattern": "^[a-z]+:[A-Za-z0-9:._/-]+$", "examples": ["urn:ngsi-ld:Building:1"],
+}  # fmt: skip
 _FORMATS: Final = ["normalized", "concise", "simplified", "keyValues"]
 
 
@@ -77,7 +81,7 @@ PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "aggrPeriodDuration": ("Periods that are aggregated (ISO 8601 duration)", _TEXT),
 }
 HEADERS: Final[dict[str, str]] = {
-    "NGSILD-Tenant": "The tenant",
+    "NGSILD-Tenant": "The tenant; none is the default one",
     "NGSILD-EntityMap": "The entity map to be used, by its location",
     "NGSILD-Snapshot": "The snapshot that the operation is about",
     "If-Match": "ETags, of which one must be that of the present version",
@@ -85,7 +89,7 @@ HEADERS: Final[dict[str, str]] = {
     "Prefer": "The version of the standard that the answer should follow, such as 'ngsi-ld=1.6'",
     "Link": "The @context: '<URL>; rel=\"http://www.w3.org/ns/json-ld#context\"; type=\"application/ld+json\"'",
 }
-_SELECTOR: Final[dict[str, Any]] = {"type": "object", "properties": {"type": _TEXT, "id": _URI, "idPattern": _TEXT}}
+_SELECTOR: Final[dict[str, Any]] = {"type": "object", "required": ["type"], "properties": {"type": _NAMES, "id": _URI, "idPattern": _TEXT}}
 _ATTRIBUTE: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
@@ -97,6 +101,21 @@ _ATTRIBUTE: Final[dict[str, Any]] = {
         "objectList": {"type": "array"}, "observedAt": _TIME, "unitCode": _TEXT, "datasetId": _URI, "expiresAt": _TIME,
     },
 }  # fmt: skip
+_LINK: Final = '<https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context.jsonld>; rel="http://www.w3.org/ns/json-ld#context"'
+HEADER_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
+    "NGSILD-Tenant": {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,20}$"},
+    "NGSILD-EntityMap": _URI,
+    "NGSILD-Snapshot": _URI,
+    "If-Match": {"type": "string", "pattern": '^(W/)?"[!#-~]{1,40}"$'},
+    "If-None-Match": {"type": "string", "pattern": '^(W/)?"[!#-~]{1,40}"$'},
+    "Prefer": {"type": "string", "pattern": "^ngsi-ld=1\\.[1-9]$"},
+    "Link": {"type": "string", "examples": [_LINK]},
+}
+PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
+    "id": {"type": "string", "pattern": "^urn:ngsi-ld:[A-Z][a-z]{0,9}:[a-z0-9]{1,9}$"},
+    "attribute": {"type": "string", "pattern": "^[a-z][A-Za-z0-9]{0,20}$"},
+    "type": {"type": "string", "pattern": "^[A-Z][A-Za-z0-9]{0,20}$"},
+}
 _ENTITY: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["id", "type"],
@@ -197,12 +216,24 @@ def described(
         description, schema = PARAMETERS[name]
         listed.append({"name": name, "in": "query", "description": description, "schema": schema})
     for name in headers:
-        listed.append({"name": name, "in": "header", "description": HEADERS[name], "schema": _TEXT})
-    out: dict[str, Any] = {"parameters": listed}
+        listed.append({"name": name, "in": "header", "description": HEADERS[name], "schema": HEADER_SCHEMAS[name]})
+    out: dict[str, Any] = {"parameters": listed, "pathSchemas": PATH_SCHEMAS}
     if body:
         kinds = (JSON, LD_JSON, MERGE_PATCH) if patch else (JSON, LD_JSON)
-        out["requestBody"] = {"required": True, "content": {kind: {"schema": BODIES[body]} for kind in kinds}}
+        content = {kind: {"schema": _with_context(BODIES[body]) if kind == LD_JSON else BODIES[body]} for kind in kinds}
+        out["requestBody"] = {"required": True, "content": content}
     return out
+
+
+def _with_context(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema for application/ld+json, where each object says which @context it is written in."""
+    if "items" in schema:
+        return {**schema, "items": _with_context(schema["items"])}
+    if "properties" not in schema and "additionalProperties" not in schema:
+        return schema
+    context = {"anyOf": [{"type": "string"}, {"type": "object"}, {"type": "array"}], "examples": [CORE_URL]}
+    required = [*schema.get("required", []), "@context"]
+    return {**schema, "required": required, "properties": {**schema.get("properties", {}), "@context": context}}
 
 
 _REST: Final = "Link NGSILD-Tenant NGSILD-Snapshot"
@@ -281,8 +312,8 @@ OPERATIONS: Final[dict[str, tuple[str, str, str]]] = {
     "Delete Attribute from Temporal Representation of an Entity": ("local datasetId deleteAll", "", _REST),
     "Modify Attribute Instance in Temporal Representation of an Entity": ("local", "TemporalEntity", _REST),
     "Delete Attribute Instance from Temporal Representation of an Entity": ("local", "", _REST),
-    "Retrieve Temporal Evolution of an Entity": (f"{_SHAPE} {_TIMES} local", "", _REST),
-    "Query Temporal Evolution of Entities": (_PAST, "", _REST),
+    "Retrieve Temporal Evolution of an Entity": (f"{_SHAPE} {_TIMES} {_MAP} local", "", f"{_REST} NGSILD-EntityMap"),
+    "Query Temporal Evolution of Entities": (f"{_PAST} {_MAP}", "", f"{_REST} NGSILD-EntityMap"),
     "Query Temporal Evolution of Entities by POST": ("limit offset count local options format", "Query", _REST),
 }
 """Of each operation: its URL parameters, its body, and the headers that matter to it."""

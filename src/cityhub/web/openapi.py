@@ -31,7 +31,7 @@ _PROBLEM_REFERENCE: Final = {"$ref": "#/components/responses/Problem"}
 
 
 def openapi_document(routes: Iterable[Route], title: str, version: str) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of routes.
+    """The OpenAPI 3.1 document of routes. A route's `describe` may have "pathSchemas": what its path's parameters are.
 
     Each operation has an id made of its name, the clause of its standard, and its permission as "x-permission"; doors open
     to all have "x-public": true. Raises ValueError when two operations have the same name.
@@ -78,8 +78,9 @@ def _operation(route: Route) -> dict[str, Any]:
     described = dict(route.describe)
     given = described.pop("parameters", [])
     known = {parameter["name"] for parameter in given if parameter.get("in") == "path"}
+    schemas = described.pop("pathSchemas", {})
     in_path = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {"name": name, "in": "path", "required": True, "schema": schemas.get(name, {"type": "string", "minLength": 1})}
         for name in _TEMPLATE.findall(route.path)
         if name not in known
     ]

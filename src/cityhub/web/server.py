@@ -98,31 +98,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-class _AsWritten(bytes):
-    """A header name that uvicorn does not put into small letters."""
-
-    def lower(self) -> bytes:
-        """Itself."""
-        return self
-
-
-_LOCATION: Final = _AsWritten(b"Location")
-
-
-def spelled(application: Any) -> Any:
-    """The application with "Location" spelled as the standards write it: some clients look for nothing else."""
-
-    async def spell(scope: Any, receive: Any, send: Any) -> None:
-        async def send_spelled(message: Any) -> None:
-            if message.get("status") == 201:
-                message["headers"] = [(_LOCATION if name.lower() == b"location" else name, value) for name, value in message["headers"]]
-            await send(message)
-
-        await application(scope, receive, send_spelled)
-
-    return spell
-
-
 class Server(uvicorn.Server):
     """Uvicorn that tells when it is ready, and leaves signals to `serve`."""
 
@@ -203,7 +178,7 @@ async def serve(
     """
     protocol = type("Protocol", (GuardedProtocol,), {"arrival_timeout_s": settings.request_timeout_s})
     config = uvicorn.Config(
-        spelled(application),
+        application,
         http=protocol,
         ws="none",
         lifespan="off",

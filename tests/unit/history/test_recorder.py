@@ -12,9 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cityhub.history import recorder as recorder_module
 from cityhub.history.recorder import NAME, Recorder
 from cityhub.history.recording import happening_of
 from cityhub.history.sqlite_history import SqliteHistory, open_history
@@ -263,3 +265,41 @@ async def test_one_batch_is_there_whole_or_not_at_all(history: SqliteHistory) ->
     assert await history.entity("", E1) is None
     await history.append([good], 5)
     assert values((await history.read("", [E1], Window()))[0], "a") == [1]
+
+
+async def write_until_recorded(store: SqliteStore, recorder: Recorder, linger_s: float) -> None:
+    """Writes without a pause in which the recorder would see that nothing comes any more, until it has written all the same."""
+    begun = recorder.position
+    async with asyncio.timeout(20):
+        value = 0
+        while recorder.position == begun:
+            value += 1
+            await change(store, Fragment({SPEED: [{"type": "Property", "value": value}]}))
+            await asyncio.sleep(linger_s / 100)
+
+
+async def test_it_writes_after_a_while_though_changes_keep_coming(
+    store: SqliteStore, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "LINGER_S", 1.0)
+    monkeypatch.setattr(recorder_module, "REST_S", 0.2)
+    await create(store, entity(speed=measured(1, 1)))
+    await write_until_recorded(store, recorder, 1.0)
+
+
+async def test_it_writes_when_many_changes_wait(store: SqliteStore, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "LINGER_S", 1.0)
+    monkeypatch.setattr(recorder_module, "REST_S", 3600.0)
+    monkeypatch.setattr(recorder_module, "REST_CHANGES", 30)
+    await create(store, entity(speed=measured(1, 1)))
+    await write_until_recorded(store, recorder, 1.0)
+
+
+async def test_who_asks_ends_its_rest(store: SqliteStore, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "LINGER_S", 3600.0)
+    await create(store, entity(speed=measured(1, 1)))
+    await asyncio.sleep(0.05)
+    assert recorder.position == 0
+    async with asyncio.timeout(10):
+        await recorder.caught_up()
+    assert recorder.position == 1
