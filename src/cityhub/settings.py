@@ -47,7 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(min_length=1, description="The district that the hub serves: a name under `districts/`, or the path of such a folder."),
     ] = "qianjiang"
-    feeds: Annotated[bool, Meta(description="Whether the district's feeds play.")] = True
+    feeds: Annotated[bool, Meta(description="Whether the district is loaded and its feeds play.")] = True
     store: Annotated[
         str,
         Meta(

@@ -26,10 +26,12 @@ def test_every_command_of_the_quick_start_works(tmp_path: Path) -> None:
             )
             assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
             outputs.append(done.stdout)
-    health, _, _, asked, heard, subscription, batch, behind, _ = outputs
+    health, _, _, asked, was, heard, subscription, batch, behind, _ = outputs
     assert '"status":"up"' in health
     assert asked.count('"urn:ngsi-ld:WaterMeter:quickstart-1"') == 3
     assert '"flow":31' in asked
+    assert "[12.5," in was
+    assert was.count("WaterMeter:quickstart-1") == 1
     assert heard.count("data: ") >= 2
     assert '"urn:ngsi-ld:Subscription:quickstart"' in subscription
     assert '"success":["urn:ngsi-ld:WaterMeter:quickstart-2"]' in batch

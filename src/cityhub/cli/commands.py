@@ -55,7 +55,8 @@ def _command(commands: Any, name: str, help: str, run: Command) -> argparse.Argu
 def _option(parser: argparse.ArgumentParser, name: str, **more: Any) -> None:
     """Adds the option of a setting; without it the setting keeps the value of its other sources."""
     field = FIELDS[name]
-    parser.add_argument(field.option, dest=name, default=None, help=field.description.replace("`", "").replace("%", "%%"), **more)
+    help = {"help": field.description.replace("`", "").replace("%", "%%")}
+    parser.add_argument(field.option, dest=name, default=None, **help | more)
 
 
 def _add_run(commands: Any) -> None:
@@ -68,7 +69,7 @@ def _add_run(commands: Any) -> None:
     _option(parser, "host", metavar="ADDRESS")
     _option(parser, "port", metavar="PORT")
     _option(parser, "district", metavar="NAME")
-    _option(parser, "feeds", action="store_false")
+    _option(parser, "feeds", action="store_false", help="Neither loads the district nor plays its feeds.")
     _option(parser, "dev", action="store_true")
 
 

@@ -16,6 +16,7 @@ from cityhub.cli.collector import tame
 from cityhub.cli.presence import Claim, Taken, claim
 from cityhub.model.errors import CityHubError
 from cityhub.settings import Settings, SettingsRead, shown
+from cityhub.web.application import LOCATION
 from cityhub.web.logging import configure
 from cityhub.web.server import bind, run_loop, serve
 
@@ -57,6 +58,7 @@ async def _run(settings: Settings, listener: socket.socket, claimed: Claim) -> i
     hub = await build(settings, url)
     try:
         await hub.start()
+        hub.application.location = LOCATION
         collector = asyncio.create_task(tame(), name="collector")
         await serve(hub.application, listener, settings, lambda: _ready(settings, claimed, url), hub.application.end_streams)
         collector.cancel()

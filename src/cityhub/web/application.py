@@ -48,8 +48,8 @@ class _AsWritten(bytes):
         return hash(bytes.lower(self))
 
 
-_LOCATION: Final = _AsWritten(b"Location")
-"""As the standards write it: some clients look for nothing else."""
+LOCATION: Final = _AsWritten(b"Location")
+"""As the standards write it: some clients look for nothing else. For a real server only: other ASGI peers need small letters."""
 
 
 class Observer(Protocol):
@@ -84,6 +84,8 @@ class Application:
         self._observers = tuple(observers)
         self._headers = [(name.encode(), value.encode()) for name, value in headers]
         self.running = 0
+        self.location = b"location"
+        """How the header is spelled."""
         self._streams: set[asyncio.Future[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -165,7 +167,7 @@ class Application:
         given = response.headers + request.answer_headers if request.answer_headers else response.headers
         headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in given]
         if response.status == 201:
-            headers = [(_LOCATION if name.lower() == b"location" else name, value) for name, value in headers]
+            headers = [(self.location if name.lower() == b"location" else name.lower(), value) for name, value in headers]
         headers += self._headers
         tenant = request.headers.get("ngsild-tenant")
         if tenant:  # GS CIM 009 6.3.14: also with errors

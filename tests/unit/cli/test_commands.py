@@ -118,6 +118,7 @@ def test_trace_flow_and_check(running: str, data: Path, devices: Path, capfd: py
     assert "does not exist" in out
     code, out, _ = call(capfd, "flow", "--data", str(data))
     assert code == 0
+    assert out.count("history") == 1
     assert out.startswith("from")
     code, out, _ = call(capfd, "check", "--data", str(data))
     assert code == 0, out
