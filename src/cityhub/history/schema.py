@@ -7,6 +7,10 @@ from typing import Final
 
 import apsw
 
+from cityhub.storage.sqlite_file import connect, migrate
+
+CACHE_KIB: Final = 16_000
+
 STEPS: Final = (
     """
     CREATE TABLE about (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
@@ -30,29 +34,15 @@ is sent again is not kept twice; instances without observedAt are all different,
 """
 
 
-def connect(path: str, *, readonly: bool = False) -> apsw.Connection:
-    """A connection with the settings that every use of the file needs."""
-    flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-    connection = apsw.Connection(path, flags=flags, statementcachesize=100)
-    connection.set_busy_timeout(10_000)
-    if not readonly:
-        connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=8000")
-    connection.execute("PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=268435456")
+def open_file(path: str) -> apsw.Connection:
+    """A writing connection to the history file, made or migrated as needed. Raises RuntimeError for a newer file."""
+    connection = connect(path, cache_kib=CACHE_KIB)
+    migrate(connection, STEPS, "history")
+    # Instance ids are made of it, so that those of two hubs never meet.
+    connection.execute("INSERT INTO about VALUES ('seed', ?) ON CONFLICT DO NOTHING", (secrets.token_hex(5),))
     return connection
 
 
-def migrate(connection: apsw.Connection) -> None:
-    """Brings the file to the newest version, one transaction per step.
-
-    Raises:
-        RuntimeError: The file was written by a newer version of the hub.
-    """
-    version = int(connection.pragma("user_version"))
-    if version > len(STEPS):
-        raise RuntimeError(f"The history has version {version}; this hub knows versions up to {len(STEPS)}. Use a newer hub.")
-    for number in range(version, len(STEPS)):
-        with connection:
-            connection.execute(STEPS[number])
-            connection.pragma("user_version", number + 1)
-    # Instance ids are made of it, so that those of two hubs never meet.
-    connection.execute("INSERT INTO about VALUES ('seed', ?) ON CONFLICT DO NOTHING", (secrets.token_hex(5),))
+def open_reading(path: str) -> apsw.Connection:
+    """A connection to the history file that only reads."""
+    return connect(path, readonly=True, cache_kib=CACHE_KIB)

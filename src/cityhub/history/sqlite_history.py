@@ -18,7 +18,7 @@ import apsw
 
 from cityhub.history import select
 from cityhub.history.rows import micros
-from cityhub.history.schema import connect, migrate
+from cityhub.history.schema import open_file, open_reading
 from cityhub.history.writing import Writing
 from cityhub.model.condition import Condition
 from cityhub.model.entity import Attributes, Instance
@@ -37,8 +37,7 @@ def open_history(folder: Path, clock: Clock) -> SqliteHistory:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = str(folder / "history.sqlite")
-    connection = connect(path)
-    migrate(connection)
+    connection = open_file(path)
     return SqliteHistory(path, connection, clock)
 
 
@@ -152,5 +151,5 @@ class SqliteHistory:
     def _with_connection(self, work: Callable[[apsw.Connection], T]) -> T:
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = connect(self._path, readonly=True)
+            connection = self._local.connection = open_reading(self._path)
         return work(connection)

@@ -28,9 +28,10 @@ from cityhub.model.ports import ENTITIES, INTERNAL, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.storage.backup import Block, State
 from cityhub.storage.kept import Kept, Memory, alive, decode, is_text
+from cityhub.storage.sqlite_file import connect, migrate
 from cityhub.storage.sqlite_portable import SqliteSnapshot, is_empty, replace_all, sqlite_snapshot
 from cityhub.storage.sqlite_query import Planner, Source, Wanted
-from cityhub.storage.sqlite_schema import connect, migrate
+from cityhub.storage.sqlite_schema import STEPS
 from cityhub.storage.sqlite_search import (
     PORTION,
     Numbers,
@@ -73,7 +74,7 @@ async def open_sqlite(folder: Path, clock: Clock) -> SqliteStore:
     folder.mkdir(parents=True, exist_ok=True)
     path = str(folder / "hub.sqlite")
     connection = connect(path)
-    migrate(connection)
+    migrate(connection, STEPS, "store")
     return SqliteStore(path, connection, clock)
 
 

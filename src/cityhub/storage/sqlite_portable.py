@@ -15,7 +15,7 @@ from cityhub.model.change import Change
 from cityhub.model.ports import ENTITIES
 from cityhub.storage.backup import Block, Item, State, state_of
 from cityhub.storage.kept import Memory, decode
-from cityhub.storage.sqlite_schema import connect
+from cityhub.storage.sqlite_file import connect
 from cityhub.storage.sqlite_search import journal_rows
 from cityhub.storage.sqlite_writer import Transaction, Writer
 

@@ -1,8 +1,6 @@
-"""The SQLite file: its settings, its tables, and the numbered steps from each version of them to the next."""
+"""The tables of the SQLite store, as numbered steps from each version of them to the next."""
 
 from __future__ import annotations
-
-import apsw
 
 STEPS: tuple[str, ...] = (
     """
@@ -41,28 +39,3 @@ STEPS: tuple[str, ...] = (
 )
 """Step N brings the file from user_version N to N + 1. Steps are never edited after a release, only added."""
 
-
-def connect(path: str, *, readonly: bool = False) -> apsw.Connection:
-    """A connection with the settings that every use of the file needs."""
-    flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-    connection = apsw.Connection(path, flags=flags, statementcachesize=200)
-    connection.set_busy_timeout(10_000)
-    if not readonly:
-        connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=8000")
-    connection.execute("PRAGMA cache_size=-24000; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=268435456")
-    return connection
-
-
-def migrate(connection: apsw.Connection) -> None:
-    """Brings the file to the newest version, one transaction per step.
-
-    Raises:
-        RuntimeError: The file was written by a newer version of the hub.
-    """
-    version = int(connection.pragma("user_version"))
-    if version > len(STEPS):
-        raise RuntimeError(f"The store has version {version}; this hub knows versions up to {len(STEPS)}. Use a newer hub.")
-    for number in range(version, len(STEPS)):
-        with connection:
-            connection.execute(STEPS[number])
-            connection.pragma("user_version", number + 1)
