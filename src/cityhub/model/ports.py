@@ -17,6 +17,9 @@ Document = dict[str, Any]
 ENTITIES = "entity"
 """The collection whose items are entities; every other collection holds records (plain documents)."""
 
+HISTORY_EVENTS = "history"
+"""The collection of what is only journalled and never kept: commands to the history, such as instances that a client gives it."""
+
 
 INTERNAL: Final = "/"
 """The first character of tenants that the hub keeps for itself (snapshots); no caller can name one, and none is listed."""
@@ -241,6 +244,39 @@ class History(Protocol):
 
     async def expire(self) -> int:
         """Removes instances whose own expiresAt has passed; returns how many."""
+
+
+ResultFormat = Literal["json", "csv", "arrow", "parquet", "xlsx", "gpkg"]
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """The answer to a statement: names and SQL types of its columns, and its rows in their order.
+
+    Times are RFC 3339 text in UTC. `truncated`: there were more rows than the limit.
+    """
+
+    columns: list[str]
+    types: list[str]
+    rows: list[list[Any]]
+    truncated: bool = False
+
+
+class Analysis(Protocol):
+    """SQL over everything that is and was, read only, as fresh as the last acknowledged write."""
+
+    async def rows(
+        self, tenant: str, statement: str, parameters: Sequence[Any] = (), *, limit: int = 10_000, timeout_s: float = 30.0
+    ) -> Rows:
+        """The answer to one SELECT; `?` in it stand for the parameters.
+
+        Raises BadRequestData for a statement that is wrong or not allowed, with what would be right; TooComplex (or the error of
+        its kind in `cityhub.model.errors`) when a limit of time, memory or size stopped it; StoreUnavailable when it cannot be asked.
+        """
+
+    def stream(
+        self, tenant: str, statement: str, parameters: Sequence[Any] = (), *, format: ResultFormat = "arrow", timeout_s: float = 600.0
+    ) -> AsyncIterator[bytes]:
+        """The whole answer as a file of the format, piece by piece. Raises like `rows`, before the first piece where it can."""
 
 
 class Past(Protocol):

@@ -10,7 +10,7 @@ import orjson
 
 from cityhub.model.change import AttributeChange, Change, attribute_changes
 from cityhub.model.errors import BadRequestData, CityHubError
-from cityhub.model.ports import ENTITIES, Document, Write
+from cityhub.model.ports import ENTITIES, HISTORY_EVENTS, Document, Write
 from cityhub.storage.kept import Kept, Key, alive
 
 MAX_ID = 2_000
@@ -77,7 +77,9 @@ class Batch:
             if seen is None and before is not None:
                 entries.append(_entry(key, before, None, trace))
                 before = None
-            touched[key] = self._step(key, before, after, entries, trace)
+            kept = self._step(key, before, after, entries, trace)
+            if write.collection != HISTORY_EVENTS:
+                touched[key] = kept
         self.current.update(touched)
         self.entries.extend(entries)
         return results

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cityhub.model.ports import HISTORY_EVENTS
 from tests.contract.store.city import LEVEL, NAME, NOW, change, create, delete, entity, number
 
 
@@ -28,6 +29,16 @@ async def test_entries_say_what_happened(store: Any) -> None:
 
     assert (deleted.kind, deleted.trace, deleted.after, deleted.before) == ("deleted", "33", None, updated.after)
     assert deleted.attributes == {LEVEL: "deleted", NAME: "deleted", "https://example.org/extra": "deleted"}
+
+
+async def test_what_is_only_journalled_is_not_kept(store: Any) -> None:
+    for step in (1, 2):
+        assert await store.write("", [create({"id": "urn:s", "step": step}, HISTORY_EVENTS)]) == ["created"]
+    first, second = await store.read(0)
+    assert (first.kind, first.collection, first.after, second.after) == ("created", HISTORY_EVENTS, {"id": "urn:s", "step": 1}, {"id": "urn:s", "step": 2})
+    assert second.before is None
+    assert store.get("", "urn:s", HISTORY_EVENTS) is None
+    assert await store.records("", HISTORY_EVENTS) == []
 
 
 async def test_records_are_journalled(store: Any) -> None:

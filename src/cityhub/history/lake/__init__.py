@@ -1,0 +1,1 @@
+"""The lake: what was true, in open tables that any engine reads."""
