@@ -16,7 +16,7 @@ import orjson
 import psycopg
 
 from cityhub.model.change import AttributeChange, Change
-from cityhub.model.ports import ENTITIES
+from cityhub.model.ports import ENTITIES, HISTORY_EVENTS
 from cityhub.storage.kept import Kept, Key, Memory
 from cityhub.storage.kept import decode as decode_document
 from cityhub.storage.postgres_link import Connection, Link, cancelled, decode
@@ -111,7 +111,8 @@ class Follower:
             self.forget()  # something was removed from the journal before it was read here
         known: dict[Key, Kept | None] = {}
         for change in fresh:
-            known[change.collection, change.tenant, change.id] = cast("Kept | None", change.after)
+            if change.collection != HISTORY_EVENTS:
+                known[change.collection, change.tenant, change.id] = cast("Kept | None", change.after)
         self.memory.publish(known)
         self._tail.extend(fresh)
         self.tenants.update(change.tenant for change in fresh)

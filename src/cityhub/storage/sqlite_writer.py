@@ -312,7 +312,7 @@ class Transaction:
             self._record(key, current, None, trace)
             current = None
         encoded = orjson.dumps(after) if after is not None else b""
-        if write.collection == HISTORY_EVENTS:
+        if write.collection == HISTORY_EVENTS and after is not None:
             self._record(key, None, Kept(after, 0, encoded, False), trace)
             return result
         number = current.number if current is not None else self._new_number(write.collection)
