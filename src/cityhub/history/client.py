@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,7 +52,7 @@ class HistorianClient:
         pieces = [piece async for piece in self.stream(name, body, fresh=fresh, timeout_s=timeout_s)]
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def stream(self, name: str, body: Any, *, fresh: bool = True, timeout_s: float = TIMEOUT_S) -> AsyncIterator[bytes]:
+    async def stream(self, name: str, body: Any, *, fresh: bool = True, timeout_s: float = TIMEOUT_S) -> AsyncGenerator[bytes, None]:
         """The answer to a question, piece by piece; see `call`. Leaving the loop ends the work."""
         question = Question(name, self._last() if fresh else 0, timeout_s, self._encode(body))
         deadline = asyncio.get_running_loop().time() + timeout_s + MARGIN_S
@@ -84,5 +84,5 @@ class HistorianClient:
                 return await asyncio.open_unix_connection(self._path, limit=MAX_FRAME)
             except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
                 if loop.time() >= end:
-                    raise StoreUnavailable("The historian is not there (it is starting, or the log says why not); try again later") from None
+                    raise StoreUnavailable("The historian is not there: it starts, or the log says why not; try again later") from None
             await asyncio.sleep(KNOCK_S)
