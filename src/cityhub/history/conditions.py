@@ -36,7 +36,8 @@ def where(condition: Condition, *, spanned: bool) -> Sql:
 
 def _value(condition: ValueIn) -> Sql:
     column = "text" if isinstance(condition.low if condition.low is not None else condition.high, str) else "number"
-    tests, values = [], [condition.attribute]
+    tests: list[str] = []
+    values: list[Any] = [condition.attribute]
     for sign, bound in ((">=", condition.low), ("<=", condition.high)):
         if bound is not None and not condition.path and _comparable(bound):
             tests.append(f"{column} {sign} ?")

@@ -204,7 +204,21 @@ class Consumption:
         ]
         return Evolutions(documents, page.content_range)
 
-    class _Series:
+    async def _scoped(self, tenant: str, evolution: Evolution, validities: dict[str, Validity], shown: TemporalView) -> Attributes:
+        """The instances of the times when the entity had the scopes that are asked for; of them the last ones are chosen."""
+        reader = _Series(self._history, tenant, self._window(shown, shown.attributes, None))
+        attrs = {name: await reader.all_of(evolution.id, name) for name in await reader.first(evolution.id)}
+        attrs = _restricted(attrs, validities, evolution.id, shown)
+        last_n = shown.query.last_n
+        return attrs if last_n is None else {name: instances[-last_n:] for name, instances in attrs.items()}
+
+    def _window(self, shown: TemporalView, attributes: frozenset[str] | None, limit: int | None) -> Window:
+        query = shown.query
+        bounded = query.relation is not None
+        return Window(query.time_property, query.start, query.end, bounded, attributes, shown.view.dataset_ids, limit=limit)
+
+
+class _Series:
     """Reads whole series of one tenant, one after the other, so that only the instances of one are in memory."""
 
     def __init__(self, history: History, tenant: str, window: Window) -> None:

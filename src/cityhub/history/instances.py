@@ -15,6 +15,7 @@ COLUMNS: Final = (
 _IDENTITY: Final = ("dataset", "observed_at", "number", "text", "json", "lon", "lat", "unit", "kind", "rest", "deleted_at", "expires_at")
 SAME: Final = ", ".join(("entity", "attribute", *_IDENTITY))
 """Rows that are equal in these columns and have an observedAt are one measurement that came more than once."""
+FIRST_OF_SAME: Final = f"observed_at IS NULL OR row_number() OVER (PARTITION BY {SAME} ORDER BY position, ordinal) = 1"
 
 
 def instances_in(reading: Reading, ids: list[str], rows: list[tuple[Any, ...]]) -> list[Attributes]:

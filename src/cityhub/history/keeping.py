@@ -18,8 +18,6 @@ READ_S: Final = 0.5
 """How often the journal is read when nobody asks."""
 FLUSH_S: Final = 1.0
 """How often it is looked whether what is in memory is to be laid down."""
-UPKEEP_S: Final = 600.0
-"""How often small files are put together and old snapshots removed."""
 RETRY_S: Final = 5.0
 
 log = logging.getLogger(__name__)
@@ -43,9 +41,6 @@ class KeptLake(Protocol):
 
     def flush(self) -> int:
         """Lays down what is in memory; the position up to which the tables are."""
-
-    def upkeep(self) -> None:
-        """Puts small files together and removes what nothing refers to any more."""
 
     def status(self) -> Any:
         """How it is; `LakeStatus` when it travels."""
@@ -75,7 +70,6 @@ class Keeping:
         self._tasks = [
             asyncio.create_task(self._every(READ_S, self._read)),
             asyncio.create_task(self._every(FLUSH_S, self._flush)),
-            asyncio.create_task(self._every(UPKEEP_S, self._lake.upkeep)),
         ]
 
     async def stop(self) -> None:

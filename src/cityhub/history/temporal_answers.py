@@ -8,10 +8,11 @@ from typing import Any, Final
 import msgspec
 
 from cityhub.history import questions
-from cityhub.history.instances import COLUMNS, SAME, instances_in
+from cityhub.history.instances import COLUMNS, FIRST_OF_SAME, instances_in
 from cityhub.history.lake.events import instance_place
 from cityhub.history.readings import Reading, Readings
 from cityhub.history.selection import spanned, time_of
+from cityhub.history.temporal_figures import figures_of
 from cityhub.history.wire import Answering
 from cityhub.model.entity import Attributes
 from cityhub.model.errors import TooManyResults
@@ -35,7 +36,6 @@ _SEEN: Final = (
 )
 _NARROW: Final = "SELECT entity, type, attribute, number, text, json, lon, position, created_at, modified_at"
 _KEEP: Final = ("NOT MATERIALIZED", "MATERIALIZED")
-FIRST_OF_SAME: Final = f"observed_at IS NULL OR row_number() OVER (PARTITION BY {SAME} ORDER BY position, ordinal) = 1"
 _EVOLUTION: Final = (
     "SELECT entity, type, created, modified, deleted FROM ("
     "SELECT entity, coalesce(v.type, s.type) AS type, coalesce(v.first, s.first) AS first, coalesce(v.created, s.created) AS created, "
@@ -53,7 +53,7 @@ class TemporalAnswers:
 
     def handlers(self) -> dict[str, Answering]:
         """By name."""
-        return {"entities": self.entities, "scan": self.scan, "read": self.read}
+        return {"entities": self.entities, "scan": self.scan, "read": self.read, "aggregate": self.aggregate}
 
     async def entities(self, body: bytes) -> bytes:
         """Answers `questions.Entities`."""
@@ -77,6 +77,16 @@ class TemporalAnswers:
         question = msgspec.msgpack.decode(body, type=questions.Read)
         return await self._readings.run(question.tenant, lambda reading: msgspec.msgpack.encode(_read(reading, question)))
 
+    async def aggregate(self, body: bytes) -> AsyncIterator[bytes]:
+        """Answers `questions.Aggregate`."""
+        question = msgspec.msgpack.decode(body, type=questions.Aggregate)
+
+        def blocks(reading: Reading) -> Iterator[bytes]:
+            return map(msgspec.msgpack.encode, figures_of(reading, question))
+
+        async for block in self._readings.stream(question.tenant, blocks):
+            yield block
+
 
 def _entities(reading: Reading, ids: list[str]) -> list[Evolution]:
     wanted = "entity IN (SELECT unnest(?::VARCHAR[]))"
@@ -89,7 +99,8 @@ def _entities(reading: Reading, ids: list[str]) -> list[Evolution]:
 
 def _scan(reading: Reading, question: questions.Scan) -> list[Evolution]:
     if question.window is None:
-        span, values, join = "true", [], "FULL"
+        span, join = "true", "FULL"
+        values: list[Any] = []
     else:
         span, values = spanned(question.window)
         span, join = f"attribute <> '{SCOPE}'{span}", "RIGHT"
@@ -112,13 +123,13 @@ def _evolution(row: tuple[Any, ...]) -> Evolution:
 
 def _read(reading: Reading, question: questions.Read) -> list[Attributes]:
     window = question.window
-    span, values = spanned(window)
-    where, values = f"entity IN (SELECT unnest(?::VARCHAR[])){span}", [question.ids, *values]
+    span, given = spanned(window)
     if question.instance is not None:
         place = instance_place(reading.seed, question.instance)
         if place is None:
             return [{} for _ in question.ids]
-        where, values = f"{where} AND position = ? AND ordinal = ?", [*values, *place]
+        span, given = " AND list_contains(?, attribute) AND position = ? AND ordinal = ?", [sorted(window.attributes or ()), *place]
+    where, values = f"entity IN (SELECT unnest(?::VARCHAR[])){span}", [question.ids, *given]
     time, direction = time_of(window), "DESC" if window.latest else "ASC"
     order = f"{time} {direction}, modified_at {direction}, position {direction}, ordinal {direction}"
     columns = ", ".join(COLUMNS)
@@ -138,9 +149,8 @@ def _read(reading: Reading, question: questions.Read) -> list[Attributes]:
         f"SELECT moment FROM chosen WHERE attribute <> '{SCOPE}' ORDER BY moment {direction} LIMIT 1 OFFSET {question.page:d}"
     ).fetchone()
     kept = "true" if bound is None else f"(moment {'>=' if window.latest else '<='} ? OR attribute = '{SCOPE}')"
-    rows = _rows(
-        reading, f"SELECT {columns} FROM chosen WHERE {kept} ORDER BY {order} LIMIT {MAX_INSTANCES + 1}", [] if bound is None else [bound[0]]
-    )
+    statement = f"SELECT {columns} FROM chosen WHERE {kept} ORDER BY {order} LIMIT {MAX_INSTANCES + 1}"
+    rows = _rows(reading, statement, [] if bound is None else [bound[0]])
     found = dict(zip(question.ids, _in_order(reading, question, rows), strict=True))
     for entity, attribute in sorted(names):
         found[entity].setdefault(attribute, [])
