@@ -20,6 +20,12 @@ ENTITIES = "entity"
 HISTORY_EVENTS = "history"
 """The collection of what is only journalled and never kept: commands to the history, such as instances that a client gives it."""
 
+SOURCE_NOTIFICATIONS = "source_notification"
+"""The collection of what context sources notify this hub of for its subscriptions; like the commands to the history only journalled."""
+
+JOURNALLED_ONLY: Final = frozenset((HISTORY_EVENTS, SOURCE_NOTIFICATIONS))
+"""The collections that the store journals and does not keep."""
+
 
 INTERNAL: Final = "/"
 """The first character of tenants that the hub keeps for itself (snapshots); no caller can name one, and none is listed."""
