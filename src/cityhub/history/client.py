@@ -24,6 +24,9 @@ MARGIN_S: Final = 5.0
 class HistorianClient:
     """Asks the historian.
 
+    Attributes:
+        missed: Set as soon as a question finds it absent.
+
     Args:
         path: Its socket.
         last: The newest journal position: what is acknowledged when a question is asked is seen by its answer.
@@ -35,6 +38,7 @@ class HistorianClient:
         self._last = last
         self._patience_s = patience_s
         self._encode = msgspec.msgpack.Encoder().encode
+        self.missed = asyncio.Event()
 
     async def call(self, name: str, body: Any, *, fresh: bool = True, timeout_s: float = TIMEOUT_S) -> bytes:
         """The answer to a question, in one piece.
@@ -83,6 +87,7 @@ class HistorianClient:
             try:
                 return await asyncio.open_unix_connection(self._path, limit=MAX_FRAME)
             except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
+                self.missed.set()
                 if loop.time() >= end:
                     raise StoreUnavailable("The historian is not there: it starts, or the log says why not; try again later") from None
             await asyncio.sleep(KNOCK_S)
