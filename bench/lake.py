@@ -3,7 +3,8 @@
     python -m bench.lake --sensors 5000 --each 10000 --rounds 5 --what name
 
 PostgreSQL has one narrow table with a covering index on (entity, observed_at). A question's answer is taken whole by the client.
-The journal's rate into the tables is measured on a journal that a store wrote, one changed attribute an entry, while a thread asks questions.
+The journal's rate into the tables is measured on a journal that a store wrote, one changed attribute an entry, while a thread
+asks questions.
 """
 
 from __future__ import annotations
@@ -131,7 +132,8 @@ def copy(database: psycopg.Connection[Any], table: pa.Table) -> None:
 def questions(sensors: int, each: int) -> dict[str, tuple[str, str]]:
     """Each question for DuckDB and for PostgreSQL."""
     day = START + (each // 2) * TICK
-    one = f"entity = '{entity(sensors // 2)}' AND observed_at >= '{day.isoformat()}' AND observed_at < '{(day + timedelta(days=1)).isoformat()}'"
+    span = f"observed_at >= '{day.isoformat()}' AND observed_at < '{(day + timedelta(days=1)).isoformat()}'"
+    one = f"entity = '{entity(sensors // 2)}' AND {span}"
     hourly = "SELECT entity, date_trunc('hour', observed_at) AS hour, avg(number) FROM observations GROUP BY 1, 2"
     return {
         "hourly mean of every sensor": (hourly, hourly),
@@ -244,7 +246,8 @@ def main() -> None:
         print(f"Journal to tables: {flowed}\n", flush=True)
         postgres = find_program("postgres", "/usr/lib/postgresql/*/bin/postgres")
         assert postgres, "PostgreSQL is needed"
-        cluster = PostgresCluster(Path(postgres).resolve().parent, folder / "pg", "shared_buffers=2GB", "work_mem=512MB", "max_wal_size=8GB")
+        programs = Path(postgres).resolve().parent
+        cluster = PostgresCluster(programs, folder / "pg", "shared_buffers=2GB", "work_mem=512MB", "max_wal_size=8GB")
         cluster.start()
         try:
             lake, took = fill(folder, options.sensors, options.each, cluster)
@@ -257,9 +260,8 @@ def main() -> None:
             for question, times in timed.items():
                 ours, theirs = (statistics.median(times[store]) for store in ("lake", "postgresql"))
                 alls = {store: " ".join(f"{value:.3f}" for value in times[store]) for store in times}
-                print(
-                    f"| {question} | {rows[question]:,} | {ours:.3f}; {alls['lake']} | {theirs:.3f}; {alls['postgresql']} | {theirs / ours:.1f} |"
-                )
+                figures = f"{ours:.3f}; {alls['lake']} | {theirs:.3f}; {alls['postgresql']} | {theirs / ours:.1f}"
+                print(f"| {question} | {rows[question]:,} | {figures} |")
             lake.close()
         finally:
             cluster.stop()
