@@ -25,7 +25,7 @@ import msgspec
 from cityhub.history.keeping import Keeping, KeptLake
 from cityhub.history.lake.place import Place
 from cityhub.history.readings import Readings
-from cityhub.history.supervision import Orders, read_orders
+from cityhub.history.supervision import LAKE, Orders, read_orders
 from cityhub.history.temporal_answers import TemporalAnswers
 from cityhub.history.wire import Answering, WireServer
 from cityhub.model.time import SystemClock
@@ -34,8 +34,6 @@ from cityhub.web.logging import configure
 
 log = logging.getLogger("cityhub.historian")
 
-LAKE: Final = "lake"
-"""The folder of the tables within the data folder."""
 LOCK: Final = "historian.lock"
 LOCK_S: Final = 60.0
 """How long it waits for an earlier historian of the same folder that has not ended yet."""
@@ -66,7 +64,7 @@ class Part(msgspec.Struct, frozen=True):
 def open_parts(around: Surroundings) -> Sequence[Part]:
     """All parts, in the order in which they start. Names of handlers must differ."""
     return (
-        Part({"status": around.keeping.answer_status}),
+        Part({"status": around.keeping.answer_status, "copy": around.keeping.answer_copy}),
         Part(TemporalAnswers(around.readings).handlers()),
     )
 

@@ -21,6 +21,8 @@ from cityhub.settings import Settings
 
 NAME: Final = "history"
 """The historian's name among the journal's readers."""
+LAKE: Final = "lake"
+"""The folder of the tables within the data folder."""
 BEGIN_S: Final = 0.5
 """The process is started so long after the hub, which has much to do then, or as soon as somebody asks it."""
 FIRST_PAUSE_S: Final = 0.5

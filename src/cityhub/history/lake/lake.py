@@ -30,6 +30,7 @@ import msgspec
 from pyiceberg.catalog.sql import SqlCatalog
 
 from cityhub.history.lake.backfill import take_backfill
+from cityhub.history.lake.copying import Held, settle
 from cityhub.history.lake.erasing import Pending
 from cityhub.history.lake.examining import examine
 from cityhub.history.lake.flush import flush
@@ -93,6 +94,8 @@ def open_lake(place: Place, source: JournalSource, clock: Clock, *, begin: int =
     if "://" not in warehouse:
         Path(warehouse).mkdir(parents=True, exist_ok=True)
         warehouse = Path(warehouse).absolute().as_uri()
+    if not place.catalog:
+        settle(Path(place.warehouse).absolute(), place.name)
     uri = place.catalog or f"sqlite:///{Path(place.warehouse).absolute()}/catalog.sqlite"
     catalog = SqlCatalog(place.name, uri=uri, warehouse=warehouse, **place.io)
     tables = open_tables(catalog, begin, secrets.token_hex(4))
@@ -165,6 +168,13 @@ class Lake:
                 yield Reading(connection, state.position, tenant, self.seed)
             finally:
                 connection.close()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[list[Held]]:
+        """The tables as they are committed now, for a copy; their files stay until the end of the block."""
+        self._notice_others()
+        with self._standing.pinned() as state:
+            yield [Held(name, self.seed, half.version, self._tables[name].table.io) for name, half in state.halves.items()]
 
     def _notice_others(self) -> None:
         """Takes up what another engine committed."""
