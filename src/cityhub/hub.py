@@ -127,7 +127,7 @@ class Hub:
         copies = Copies(self.history, self._consumption())
         self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
-        self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
+        self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -185,6 +185,9 @@ class Hub:
         lines += [Flow(f"subscription {id}", "its copy", source, state) for id, source, state in self.forwarder.overview()[:MAX_FLOWS]]
         lines.append(Flow("journal", "every change", "history", self.supervision.trouble or "follows"))
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
+
+    def _troubles(self) -> list[str]:
+        return [trouble] if (trouble := self.supervision.trouble) else []
 
     async def _compact(self) -> int:
         return await self.store.compact(self.settings.journal_keep)
