@@ -25,6 +25,8 @@ import msgspec
 from cityhub.history.keeping import Keeping
 from cityhub.history.lake.place import Place
 from cityhub.history.readings import Readings
+from cityhub.history.sql.answers import SqlAnswers
+from cityhub.history.sql.part import limits_of, spill_of
 from cityhub.history.supervision import Orders, read_orders
 from cityhub.history.temporal_answers import TemporalAnswers
 from cityhub.history.wire import Answering, WireServer
@@ -36,6 +38,8 @@ log = logging.getLogger("cityhub.historian")
 
 LAKE: Final = "lake"
 """The folder of the tables within the data folder."""
+STAGING: Final = "backfill"
+"""The folder within the data folder of files that wait for their way into the tables."""
 LOCK: Final = "historian.lock"
 LOCK_S: Final = 60.0
 """How long it waits for an earlier historian of the same folder that has not ended yet."""
@@ -68,7 +72,20 @@ def open_parts(around: Surroundings) -> Sequence[Part]:
     return (
         Part({"status": around.keeping.answer_status}),
         Part(TemporalAnswers(around.readings).handlers()),
+        sql_part(around),
     )
+
+
+def sql_part(around: Surroundings) -> Part:
+    """SQL: statements, and what they can ask."""
+    settings = around.settings
+    sql = SqlAnswers(around.readings, limits_of(settings))
+    folders = [place_of(settings).warehouse, str(Path(settings.data).absolute() / STAGING)]
+
+    async def start() -> None:
+        await sql.prepare(folders, spill_of(settings))
+
+    return Part(sql.handlers(), start)
 
 
 def main() -> int:

@@ -34,6 +34,7 @@ class Limits(msgspec.Struct, frozen=True):
         spill_mb: What it may lay down in its temporary folder besides.
         rows: Most rows in an answer that is streamed.
         answer_mb: Most of its size.
+        rows_mb: Most of the size of an answer that is given at once.
         timeout_s: The longest time of a statement, whatever is asked for.
         concurrent: Statements that run at one time.
         waiting: Statements that wait for their turn.
@@ -44,6 +45,7 @@ class Limits(msgspec.Struct, frozen=True):
     spill_mb: int = 4096
     rows: int = 50_000_000
     answer_mb: int = 4096
+    rows_mb: int = 64
     timeout_s: float = 600.0
     concurrent: int = 4
     waiting: int = 16
