@@ -26,7 +26,7 @@ from cityhub.history.keeping import Keeping
 from cityhub.history.lake.place import Place
 from cityhub.history.readings import Readings
 from cityhub.history.sql.answers import SqlAnswers
-from cityhub.history.sql.part import limits_of, spill_of
+from cityhub.history.sql.part import FlightDoor, Followed, limits_of, spill_of
 from cityhub.history.supervision import Orders, read_orders
 from cityhub.history.temporal_answers import TemporalAnswers
 from cityhub.history.wire import Answering, WireServer
@@ -52,11 +52,13 @@ class Surroundings(msgspec.Struct, frozen=True):
         settings: The hub's settings.
         readings: Runs work on the lake in threads.
         keeping: The lake and its upkeep.
+        lake: The lake itself.
     """
 
     settings: Settings
     readings: Readings
     keeping: Keeping
+    lake: Followed
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -80,12 +82,14 @@ def sql_part(around: Surroundings) -> Part:
     """SQL: statements, and what they can ask."""
     settings = around.settings
     sql = SqlAnswers(around.readings, limits_of(settings))
+    door = FlightDoor(settings, sql, around.lake)
     folders = [place_of(settings).warehouse, str(Path(settings.data).absolute() / STAGING)]
 
     async def start() -> None:
         await sql.prepare(folders, spill_of(settings))
+        await door.start()
 
-    return Part(sql.handlers(), start)
+    return Part(sql.handlers(), start, door.stop)
 
 
 def main() -> int:
@@ -129,7 +133,7 @@ async def _run(orders: Orders) -> int:
     lake = await asyncio.to_thread(lambda: open_lake(place, open_journal(settings.store, Path(settings.data)), SystemClock()))
     keeping = Keeping(lake)
     readings = Readings(lake)
-    parts = open_parts(Surroundings(settings, readings, keeping))
+    parts = open_parts(Surroundings(settings, readings, keeping, lake))
     server = WireServer(_together(parts), keeping.catch_up)
     await server.start(Path(orders.socket))
     log.info("the historian answers", extra={"position": lake.position})

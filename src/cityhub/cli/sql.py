@@ -112,7 +112,7 @@ async def _write(response: httpx.Response, file: str | None) -> None:
     # A file with half an answer would be taken for a whole one.
     part = Path(f"{file}.part")
     try:
-        with part.open("wb") as out:
+        with part.open("wb") as out:  # noqa: ASYNC230 - this process does nothing else
             async for piece in response.aiter_bytes():
                 out.write(piece)
         os.replace(part, file)

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 BATCH_ROWS: Final = 20_000
 MAX_PARAMETERS: Final = 10_000
 _PATH: Final = re.compile(r"(?:[a-z0-9]+:/)?/[^\s'\"]*/")
+_EXPLAINED: Final = pa.schema([("explain_key", pa.string()), ("explain_value", pa.string())])
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 
@@ -80,12 +81,10 @@ class Engine:
         """Names and Arrow types of a statement's answer, and how many parameters it has, without running it."""
         with self._bounded(reading, question):
             checked = self._prepare(reading, question)
-            statement = reading.connection.extract_statements(checked.sql)[0]
-            names = sorted(statement.named_parameters, key=lambda name: (len(name), name))
-            values: Any = dict.fromkeys(names)
+            names = reading.connection.extract_statements(checked.sql)[0].named_parameters
             if checked.explains:
-                return pa.schema([("explain_key", pa.string()), ("explain_value", pa.string())]), len(names)
-            reading.connection.execute(f"SELECT * FROM ({checked.sql}) LIMIT 0" if not names else checked.sql, values or None)
+                return _EXPLAINED, len(names)
+            reading.connection.execute(f"SELECT * FROM ({checked.sql}\n) LIMIT 0", dict.fromkeys(names) or None)
             return reading.connection.to_arrow_reader(1).schema, len(names)
 
     @contextlib.contextmanager
