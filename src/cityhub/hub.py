@@ -20,6 +20,7 @@ from cityhub.context.distribution import DistributedOperations
 from cityhub.context.entity_api import EntityApi
 from cityhub.context.entity_map_api import EntityMapApi
 from cityhub.context.entity_maps import EntityMaps
+from cityhub.context.forwarder import Forwarder
 from cityhub.context.identity_api import IdentityApi, read_alias
 from cityhub.context.live import live_selection
 from cityhub.context.notifier import Notifier
@@ -30,6 +31,7 @@ from cityhub.context.registration_notifier import RegistrationNotifier
 from cityhub.context.registrations import Registrations
 from cityhub.context.snapshot_api import SnapshotApi, snapshot_scope
 from cityhub.context.snapshots import Snapshots
+from cityhub.context.source_notification_api import SourceNotificationApi
 from cityhub.context.source_requests import SourceRequests
 from cityhub.context.source_state import SourceStates
 from cityhub.context.subscription_api import SubscriptionApi
@@ -119,6 +121,7 @@ class Hub:
         self.tallies = Tallies(store, clock)
         self.notifier = Notifier(store, store, self.delivery, self.contexts, clock, self.tallies)
         RegistrationNotifier(store, self.delivery, self.contexts, clock, self.tallies, self.notifier)
+        self.forwarder = Forwarder(store, self.registrations, requests, self.contexts, self.notifier, settings.public_url or url)
         socket = socket_path(Path(settings.data))
         self.historian = HistorianClient(socket, store.last)
         self.supervision = Supervision(Orders(str(socket), settings), store, self.historian)
@@ -144,7 +147,10 @@ class Hub:
             *IdentityApi(self.alias, self.clock).routes(),
             *DiscoveryApi(self.operations, self.contexts, store).routes(),
             *self._registration_api.routes(),
-            *SubscriptionApi(store, self.contexts, self.clock, self.tallies).routes(),
+            *SubscriptionApi(
+                store, self.contexts, self.clock, self.tallies, alias=self.alias, failing=self.forwarder.failing
+            ).routes(),
+            *SourceNotificationApi(self.forwarder.copies, self.operations, store, self.contexts, self.clock).routes(),
             *SubscriptionApi(store, self.contexts, self.clock, self.tallies, registrations=True).routes(),
             *TemporalApi(self.history, self.contexts, store, self.clock).routes(),
             *temporal.routes(),
@@ -180,6 +186,7 @@ class Hub:
         feeds = self.district.feeds if self.district else []
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
         lines += [Flow("journal", what, receiver, state) for what, receiver, state in self.notifier.overview()[:MAX_FLOWS]]
+        lines += [Flow(f"subscription {id}", "its copy", source, state) for id, source, state in self.forwarder.overview()[:MAX_FLOWS]]
         lines.append(Flow("journal", "every change", "history", self.supervision.trouble or "follows"))
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
 

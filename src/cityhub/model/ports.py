@@ -21,6 +21,12 @@ ENTITIES = "entity"
 HISTORY_EVENTS = "history"
 """The collection of what is only journalled and never kept: commands to the history, such as instances that a client gives it."""
 
+SOURCE_NOTIFICATIONS = "source_notification"
+"""The collection of what context sources notify this hub of for its subscriptions; like the commands to the history only journalled."""
+
+JOURNALLED_ONLY: Final = frozenset((HISTORY_EVENTS, SOURCE_NOTIFICATIONS))
+"""The collections that the store journals and does not keep."""
+
 
 INTERNAL: Final = "/"
 """The first character of tenants that the hub keeps for itself (snapshots); no caller can name one, and none is listed."""
@@ -284,6 +290,59 @@ class Analysis(Protocol):
         self, tenant: str, statement: str, parameters: Sequence[Any] = (), *, format: ResultFormat = "arrow", timeout_s: float = 600.0
     ) -> AsyncIterator[bytes]:
         """The whole answer as a file of the format, piece by piece. Raises like `rows`, before the first piece where it can."""
+
+
+DataType = Literal["text", "number", "integer", "boolean", "date", "datetime", "geometry", "object"]
+OfferKind = Literal["entity type", "feed", "lake table", "application table", "view", "indicator", "file"]
+
+
+class OfferedField(msgspec.Struct, frozen=True):
+    """One field of a dataset that a part of the hub offers to the catalogue.
+
+    Attributes:
+        name: As it is called in rows.
+        type: Of its values.
+        title: By language; empty: the name says it.
+        unit: UN/CEFACT code; "" for none or unknown.
+        iri: What it means; "" when it has no IRI.
+    """
+
+    name: str
+    type: DataType = "text"
+    title: dict[str, str] = {}
+    unit: str = ""
+    iri: str = ""
+
+
+class OfferedDataset(msgspec.Struct, frozen=True):
+    """A dataset as the part of the hub that has it knows it; the catalogue adds what people say of it.
+
+    Attributes:
+        kind: What it is.
+        key: Its name among those of its kind, never changed ("https://.../WeatherObserved", "observations").
+        title: By language; empty: the catalogue makes one of the key.
+        description: By language.
+        fields: Of one row.
+        statement: A SELECT that gives its rows by the port `Analysis`; "" when there is none.
+        upstream: (kind, key) of the datasets that it is made of.
+        facts: Further automatic members of the catalogue's record, such as "licence", "provider", "period_s", "simulated".
+    """
+
+    kind: OfferKind
+    key: str
+    title: dict[str, str] = {}
+    description: dict[str, str] = {}
+    fields: list[OfferedField] = []
+    statement: str = ""
+    upstream: list[tuple[OfferKind, str]] = []
+    facts: dict[str, Any] = {}
+
+
+class DatasetSource(Protocol):
+    """A part of the hub that has data which belong into the catalogue."""
+
+    async def datasets(self, tenant: str) -> list[OfferedDataset]:
+        """Its datasets now, in a stable order. Quick, as it is asked again and again."""
 
 
 class Past(Protocol):
