@@ -38,8 +38,6 @@ log = logging.getLogger("cityhub.historian")
 
 LAKE: Final = "lake"
 """The folder of the tables within the data folder."""
-STAGING: Final = "backfill"
-"""The folder within the data folder of files that wait for their way into the tables."""
 LOCK: Final = "historian.lock"
 LOCK_S: Final = 60.0
 """How long it waits for an earlier historian of the same folder that has not ended yet."""
@@ -83,7 +81,7 @@ def sql_part(around: Surroundings) -> Part:
     settings = around.settings
     sql = SqlAnswers(around.readings, limits_of(settings))
     door = FlightDoor(settings, sql, around.lake)
-    folders = [place_of(settings).warehouse, str(Path(settings.data).absolute() / STAGING)]
+    folders = [place_of(settings).warehouse]
 
     async def start() -> None:
         await sql.prepare(folders, spill_of(settings))

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _WIDE: Final = 2**63
+_NUMBERS: Final = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
 _FORMULA: Final = r"^[=+\-@\t\r]"
 
 
@@ -73,7 +74,7 @@ def text_batch(batch: pa.RecordBatch, types: Sequence[str], excel: bool) -> pa.R
 
 
 def _text_column(column: pa.Array, kind: str, excel: bool) -> pa.Array:
-    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
+    if any(is_kind(column.type) for is_kind in _NUMBERS):
         return column
     if pa.types.is_timestamp(column.type):
         return times(column)
