@@ -41,6 +41,8 @@ from cityhub.history.copies import Copies
 from cityhub.history.evolutions import Consumption
 from cityhub.history.lake_history import LakeHistory
 from cityhub.history.past import Past
+from cityhub.history.sql.analysis import LakeAnalysis
+from cityhub.history.sql.sql_api import SqlApi
 from cityhub.history.supervision import Orders, Supervision
 from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
@@ -124,6 +126,7 @@ class Hub:
         self.historian = HistorianClient(socket, store.last)
         self.supervision = Supervision(Orders(str(socket), settings), store, self.historian)
         self.history = LakeHistory(self.historian, store)
+        self.analysis = LakeAnalysis(self.historian)
         copies = Copies(self.history, self._consumption())
         self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
@@ -151,6 +154,7 @@ class Hub:
             *SubscriptionApi(store, self.contexts, self.clock, self.tallies, registrations=True).routes(),
             *TemporalApi(self.history, self.contexts, store, self.clock).routes(),
             *temporal.routes(),
+            *SqlApi(self.analysis, store).routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),
             *context_routes(self.contexts),
