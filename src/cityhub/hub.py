@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import cityhub
 from cityhub import __version__
 from cityhub.access.loopback import LoopbackAccess
+from cityhub.catalogue.assembly import Around, Catalogue
+from cityhub.catalogue.district_words import Place
 from cityhub.context.batch_api import BatchApi
 from cityhub.context.context_api import context_routes
 from cityhub.context.contexts import Contexts
@@ -121,10 +123,12 @@ class Hub:
         self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
+        self._access = LoopbackAccess()
+        self.catalogue = Catalogue(self._around())
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self.application = Application(self._routes(), LoopbackAccess(), settings.max_body_bytes, self.observation.observers)
+        self.application = Application(self._routes(), self._access, settings.max_body_bytes, self.observation.observers)
 
     def _routes(self) -> list[Route]:
         store: Store = self.store
@@ -148,10 +152,18 @@ class Hub:
             *status_routes(self._status_sources()),
             *self.observation.routes(),
             *page_routes(read_assets()),
+            *self.catalogue.routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
         routes.append(openapi_route(lambda: routes, "CityHub", __version__))
         return snapshot_scope(routes, self.snapshots, store)
+
+    def _around(self) -> Around:
+        if self.district is None:
+            return Around(self.store, None, self._access, self.clock, self.url)
+        about = self.district.about
+        place = Place(about.code, about.names, about.bounding_box)
+        return Around(self.store, None, self._access, self.clock, self.url, self.district.folder, place)
 
     def _consumption(self) -> Consumption:
         return Consumption(self.history, DEV_TEMPORAL_PAGE if self.settings.dev else self.settings.temporal_page)

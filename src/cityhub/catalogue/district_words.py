@@ -51,10 +51,10 @@ class DistrictWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
         attributes: Titles of attributes by the last part of their IRI.
     """
 
-    title: Names = {"zh": "政务数据目录", "en": "Data catalogue"}
-    description: Names = {"zh": "本中枢的数据资源。", "en": "The data of this hub."}
+    title: Names = msgspec.field(default_factory=lambda: {"zh": "政务数据目录", "en": "Data catalogue"})
+    description: Names = msgspec.field(default_factory=lambda: {"zh": "本中枢的数据资源。", "en": "The data of this hub."})
     provider: str = "publisher"
-    provider_name: Names = {"zh": "数据管理部门", "en": "Data office"}
+    provider_name: Names = msgspec.field(default_factory=lambda: {"zh": "数据管理部门", "en": "Data office"})
     licence: str = NO_LICENCE
     themes: list[ThemeWords] = []
     types: list[TypeWords] = []

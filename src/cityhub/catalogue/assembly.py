@@ -1,0 +1,64 @@
+"""The parts of the catalogue put together: what the hub builds and whose doors it opens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from cityhub.catalogue.automatic import AutomaticParts
+from cityhub.catalogue.ckan_api import CkanApi
+from cityhub.catalogue.district_words import Place, read_words
+from cityhub.catalogue.offers import EntityTypes, FeedOffers, LakeTables
+from cityhub.catalogue.register import Register
+from cityhub.catalogue.seen import Viewers
+from cityhub.catalogue.tables import Tables
+from cityhub.model.ports import Access, Analysis, DatasetSource, Store
+from cityhub.model.time import Clock
+from cityhub.web.http import Route
+
+
+class Around(msgspec.Struct, frozen=True):
+    """What the catalogue stands among.
+
+    Attributes:
+        store: Where its records are kept, and the entities are.
+        analysis: SQL over the lake; None: there is none.
+        access: Who may see what is not open.
+        clock: The present time.
+        base: The address under which the hub is reached.
+        folder: The district's folder; None: the hub serves no district.
+        place: The district.
+        sources: Further parts of the hub that offer datasets.
+    """
+
+    store: Store
+    analysis: Analysis | None
+    access: Access
+    clock: Clock
+    base: str
+    folder: Path | None = None
+    place: Place = Place()
+    sources: Sequence[DatasetSource] = ()
+
+
+class Catalogue:
+    """The catalogue of a hub: its doors.
+
+    Args:
+        around: What it stands among.
+    """
+
+    def __init__(self, around: Around) -> None:
+        words = read_words(around.folder)
+        sources = [EntityTypes(around.store), FeedOffers(around.store), LakeTables(around.analysis, around.store), *around.sources]
+        parts = AutomaticParts(around.store, sources, words, around.place)
+        self.register = Register(around.store, parts, around.clock, time.monotonic)
+        self._viewers = Viewers(self.register, around.access, around.base)
+        self._tables = Tables(around.store, around.analysis)
+
+    def routes(self) -> list[Route]:
+        """All doors of the catalogue."""
+        return [*CkanApi(self.register, self._viewers, self._tables).routes()]
