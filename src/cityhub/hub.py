@@ -76,6 +76,8 @@ MAX_FLOWS = 200
 """At most so many subscriptions are listed by `cityhub flow`."""
 USAGE_S = 60.0
 """How often the counters of uses of @contexts are stored."""
+PROFILE_S = 300.0
+"""How often datasets of the catalogue without a young quality profile are looked for."""
 COMPACT_S = 60.0
 """How often journal entries that all readers have passed are removed."""
 
@@ -207,7 +209,7 @@ class Hub:
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
             (SWEEP_S, self.store.expire), (COMPACT_S, self._compact), (1.0, self._rate.sample),
             (SWEEP_S, self._registration_api.expire), (SWEEP_S, self.history.expire), (USAGE_S, self.contexts.save_usage),
-            (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep),
+            (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep), (PROFILE_S, self.catalogue.quality.renew),
         )  # fmt: skip
         await self.registrations.load()
         await self.maps.load()

@@ -9,12 +9,18 @@ from pathlib import Path
 import msgspec
 
 from cityhub.catalogue.automatic import AutomaticParts
+from cityhub.catalogue.catalogue_api import CatalogueApi
 from cityhub.catalogue.ckan_api import CkanApi
+from cityhub.catalogue.dcat_api import DcatApi
 from cityhub.catalogue.district_words import Place, read_words
+from cityhub.catalogue.downloads import Downloads
+from cityhub.catalogue.lineage import Runs
 from cityhub.catalogue.offers import EntityTypes, FeedOffers, LakeTables
+from cityhub.catalogue.quality import Quality
 from cityhub.catalogue.register import Register
 from cityhub.catalogue.seen import Viewers
 from cityhub.catalogue.tables import Tables
+from cityhub.catalogue.workers import Workers
 from cityhub.model.ports import Access, Analysis, DatasetSource, Store
 from cityhub.model.time import Clock
 from cityhub.web.http import Route
@@ -53,12 +59,26 @@ class Catalogue:
 
     def __init__(self, around: Around) -> None:
         words = read_words(around.folder)
-        sources = [EntityTypes(around.store), FeedOffers(around.store), LakeTables(around.analysis, around.store), *around.sources]
+        sources: list[DatasetSource] = [
+            EntityTypes(around.store),
+            FeedOffers(around.store),
+            LakeTables(around.analysis, around.store),
+            *around.sources,
+        ]
         parts = AutomaticParts(around.store, sources, words, around.place)
         self.register = Register(around.store, parts, around.clock, time.monotonic)
+        self._words = words
+        self._workers = Workers()
         self._viewers = Viewers(self.register, around.access, around.base)
         self._tables = Tables(around.store, around.analysis)
+        self.quality = Quality(around.store, self.register, self._tables, self._workers, around.clock)
+        self._runs = Runs(around.store, around.clock)
+        self._downloads = Downloads(self._tables, self._workers)
 
     def routes(self) -> list[Route]:
         """All doors of the catalogue."""
-        return [*CkanApi(self.register, self._viewers, self._tables).routes()]
+        return [
+            *CkanApi(self.register, self._viewers, self._tables).routes(),
+            *CatalogueApi(self.register, self._viewers, self._tables, self.quality, self._runs, self._downloads).routes(),
+            *DcatApi(self._viewers, self._words, self._workers).routes(),
+        ]

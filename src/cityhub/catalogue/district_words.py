@@ -49,6 +49,7 @@ class DistrictWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
         provider_name: Its name, for hubs whose context does not hold it.
         licence: Of what names none.
         attributes: Titles of attributes by the last part of their IRI.
+        ranges: Least and greatest value that an attribute can have, in the unit that it is told in.
     """
 
     title: Names = msgspec.field(default_factory=lambda: {"zh": "政务数据目录", "en": "Data catalogue"})
@@ -59,6 +60,7 @@ class DistrictWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
     themes: list[ThemeWords] = []
     types: list[TypeWords] = []
     attributes: dict[str, Names] = {}
+    ranges: dict[str, tuple[float, float]] = {}
 
     def of(self, type: str) -> TypeWords:
         """What is said of a type; nothing but its name when nothing is."""
