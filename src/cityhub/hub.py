@@ -164,7 +164,7 @@ class Hub:
         if self.district is None:
             return Around(self.store, None, self._access, self.clock, self.url)
         about = self.district.about
-        place = Place(about.code, about.names, about.bounding_box)
+        place = Place(about.code, about.short_names, about.bounding_box)
         return Around(self.store, None, self._access, self.clock, self.url, self.district.folder, place)
 
     def _consumption(self) -> Consumption:

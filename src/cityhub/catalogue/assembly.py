@@ -16,6 +16,7 @@ from cityhub.catalogue.district_words import Place, read_words
 from cityhub.catalogue.downloads import Downloads
 from cityhub.catalogue.lineage import Runs
 from cityhub.catalogue.offers import EntityTypes, FeedOffers, LakeTables
+from cityhub.catalogue.open_data_page import open_data_routes
 from cityhub.catalogue.quality import Quality
 from cityhub.catalogue.register import Register
 from cityhub.catalogue.seen import Viewers
@@ -68,6 +69,7 @@ class Catalogue:
         parts = AutomaticParts(around.store, sources, words, around.place)
         self.register = Register(around.store, parts, around.clock, time.monotonic)
         self._words = words
+        self._place = around.place
         self._workers = Workers()
         self._viewers = Viewers(self.register, around.access, around.base)
         self._tables = Tables(around.store, around.analysis)
@@ -79,6 +81,9 @@ class Catalogue:
         """All doors of the catalogue."""
         return [
             *CkanApi(self.register, self._viewers, self._tables).routes(),
-            *CatalogueApi(self.register, self._viewers, self._tables, self.quality, self._runs, self._downloads).routes(),
+            *CatalogueApi(
+                self.register, self._viewers, self._tables, self.quality, self._runs, self._downloads, self._place.short_names
+            ).routes(),
+            *open_data_routes(),
             *DcatApi(self._viewers, self._words, self._workers).routes(),
         ]

@@ -15,7 +15,7 @@ import msgspec
 from cityhub.catalogue.downloads import Downloads
 from cityhub.catalogue.licences import LICENCES, find_licence
 from cityhub.catalogue.lineage import Runs, around, graph_of, own_events
-from cityhub.catalogue.model import Dataset, Distribution, Theme, in_language
+from cityhub.catalogue.model import Dataset, Distribution, Names, Theme, in_language
 from cityhub.catalogue.national import CATEGORIES, CYCLES, GRADES, SHARES
 from cityhub.catalogue.quality import Profile, Quality
 from cityhub.catalogue.register import Register
@@ -44,9 +44,13 @@ class CatalogueApi:
         quality: Profiles.
         runs: Lineage that other programs told of.
         downloads: Files.
+        district: The district's short name, by language.
     """
 
-    def __init__(self, register: Register, viewers: Viewers, tables: Tables, quality: Quality, runs: Runs, downloads: Downloads) -> None:
+    def __init__(
+        self, register: Register, viewers: Viewers, tables: Tables, quality: Quality, runs: Runs, downloads: Downloads, district: Names
+    ) -> None:
+        self._district = district
         self._register = register
         self._viewers = viewers
         self._tables = tables
@@ -107,7 +111,7 @@ class CatalogueApi:
         limit = _number(request.query, "limit", SAMPLE, MAX_PAGE)
         if not has_rows(dataset):
             return json_response({"fields": _fields(dataset), "rows": [], "total": None, "why": "The hub has no rows of this dataset"})
-        table = await self._tables.page(seen.tenant, dataset, 0, limit)
+        table = await self._tables.page(seen.tenant, dataset, 0, limit, request.query.get("lang", "zh"))
         return json_response({"fields": _fields(dataset), "rows": table.rows, "total": table.total})
 
     async def _show_quality(self, request: Request) -> Response:
@@ -144,7 +148,7 @@ class CatalogueApi:
             "shares": SHARES, "cycles": CYCLES, "grades": GRADES, "categories": CATEGORIES,
             "licences": [msgspec.to_builtins(licence) for licence in LICENCES],
             "themes": [{"name": theme.name, "title": theme.title} for theme in seen.contents.themes.all if theme.state == "active"],
-            "everything": seen.everything,
+            "everything": seen.everything, "district": self._district,
         })  # fmt: skip
 
     # -- Edits -------------------------------------------------------------------------------------------------------

@@ -72,10 +72,10 @@ class DistrictWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
 
 
 class Place(msgspec.Struct, frozen=True):
-    """The district that the catalogue is for: its code, names and bounding box (west, south, east, north)."""
+    """The district that the catalogue is for: its code, short names and bounding box (west, south, east, north)."""
 
     code: str = "000000"
-    names: Names = {}
+    short_names: Names = {}
     bbox: tuple[float, float, float, float] | None = None
 
 

@@ -143,7 +143,7 @@ def _feed(entity: Entity) -> OfferedDataset:
     simulated = bool(_value(attributes.get(SIMULATED)))
     key = str(entity["id"])
     source = str(_value(attributes.get(_SOURCE)) or "")
-    description = {"zh": f"数据流。来源：{source or '未注明'}", "en": f"A feed. Source: {source or 'not given'}"}
+    description = {"zh": f"数据流。来源：{source or '未注明'}。", "en": "A feed: values as they arrive."}
     stream = {
         "id": f"{key}:stream", "name": "实时推送 Live stream", "url": "/api/stream", "format": "SSE", "media_type": "text/event-stream",
         "service": True,
