@@ -20,7 +20,7 @@ import orjson
 
 from cityhub.model.change import Change, attribute_changes
 from cityhub.model.errors import CityHubError, StoreUnavailable
-from cityhub.model.ports import ENTITIES, HISTORY_EVENTS, Write
+from cityhub.model.ports import ENTITIES, JOURNALLED_ONLY, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.storage.kept import Kept, Key, Memory, alive, decode
 from cityhub.storage.sqlite_rows import RowChanges, entity_rows
@@ -312,7 +312,7 @@ class Transaction:
             self._record(key, current, None, trace)
             current = None
         encoded = orjson.dumps(after) if after is not None else b""
-        if write.collection == HISTORY_EVENTS and after is not None:
+        if write.collection in JOURNALLED_ONLY and after is not None:
             self._record(key, None, Kept(after, 0, encoded, False), trace)
             return result
         number = current.number if current is not None else self._new_number(write.collection)
