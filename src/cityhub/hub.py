@@ -17,6 +17,7 @@ from cityhub.context.context_api import context_routes
 from cityhub.context.contexts import Contexts
 from cityhub.context.discovery_api import DiscoveryApi
 from cityhub.context.distribution import DistributedOperations
+from cityhub.context.distribution_temporal_write import DistributedTemporal
 from cityhub.context.entity_api import EntityApi
 from cityhub.context.entity_map_api import EntityMapApi
 from cityhub.context.entity_maps import EntityMaps
@@ -43,6 +44,7 @@ from cityhub.history.recorder import Recorder
 from cityhub.history.sqlite_history import open_history
 from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
+from cityhub.history.temporal_view import TemporalShaping
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
 from cityhub.model.errors import StoreUnavailable
@@ -109,7 +111,7 @@ class Hub:
         self.registrations = Registrations(store, clock)
         states = SourceStates(clock, time.monotonic)
         self._registration_api = RegistrationApi(self.registrations, states, self.contexts, store, clock, url)
-        requests = SourceRequests(self.outbound, self.contexts, states, alias, time.monotonic)
+        requests = self.requests = SourceRequests(self.outbound, self.contexts, states, alias, time.monotonic)
         self.operations = DistributedOperations(store, self.registrations, requests)
         self.maps = EntityMaps(store, clock)
         mqtt_policy = AddressPolicy(settings.mqtt_allow, loopback_allowed=settings.dev)
@@ -145,8 +147,9 @@ class Hub:
             ).routes(),
             *SourceNotificationApi(self.forwarder.copies, self.operations, store, self.contexts, self.clock).routes(),
             *SubscriptionApi(store, self.contexts, self.clock, self.tallies, registrations=True).routes(),
-            *TemporalApi(self.history, self.recorder, self.contexts, store, self.clock).routes(),
-            *temporal.routes(),
+            *self._distributed_temporal().around(
+                [*TemporalApi(self.history, self.recorder, self.contexts, store, self.clock).routes(), *temporal.routes()]
+            ),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),
             *context_routes(self.contexts),
@@ -160,7 +163,15 @@ class Hub:
         return snapshot_scope(routes, self.snapshots, store)
 
     def _consumption(self) -> Consumption:
-        return Consumption(self.history, DEV_TEMPORAL_PAGE if self.settings.dev else self.settings.temporal_page)
+        return Consumption(self.history, self._temporal_page())
+
+    def _temporal_page(self) -> int:
+        return DEV_TEMPORAL_PAGE if self.settings.dev else self.settings.temporal_page
+
+    def _distributed_temporal(self) -> DistributedTemporal:
+        return DistributedTemporal(
+            self.store, self.registrations, self.requests, self.contexts, self.clock, TemporalShaping(), self._temporal_page()
+        )
 
     def _status_sources(self) -> StatusSources:
         about = self.district.about if self.district else None
