@@ -15,7 +15,7 @@ from typing import Any, cast
 import orjson
 import psycopg
 
-from cityhub.model.change import AttributeChange, Change
+from cityhub.model.change import AttributeChange, Change, Entry
 from cityhub.model.ports import ENTITIES, JOURNALLED_ONLY
 from cityhub.storage.kept import Kept, Key, Memory
 from cityhub.storage.kept import decode as decode_document
@@ -53,6 +53,12 @@ def change_of(row: tuple[Any, ...]) -> Change:
         attributes=cast(dict[str, AttributeChange], orjson.loads(attributes)) if attributes else {},
         trace=decode(trace),
     )
+
+
+def entry_of(row: tuple[Any, ...]) -> Entry:
+    """The journal entry in a row of `JOURNAL_COLUMNS`."""
+    position, collection, tenant, id, kind, at, trace, attributes, before, after = row
+    return position, decode(collection), decode(tenant), decode(id), kind, at, after, before, attributes or b"{}", decode(trace)
 
 
 class Follower:

@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import orjson
 
-from cityhub.model.change import Change
+from cityhub.model.change import Change, Entry, change_of
 from cityhub.model.entity import Entity
 from cityhub.model.expiry import without_expired
 from cityhub.model.ports import Document, Page
@@ -147,18 +147,23 @@ def index_block(
 
 
 def journal_rows(connection: apsw.Connection, after: int, limit: int) -> list[Change]:
-    """The next journal entries behind a position; fewer than `limit` when they are large."""
+    """The next changes behind a position; fewer than `limit` when they are large."""
+    return [change_of(entry) for entry in journal_entries(connection, after, limit, READ_BYTES)]
+
+
+def journal_entries(connection: apsw.Connection, after: int, limit: int, bound: int) -> list[Entry]:
+    """The next journal entries behind a position; the last one brings their documents over `bound` bytes if there are more."""
     rows = connection.execute(
         "SELECT j.position, j.collection, coalesce(t.name, j.id), j.id, j.kind, j.at, j.after, j.before, j.attributes, j.trace "
         "FROM journal j LEFT JOIN tenant t ON t.number = j.tenant WHERE j.position > ? ORDER BY j.position LIMIT ?",
         (after, limit),
     )
-    found: list[Change] = []
+    found: list[Entry] = []
     size = 0
-    for position, collection, tenant, id, kind, at, after_, before, attributes, trace in rows:
-        found.append(Change(position, collection, tenant, id, kind, at, _json(after_), _json(before), orjson.loads(attributes), trace))
-        size += len(after_ or b"") + len(before or b"")
-        if size > READ_BYTES:
+    for row in rows:
+        found.append(row)
+        size += len(row[6] or b"") + len(row[7] or b"")
+        if size > bound:
             break
     return found
 
@@ -175,10 +180,6 @@ def delete_passed(keep: int, connection: apsw.Connection) -> int:
         (bound, PORTION),
     )
     return connection.changes()
-
-
-def _json(encoded: bytes | None) -> dict[str, Any] | None:
-    return orjson.loads(encoded) if encoded is not None else None
 
 
 def delete_expired(current: Document | None, now: str) -> tuple[Document | None, bool]:
