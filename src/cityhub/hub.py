@@ -133,7 +133,10 @@ class Hub:
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self.application = Application(self._routes(), LoopbackAccess(), settings.max_body_bytes, self.observation.observers)
+        self.application = Application(
+            self._routes(), LoopbackAccess(), settings.max_body_bytes, self.observation.observers,
+            answer_timeout_s=settings.request_timeout_s,
+        )  # fmt: skip
 
     def _routes(self) -> list[Route]:
         store: Store = self.store
@@ -218,7 +221,7 @@ class Hub:
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
             (SWEEP_S, self.store.expire), (COMPACT_S, self._compact), (1.0, self._rate.sample),
             (SWEEP_S, self._registration_api.expire), (USAGE_S, self.contexts.save_usage),
-            (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep),
+            (SWEEP_S, self.application.end_overdue), (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep),
         )  # fmt: skip
         await self.registrations.load()
         await self.maps.load()
