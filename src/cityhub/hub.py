@@ -20,6 +20,7 @@ from cityhub.context.distribution import DistributedOperations
 from cityhub.context.entity_api import EntityApi
 from cityhub.context.entity_map_api import EntityMapApi
 from cityhub.context.entity_maps import EntityMaps
+from cityhub.context.forwarder import Forwarder
 from cityhub.context.identity_api import IdentityApi, read_alias
 from cityhub.context.live import live_selection
 from cityhub.context.notifier import Notifier
@@ -30,17 +31,20 @@ from cityhub.context.registration_notifier import RegistrationNotifier
 from cityhub.context.registrations import Registrations
 from cityhub.context.snapshot_api import SnapshotApi, snapshot_scope
 from cityhub.context.snapshots import Snapshots
+from cityhub.context.source_notification_api import SourceNotificationApi
 from cityhub.context.source_requests import SourceRequests
 from cityhub.context.source_state import SourceStates
 from cityhub.context.subscription_api import SubscriptionApi
 from cityhub.context.subscription_state import Tallies
+from cityhub.history.client import HistorianClient
 from cityhub.history.copies import Copies
 from cityhub.history.evolutions import Consumption
+from cityhub.history.lake_history import LakeHistory
 from cityhub.history.past import Past
-from cityhub.history.recorder import Recorder
-from cityhub.history.sqlite_history import open_history
+from cityhub.history.supervision import Orders, Supervision
 from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
+from cityhub.history.wire import socket_path
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
 from cityhub.model.errors import StoreUnavailable
@@ -115,9 +119,12 @@ class Hub:
         self.tallies = Tallies(store, clock)
         self.notifier = Notifier(store, store, self.delivery, self.contexts, clock, self.tallies)
         RegistrationNotifier(store, self.delivery, self.contexts, clock, self.tallies, self.notifier)
-        self.history = open_history(Path(settings.data), clock)
-        self.recorder = Recorder(store, self.history)
-        copies = Copies(self.history, self._consumption(), self.recorder)
+        self.forwarder = Forwarder(store, self.registrations, requests, self.contexts, self.notifier, settings.public_url or url)
+        socket = socket_path(Path(settings.data))
+        self.historian = HistorianClient(socket, store.last)
+        self.supervision = Supervision(Orders(str(socket), settings), store, self.historian)
+        self.history = LakeHistory(self.historian, store)
+        copies = Copies(self.history, self._consumption())
         self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
@@ -128,18 +135,21 @@ class Hub:
 
     def _routes(self) -> list[Route]:
         store: Store = self.store
-        temporal = TemporalQueryApi(self._consumption(), self.recorder, self.contexts, store, self.maps)
+        temporal = TemporalQueryApi(self._consumption(), self.contexts, store, self.maps)
         routes = [
-            *EntityApi(self.operations, self.contexts, store, self.maps, Past(self.history, self.recorder, self.clock)).routes(),
+            *EntityApi(self.operations, self.contexts, store, self.maps, Past(self.history, self.clock)).routes(),
             *BatchApi(self.operations, self.contexts, store).routes(),
             *QueryApi(self.operations, self.contexts, store, self.maps).routes(),
             *PurgeApi(self.operations, self.contexts, store, self.maps).routes(),
             *IdentityApi(self.alias, self.clock).routes(),
             *DiscoveryApi(self.operations, self.contexts, store).routes(),
             *self._registration_api.routes(),
-            *SubscriptionApi(store, self.contexts, self.clock, self.tallies).routes(),
+            *SubscriptionApi(
+                store, self.contexts, self.clock, self.tallies, alias=self.alias, failing=self.forwarder.failing
+            ).routes(),
+            *SourceNotificationApi(self.forwarder.copies, self.operations, store, self.contexts, self.clock).routes(),
             *SubscriptionApi(store, self.contexts, self.clock, self.tallies, registrations=True).routes(),
-            *TemporalApi(self.history, self.recorder, self.contexts, store, self.clock).routes(),
+            *TemporalApi(self.history, self.contexts, store, self.clock).routes(),
             *temporal.routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),
@@ -172,6 +182,8 @@ class Hub:
         feeds = self.district.feeds if self.district else []
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
         lines += [Flow("journal", what, receiver, state) for what, receiver, state in self.notifier.overview()[:MAX_FLOWS]]
+        lines += [Flow(f"subscription {id}", "its copy", source, state) for id, source, state in self.forwarder.overview()[:MAX_FLOWS]]
+        lines.append(Flow("journal", "every change", "history", self.supervision.trouble or "follows"))
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
 
     async def _compact(self) -> int:
@@ -194,12 +206,12 @@ class Hub:
         """Starts the background work."""
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
             (SWEEP_S, self.store.expire), (COMPACT_S, self._compact), (1.0, self._rate.sample),
-            (SWEEP_S, self._registration_api.expire), (SWEEP_S, self.history.expire), (USAGE_S, self.contexts.save_usage),
+            (SWEEP_S, self._registration_api.expire), (USAGE_S, self.contexts.save_usage),
             (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep),
         )  # fmt: skip
         await self.registrations.load()
         await self.maps.load()
-        await self.recorder.start()
+        await self.supervision.start()
         self._tasks = [asyncio.create_task(_every(seconds, work)) for seconds, work in jobs]
         await self.snapshots.start()
         if not isinstance(self.store, SqliteStore):  # other hubs may work on the same database
@@ -219,7 +231,7 @@ class Hub:
         for end in (
             *feeds, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
-            self.recorder.stop, self.history.close, self.store.close, self.observation.close,
+            self.supervision.stop, self.store.close, self.observation.close,
         ):  # fmt: skip
             try:
                 await end()

@@ -43,6 +43,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=0, le=65535, description="TCP port to listen on; 0 takes a free one."),
     ] = 8000
+    public_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^/?#]+)?$",
+            description="Address under which other systems reach the hub, such as `https://hub.example`: context sources send there what "
+            "they notify of for subscriptions that were forwarded to them. Empty: the address on this machine.",
+            extra={"right": "empty, or an address such as 'https://hub.example'"},
+        ),
+    ] = ""
     district: Annotated[
         str,
         Meta(min_length=1, description="The district that the hub serves: a name under `districts/`, or the path of such a folder."),

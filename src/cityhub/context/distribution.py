@@ -275,6 +275,10 @@ class DistributedOperations(EntityOperations):
             return await super().retrieve(call, id, view)
         return await self._reads.retrieve(call, id, view)
 
+    async def completed(self, call: Call, source: Registration, entities: list[Entity]) -> list[Entity]:
+        """Entities of which one source told a part, with what is here and at all other sources (5.8.6)."""
+        return await self._reads.completed(call, source, entities)
+
     async def query(
         self, call: Call, wanted: EntityQuery, view: View, offset: int, limit: int, count: bool, order: Callable[[Entity], Any] | None
     ) -> Page:

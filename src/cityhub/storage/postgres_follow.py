@@ -15,8 +15,8 @@ from typing import Any, cast
 import orjson
 import psycopg
 
-from cityhub.model.change import AttributeChange, Change
-from cityhub.model.ports import ENTITIES, HISTORY_EVENTS
+from cityhub.model.change import AttributeChange, Change, Entry
+from cityhub.model.ports import ENTITIES, JOURNALLED_ONLY
 from cityhub.storage.kept import Kept, Key, Memory
 from cityhub.storage.kept import decode as decode_document
 from cityhub.storage.postgres_link import Connection, Link, cancelled, decode
@@ -53,6 +53,12 @@ def change_of(row: tuple[Any, ...]) -> Change:
         attributes=cast(dict[str, AttributeChange], orjson.loads(attributes)) if attributes else {},
         trace=decode(trace),
     )
+
+
+def entry_of(row: tuple[Any, ...]) -> Entry:
+    """The journal entry in a row of `JOURNAL_COLUMNS`."""
+    position, collection, tenant, id, kind, at, trace, attributes, before, after = row
+    return position, decode(collection), decode(tenant), decode(id), kind, at, after, before, attributes or b"{}", decode(trace)
 
 
 class Follower:
@@ -111,7 +117,7 @@ class Follower:
             self.forget()  # something was removed from the journal before it was read here
         known: dict[Key, Kept | None] = {}
         for change in fresh:
-            if change.collection != HISTORY_EVENTS:
+            if change.collection not in JOURNALLED_ONLY:
                 known[change.collection, change.tenant, change.id] = cast("Kept | None", change.after)
         self.memory.publish(known)
         self._tail.extend(fresh)

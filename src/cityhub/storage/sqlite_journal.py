@@ -9,7 +9,7 @@ from typing import Any
 
 import apsw
 
-from cityhub.model.change import Change
+from cityhub.model.change import Change, Entry, change_of
 from cityhub.storage.journal_block import decode_block, encode_change
 
 READ_BYTES = 16_000_000
@@ -27,15 +27,20 @@ SELECT = (
 
 def journal_rows(connection: apsw.Connection, after: int, limit: int) -> list[Change]:
     """The next changes behind a position; fewer than `limit` when they are large."""
-    found: list[Change] = []
+    return [change_of(entry) for entry in journal_entries(connection, after, limit, READ_BYTES)]
+
+
+def journal_entries(connection: apsw.Connection, after: int, limit: int, bound: int) -> list[Entry]:
+    """The next journal entries behind a position; the last one brings their documents over `bound` bytes if there are more."""
+    found: list[Entry] = []
     size = 0
     after = max(after, compacted(connection))
     while rows := _rows(connection, after, min(limit, ROWS)):
         for position, first, collection, tenant, at, trace, block in rows:
-            for change, bytes_ in decode_block(first, collection, tenant, at, trace, block, after):
-                found.append(change)
-                size += bytes_
-                if len(found) >= limit or size > READ_BYTES:
+            for entry in decode_block(first, collection, tenant, at, trace, block, after):
+                found.append(entry)
+                size += len(entry[6] or b"") + len(entry[7] or b"")
+                if len(found) >= limit or size > bound:
                     return found
             after = position
     return found

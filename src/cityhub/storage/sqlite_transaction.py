@@ -8,10 +8,10 @@ from typing import Any, Final, Protocol
 import apsw
 import orjson
 
-from cityhub.model.change import AttributeChange, Change, attribute_changes
+from cityhub.model.change import AttributeChange, Change, attribute_changes, undo_of
 from cityhub.model.errors import CityHubError
-from cityhub.model.ports import ENTITIES, HISTORY_EVENTS, Write
-from cityhub.storage.journal_block import BlockBuilder, undo
+from cityhub.model.ports import ENTITIES, JOURNALLED_ONLY, Write
+from cityhub.storage.journal_block import BlockBuilder
 from cityhub.storage.kept import Kept, Key, Memory, alive, decode
 from cityhub.storage.sqlite_names import Catalogue
 from cityhub.storage.sqlite_rows import RowChanges, entity_rows, shape_rows
@@ -122,7 +122,7 @@ class Transaction:
                 kept = None
             elif current is not None:
                 kept = Kept(after, current.number, encoded, is_entity)
-            elif collection == HISTORY_EVENTS:
+            elif collection in JOURNALLED_ONLY:
                 self._record(block, key, None, Kept(after, 0, encoded, False))
                 continue
             else:
@@ -154,7 +154,7 @@ class Transaction:
             block.add(id, "d", None, b"", before.encoded)
         elif collection == ENTITIES and 2 * len(attributes) <= len(before["attrs"]):
             kind = "updated"
-            block.add(id, "p", None, after.encoded, undo(before, after, attributes))
+            block.add(id, "u", attributes, after.encoded, undo_of(before, after, attributes))
         else:
             kind = "updated"
             block.add(id, "u", attributes, after.encoded, before.encoded)

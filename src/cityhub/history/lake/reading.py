@@ -1,0 +1,137 @@
+"""The views that a question sees: tables, tail and pending erasures as one, at one position of the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import duckdb
+import msgspec
+import pyarrow as pa
+from pyiceberg.schema import Schema
+
+from cityhub.history.lake.erasing import Pending, register
+from cityhub.history.lake.schema import ENTITY_VERSIONS, ENTITY_VERSIONS_SCHEMA, OBSERVATIONS, OBSERVATIONS_SCHEMA
+from cityhub.history.lake.tables import File, Version
+
+_EXPIRES_AT: Final = OBSERVATIONS_SCHEMA.find_field("expires_at").field_id
+
+
+class Half(msgspec.Struct, frozen=True):
+    """One table: its version, the chunks of its tail, and the erasures that its files wait for."""
+
+    version: Version
+    tail: tuple[pa.Table, ...]
+    pending: Pending
+
+
+class State(msgspec.Struct, frozen=True):
+    """All that a question can see at a moment; it never changes, a new one takes its place."""
+
+    position: int
+    observations: Half
+    versions: Half
+
+    @property
+    def files(self) -> list[File]:
+        """The files of both tables."""
+        return [*self.observations.version.files, *self.versions.version.files]
+
+
+class Reading:
+    """One look at the lake.
+
+    Attributes:
+        connection: A DuckDB connection of its own with the temporary views `observations` and `entity_versions`.
+        position: The journal position up to which the views show everything.
+        tenant: Whose rows they are.
+        seed: What the instanceIds begin with.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, position: int, tenant: str, seed: str) -> None:
+        self.connection = connection
+        self.position = position
+        self.tenant = tenant
+        self.seed = seed
+
+
+def quoted(value: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def columns_of(schema: Schema) -> str:
+    """The names of a table's columns as a list in SQL."""
+    return ", ".join(f'r."{name}"' for name in schema.column_names)
+
+
+def make_views(connection: duckdb.DuckDBPyConnection, state: State, tenant: str, now: str) -> None:
+    """Makes the two views in a connection.
+
+    Args:
+        connection: Of the reading alone.
+        state: What is seen.
+        tenant: Whose rows.
+        now: What expired until then is left out.
+    """
+    for name, schema, half in (
+        (OBSERVATIONS, OBSERVATIONS_SCHEMA, state.observations),
+        (ENTITY_VERSIONS, ENTITY_VERSIONS_SCHEMA, state.versions),
+    ):
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {select(connection, name, schema, half, tenant, now)}")
+
+
+def select(connection: duckdb.DuckDBPyConnection, name: str, schema: Schema, half: Half, tenant: str, now: str) -> str:
+    """The query behind a view; what it needs beside files is registered in the connection."""
+    parts = [*_of_files(connection, name, schema, half, tenant, now), *_of_tail(connection, name, schema, half, tenant, now)]
+    if not parts:
+        empty = pa.table({field: [] for field in half_schema(schema).names}, schema=half_schema(schema))
+        connection.register(f"no_{name}", empty)
+        return f"SELECT {columns_of(schema)} FROM no_{name} r"
+    return " UNION ALL ".join(parts)
+
+
+def half_schema(schema: Schema) -> pa.Schema:
+    """The Arrow schema of a table."""
+    from cityhub.history.lake.schema import arrow_schema
+
+    return arrow_schema(schema)
+
+
+def _of_files(
+    connection: duckdb.DuckDBPyConnection, name: str, schema: Schema, half: Half, tenant: str, now: str
+) -> list[str]:
+    files = [file for file in half.version.files if file.tenant == tenant]
+    pending = half.pending.of(tenant)
+    if not files or any(one.entity is None for one in pending.erasures):
+        return []
+    conditions = register(connection, pending, prefix=f"{name}_erased_")
+    if name == OBSERVATIONS and any(_may_expire(file) for file in files):
+        conditions.append(f"(r.expires_at IS NULL OR r.expires_at > {quoted(now)}::TIMESTAMPTZ)")
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return [f"SELECT {columns_of(schema)} FROM {read_files(files)} r{where}"]
+
+
+def read_files(files: Sequence[File], extra: str = "") -> str:
+    """The table function over files."""
+    return f"read_parquet([{', '.join(quoted(local(file.path)) for file in files)}], hive_partitioning = false{extra})"
+
+
+def local(path: str) -> str:
+    """The path as DuckDB opens it."""
+    return path.removeprefix("file://")
+
+
+def _may_expire(file: File) -> bool:
+    nulls = (file.described.null_value_counts or {}).get(_EXPIRES_AT)
+    return nulls is None or nulls < file.rows
+
+
+def _of_tail(
+    connection: duckdb.DuckDBPyConnection, name: str, schema: Schema, half: Half, tenant: str, now: str
+) -> list[str]:
+    if not half.tail:
+        return []
+    connection.register(f"{name}_tail", pa.concat_tables(half.tail))
+    expired = f" AND (r.expires_at IS NULL OR r.expires_at > {quoted(now)}::TIMESTAMPTZ)" if name == OBSERVATIONS else ""
+    return [f"SELECT {columns_of(schema)} FROM {name}_tail r WHERE r.tenant = {quoted(tenant)}{expired}"]
