@@ -20,7 +20,7 @@ ROWS = 64
 """Rows fetched at a time, so that a reading does not hold a snapshot of the file while it decodes."""
 
 SELECT = (
-    "SELECT j.position, j.first, j.collection, t.name, j.at, j.trace, j.changes "
+    "SELECT j.position, j.first, j.collection, t.name, j.at, j.changes "
     "FROM journal j LEFT JOIN tenant t ON t.number = j.tenant WHERE j.position > ? ORDER BY j.position LIMIT ?"
 )
 
@@ -36,8 +36,8 @@ def journal_entries(connection: apsw.Connection, after: int, limit: int, bound: 
     size = 0
     after = max(after, compacted(connection))
     while rows := _rows(connection, after, min(limit, ROWS)):
-        for position, first, collection, tenant, at, trace, block in rows:
-            for entry in decode_block(first, collection, tenant, at, trace, block, after):
+        for position, first, collection, tenant, at, block in rows:
+            for entry in decode_block(first, collection, tenant, at, block, after):
                 found.append(entry)
                 size += len(entry[6] or b"") + len(entry[7] or b"")
                 if len(found) >= limit or size > bound:
@@ -83,17 +83,15 @@ def forget_tenant(connection: apsw.Connection, tenant: int, name: str) -> None:
     and the name of the dropped one as its id.
     """
     newest = connection.execute(
-        "SELECT position, at, trace FROM journal WHERE tenant = ? AND position = (SELECT max(position) FROM journal)", (tenant,)
+        "SELECT position, at FROM journal WHERE tenant = ? AND position = (SELECT max(position) FROM journal)", (tenant,)
     ).fetchone()
     connection.execute("DELETE FROM journal WHERE tenant = ?", (tenant,))
     if newest is not None:
-        position, at, trace = newest
-        insert_change(connection, Change(int(position), "tenant", name, name, "deleted", str(at), trace=str(trace)), -1)
+        position, at = newest
+        insert_change(connection, Change(int(position), "tenant", name, name, "deleted", str(at)), -1)
 
 
 def insert_change(connection: apsw.Connection, change: Change, tenant: int) -> None:
     """Adds an entry as it is, in a block of its own."""
-    row: tuple[Any, ...] = (
-        change.position, change.position, change.collection, tenant, change.at, change.trace, encode_change(change),
-    )  # fmt: skip
-    connection.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    row: tuple[Any, ...] = (change.position, change.position, change.collection, tenant, change.at, encode_change(change))
+    connection.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", row)

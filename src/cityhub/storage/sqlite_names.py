@@ -66,6 +66,11 @@ class Catalogue:
             table: (read(f"SELECT max(number) FROM {table}").get or 0) + 1 for table in ("entity", "record")
         }
 
+    def indexed(self, tenant: str) -> Paths:
+        """The attributes of a tenant whose values are indexed, by IRI."""
+        number = self.tenants.get(tenant)
+        return self.paths.get(number, {}) if number is not None else {}
+
     def tenant(self, name: str) -> int:
         """The number of a tenant, given out at its first use."""
         number = self.tenants.get(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 
 from cityhub.model.entity import Attributes, Entity
@@ -56,8 +56,7 @@ def entity_rows(
         has_boxes: Whether bounding boxes are kept of the tenant's entities.
         number_of: Function from a name to its number.
     """
-    if before is None or after is None or not _same_rows(before, after):
-        _plain_rows(changes, tenant, number, before, after, has_boxes, number_of)
+    _plain_rows(changes, tenant, number, before, after, has_boxes, number_of)
     if paths:
         old, new = (before["attrs"] if before else {}), (after["attrs"] if after else {})
         for attribute in paths.keys() & (old.keys() | new.keys()):
@@ -86,36 +85,35 @@ def _plain_rows(
         for scope in new_scopes:
             changes.scopes_new += (tenant, scope, number)
     shapes = changes.shapes
-    if after is not None:
-        shape = _shape(tenant, after)
-        shapes[shape] = shapes.get(shape, 0) + 1
-    if before is not None:
-        shape = _shape(tenant, before)
-        shapes[shape] = shapes.get(shape, 0) - 1
+    new_shape = None if after is None else _shape(tenant, after)
+    old_shape = None if before is None else _shape(tenant, before)
+    if new_shape != old_shape:
+        if new_shape is not None:
+            shapes[new_shape] = shapes.get(new_shape, 0) + 1
+        if old_shape is not None:
+            shapes[old_shape] = shapes.get(old_shape, 0) - 1
     if has_boxes:
         _box_rows(changes, number, before["attrs"] if before else {}, after["attrs"] if after else {}, number_of)
 
 
-def _same_rows(before: Entity, after: Entity) -> bool:
-    """Whether two versions surely have the same index rows, value indexes aside; found in one pass, as most updates leave them.
+def moves_rows(before: Entity, after: Entity, touched: Iterable[str], indexed: Container[str]) -> bool:
+    """Whether an update may change index rows; told quickly, since most updates do not.
 
-    They have when types and scopes are the same, and each attribute has one instance of the same kind, if a GeoProperty
-    with the same value.
+    They surely stay when types and scopes are the same, and each attribute that was touched has one instance of the same kind as
+    before, no GeoProperty with another value, and no value index.
     """
+    if before["type"] != after["type"] or before.get("scope") != after.get("scope"):
+        return True
     old, new = before["attrs"], after["attrs"]
-    if len(old) != len(new) or before["type"] != after["type"] or before.get("scope") != after.get("scope"):
-        return False
-    for attribute, now in new.items():
-        was = old.get(attribute)
-        if was is now:
-            continue
-        if was is None or len(was) > 1 or len(now) > 1:
-            return False
+    for attribute in touched:
+        was, now = old.get(attribute), new.get(attribute)
+        if was is None or now is None or len(was) > 1 or len(now) > 1 or attribute in indexed:
+            return True
         last, next = was[0], now[0]
         kind = next["type"]
         if last["type"] != kind or (kind == "GeoProperty" and last.get("value") != next.get("value")):
-            return False
-    return True
+            return True
+    return False
 
 
 def _shape(tenant: int, entity: Entity) -> Shape:

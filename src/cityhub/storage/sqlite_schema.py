@@ -36,15 +36,15 @@ STEPS: tuple[str, ...] = (
     """,
     # Entities of a tenant in the order of creation: without it each block of a scan would sort all of them.
     "CREATE INDEX entity_order ON entity (tenant, number);",
-    # The changes of one call share a row (`cityhub.storage.journal_block`), and boxes are kept of tenants that are asked by
+    # The changes of one group of calls share a row (`cityhub.storage.journal_block`), and boxes are kept of tenants that are asked by
     # place. The journal so far becomes blocks of one change each.
     """
     CREATE TABLE journal_block (
         position INTEGER PRIMARY KEY, first INTEGER NOT NULL, collection TEXT NOT NULL, tenant INTEGER NOT NULL, at TEXT NOT NULL,
-        trace TEXT NOT NULL, changes BLOB NOT NULL);
-    INSERT INTO journal_block SELECT position, position, collection, tenant, at, trace, CAST(
+        changes BLOB NOT NULL);
+    INSERT INTO journal_block SELECT position, position, collection, tenant, at, CAST(
         json_array(json_array(id, substr(kind, 1, 1), json(CAST(attributes AS TEXT)),
-            coalesce(octet_length(after), 0), coalesce(octet_length(before), 0)))
+            coalesce(octet_length(after), 0), coalesce(octet_length(before), 0), trace))
         || char(10) || coalesce(CAST(after AS TEXT), '') || coalesce(CAST(before AS TEXT), '') AS BLOB) FROM journal;
     DROP TABLE journal;
     ALTER TABLE journal_block RENAME TO journal;

@@ -14,7 +14,7 @@ from cityhub.model.ports import ENTITIES, JOURNALLED_ONLY, Write
 from cityhub.storage.journal_block import BlockBuilder
 from cityhub.storage.kept import Kept, Key, Memory, alive, decode
 from cityhub.storage.sqlite_names import Catalogue
-from cityhub.storage.sqlite_rows import RowChanges, entity_rows, shape_rows
+from cityhub.storage.sqlite_rows import RowChanges, entity_rows, moves_rows, shape_rows
 from cityhub.storage.sqlite_statements import with_rows
 
 IDS_PER_QUERY: Final = 512
@@ -52,6 +52,7 @@ class Transaction:
         self._rows = RowChanges()
         self._blocks: list[BlockBuilder] = []
         self._first: dict[Key, Kept | None] = {}
+        self._moved: set[Key] = set()
         self.staged: dict[Key, Kept | None] = {}
         self.changes: list[Change] = []
         self.last = last
@@ -95,7 +96,7 @@ class Transaction:
         """
         now, staged, first, numbers = self._now, self.staged, self._first, self._catalogue.next
         tenant, sees_expired = call.tenant, call.sees_expired
-        block: BlockBuilder | None = None
+        trace, block = call.trace, self._blocks[-1] if self._blocks else None
         results: list[Any] = []
         for write in call.writes:
             collection = write.collection
@@ -110,11 +111,11 @@ class Transaction:
             results.append(result)
             if after is seen:
                 continue
-            if block is None or block.collection != collection or block.is_full():
-                block = BlockBuilder(self.last + 1, collection, tenant, call.trace)
+            if block is None or block.collection != collection or block.tenant != tenant or block.is_full():
+                block = BlockBuilder(self.last + 1, collection, tenant)
                 self._blocks.append(block)
             if seen is None and current is not None:
-                self._record(block, key, current, None)
+                self._record(block, key, current, None, trace)
                 current = None
             is_entity = collection == ENTITIES
             encoded = b"" if after is None else orjson.dumps(after)
@@ -123,7 +124,7 @@ class Transaction:
             elif current is not None:
                 kept = Kept(after, current.number, encoded, is_entity)
             elif collection in JOURNALLED_ONLY:
-                self._record(block, key, None, Kept(after, 0, encoded, False))
+                self._record(block, key, None, Kept(after, 0, encoded, False), trace)
                 continue
             else:
                 table = "entity" if is_entity else "record"
@@ -131,7 +132,7 @@ class Transaction:
                 numbers[table] = number + 1
                 kept = Kept(after, number, encoded, is_entity)
             staged[key] = kept
-            self._record(block, key, current, kept)
+            self._record(block, key, current, kept, trace)
         return results
 
     def add(self, key: Key, kept: Kept) -> None:
@@ -140,25 +141,30 @@ class Transaction:
         kept.number = self._catalogue.next[table]
         self._catalogue.next[table] += 1
         self.staged[key] = kept
+        self._moved.add(key)
 
-    def _record(self, block: BlockBuilder, key: Key, before: Kept | None, after: Kept | None) -> None:
+    def _record(self, block: BlockBuilder, key: Key, before: Kept | None, after: Kept | None, trace: str) -> None:
         collection, tenant, id = key
         self.last = position = self.last + 1
-        attributes: dict[str, AttributeChange] = attribute_changes(before, after) if collection == ENTITIES else {}
+        attributes: dict[str, AttributeChange] = {}
+        if collection == ENTITIES:
+            attributes = attribute_changes(before, after)
+            if before is None or after is None or moves_rows(before, after, attributes, self._catalogue.indexed(tenant)):
+                self._moved.add(key)
         kind: Any
         if before is None:
             kind = "created"
-            block.add(id, "c", None, b"" if after is None else after.encoded, b"")
+            block.add(id, "c", None, b"" if after is None else after.encoded, b"", trace)
         elif after is None:
             kind = "deleted"
-            block.add(id, "d", None, b"", before.encoded)
+            block.add(id, "d", None, b"", before.encoded, trace)
         elif collection == ENTITIES and 2 * len(attributes) <= len(before["attrs"]):
             kind = "updated"
-            block.add(id, "u", attributes, after.encoded, undo_of(before, after, attributes))
+            block.add(id, "u", attributes, after.encoded, undo_of(before, after, attributes), trace)
         else:
             kind = "updated"
-            block.add(id, "u", attributes, after.encoded, before.encoded)
-        self.changes.append(Change(position, collection, tenant, id, kind, self._now, after, before, attributes, block.trace))
+            block.add(id, "u", attributes, after.encoded, before.encoded, trace)
+        self.changes.append(Change(position, collection, tenant, id, kind, self._now, after, before, attributes, trace))
 
     # -- Rows ------------------------------------------------------------------------------------------------------------
 
@@ -168,7 +174,7 @@ class Transaction:
         records: list[Any] = []
         entities_gone: list[int] = []
         records_gone: list[int] = []
-        first, catalogue = self._first, self._catalogue
+        first, catalogue, moved = self._first, self._catalogue, self._moved
         for key, after in self.staged.items():
             collection, tenant, id = key
             before = first.get(key)
@@ -177,7 +183,8 @@ class Transaction:
             if before is not None and (after is None or before.number != after.number):
                 (entities_gone if is_entity else records_gone).append(before.number)
             if is_entity:
-                self._index(number_of_tenant, before, after)
+                if key in moved:
+                    self._index(number_of_tenant, before, after)
                 if after is not None:
                     entities += (after.number, number_of_tenant, id, after.encoded, after.expires)
             elif after is not None:
@@ -226,8 +233,8 @@ class Transaction:
         for block in self._blocks:
             last = block.first + len(block.items) - 1
             tenant = self._catalogue.tenant(block.tenant)
-            rows += (last, block.first, block.collection, tenant, self._now, block.trace, block.encoded())
-        self._rows_of("INSERT INTO journal VALUES", 7, rows)
+            rows += (last, block.first, block.collection, tenant, self._now, block.encoded())
+        self._rows_of("INSERT INTO journal VALUES", 6, rows)
 
     def _rows_of(self, head: str, width: int, values: list[Any], tail: str = "") -> None:
         if values:

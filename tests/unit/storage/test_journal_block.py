@@ -42,27 +42,27 @@ def test_an_undo_leads_back(more: dict[str, Any]) -> None:
 
 def test_a_block_gives_its_changes_back_from_any_position_on() -> None:
     one, two = entity("urn:é\n1", {LEVEL: number(1)}), entity("urn:é\n1", {NAME: number("n\n")})
-    block = BlockBuilder(7, "entity", "", "t")
+    block = BlockBuilder(7, "entity", "")
     one_bytes, two_bytes = orjson.dumps(one), orjson.dumps(two)
     what = attribute_changes(one, two)
-    block.add("urn:é\n1", "c", None, one_bytes, b"")
-    block.add("urn:é\n1", "u", what, two_bytes, one_bytes)
-    block.add("urn:é\n1", "u", attribute_changes(two, one), one_bytes, undo_of(two, one, attribute_changes(two, one)))
-    block.add("urn:é\n1", "d", None, b"", one_bytes)
+    block.add("urn:é\n1", "c", None, one_bytes, b"", "t")
+    block.add("urn:é\n1", "u", what, two_bytes, one_bytes, "t")
+    block.add("urn:é\n1", "u", attribute_changes(two, one), one_bytes, undo_of(two, one, attribute_changes(two, one)), "v")
+    block.add("urn:é\n1", "d", None, b"", one_bytes, "t")
     expected = [
         Change(7, "entity", "", "urn:é\n1", "created", AT, one, None, {LEVEL: "created"}, "t"),
         Change(8, "entity", "", "urn:é\n1", "updated", AT, two, one, what, "t"),
-        Change(9, "entity", "", "urn:é\n1", "updated", AT, one, two, {LEVEL: "created", NAME: "deleted"}, "t"),
+        Change(9, "entity", "", "urn:é\n1", "updated", AT, one, two, {LEVEL: "created", NAME: "deleted"}, "v"),
         Change(10, "entity", "", "urn:é\n1", "deleted", AT, None, one, {LEVEL: "deleted"}, "t"),
     ]
     for after in range(6, 11):
-        assert list(map(change_of, decode_block(7, "entity", "", AT, "t", block.encoded(), after))) == expected[after - 6 :]
+        assert list(map(change_of, decode_block(7, "entity", "", AT, block.encoded(), after))) == expected[after - 6 :]
 
 
 @pytest.mark.parametrize("before", [None, {"a": 1}])
 def test_a_change_on_its_own(before: dict[str, Any] | None) -> None:
     change = Change(3, "subscription", "", "urn:1", "updated" if before else "created", AT, {"b": "ä"}, before, {}, "t")
-    assert list(map(change_of, decode_block(3, "subscription", "", AT, "t", encode_change(change)))) == [change]
+    assert list(map(change_of, decode_block(3, "subscription", "", AT, encode_change(change)))) == [change]
 
 
 async def test_a_file_of_the_version_before_is_read(tmp_path: Path) -> None:
