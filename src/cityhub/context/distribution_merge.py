@@ -6,7 +6,7 @@ Source: GS CIM 009 V1.9.1, clauses 4.3.6.2, 4.5.5 and 4.16.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from cityhub.context.registered import Registration
 from cityhub.context.registration_words import AUXILIARY, EXCLUSIVE, REDIRECT
@@ -18,6 +18,8 @@ from cityhub.model.ngsild.parse import parse_entity
 
 _RANKS = {EXCLUSIVE: 0, REDIRECT: 1, AUXILIARY: 4}
 _LOCAL = 2
+NOT_ATTRIBUTES: Final = frozenset(("id", "type", "@id", "@type", "scope", "@context"))
+"""Members of an entity's document that may be lists and are no attributes."""
 _INCLUSIVE = 3
 
 
@@ -30,7 +32,8 @@ def read_remote(document: Any, terms: TermMap) -> Entity:
         if isinstance(document.get(name), str):
             entity[name] = moment.read(document[name], name)
     for name, value in document.items():
-        instances = entity["attrs"].get(terms.expand(name)) if isinstance(value, dict | list) else None
+        reified = isinstance(value, dict | list) and name not in NOT_ATTRIBUTES
+        instances = entity["attrs"].get(terms.expand(name)) if reified else None
         if instances:
             _stamp(instances, value)
     return entity

@@ -60,6 +60,20 @@ class DistributedReads:
             raise NotFound(f"Entity '{id}' does not exist" + (" with such a type" if call.types else ""))
         return entity
 
+    async def completed(self, call: Call, source: Registration, entities: list[Entity]) -> list[Entity]:
+        """Entities of which one source told a part, with what is here and at all other sources."""
+        return [entity for entity in await together(self._completed(call, source, one) for one in entities) if entity is not None]
+
+    async def _completed(self, call: Call, source: Registration, told: Entity) -> Entity | None:
+        id = told["id"]
+        local = await self._store.fetch(call.tenant, id)
+        known = local if local is not None else told
+        asked = [(one, names) for one, names in self._sources(call, id, known, View()) if one.id != source.id]
+        replies = await together(self._one(call, one, id, names) for one, names in asked)
+        found = ((one, _part(reply, one, id)[0]) for (one, _), reply in zip(asked, replies, strict=True))
+        parts = [(one, entity) for one, entity in found if entity is not None]
+        return merged(local, [(source, told), *parts])
+
     def _sources(self, call: Call, id: str, local: Entity | None, view: View) -> list[tuple[Registration, frozenset[str] | None]]:
         """Who is to be asked, and for which attributes: None for all."""
         found: list[tuple[Registration, frozenset[str] | None]] = []

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from cityhub.context.entity_change import EntityChange, entity_change
+from cityhub.context.source_notification import notified_changes
 from cityhub.context.subscriber import Subscriber
 from cityhub.context.subscription_state import Key
 from cityhub.model.change import Change
-from cityhub.model.ports import ENTITIES, Journal
+from cityhub.model.ports import ENTITIES, SOURCE_NOTIFICATIONS, Journal
 from cityhub.model.time import Clock, to_text
 
 BLOCK: Final = 1_000
@@ -71,17 +72,24 @@ class Laggards:
         now = to_text(self._clock.now())
         together: dict[str, EntityChange] = {}
         for change in group:
-            if change.collection != ENTITIES or change.tenant != subscriber.key[1] or not subscriber.is_active(now):
+            if change.tenant != subscriber.key[1] or not subscriber.is_active(now):
                 continue
-            seen = entity_change(change)
-            if not wants(subscriber, seen):
-                continue
-            if change.id in together or len(together) >= MAX_ENTITIES:
-                if not subscriber.serve(list(together.values()), now):
-                    return False
-                together = {}
-            together[change.id] = seen
+            for seen in _concerning(subscriber, change):
+                id = seen.entity["id"]
+                if id in together or len(together) >= MAX_ENTITIES:
+                    if not subscriber.serve(list(together.values()), now):
+                        return False
+                    together = {}
+                together[id] = seen
         return not together or subscriber.serve(list(together.values()), now)
+
+
+def _concerning(subscriber: Subscriber, change: Change) -> list[EntityChange]:
+    """What of a change in the journal a subscriber is to be served with."""
+    if change.collection == SOURCE_NOTIFICATIONS:
+        return notified_changes(change) if change.after and change.after["subscription"] == subscriber.key[2] else []
+    seen = entity_change(change) if change.collection == ENTITIES else None
+    return [seen] if seen is not None and wants(subscriber, seen) else []
 
 
 def groups(changes: list[Change], *, whole: bool = True) -> list[list[Change]]:

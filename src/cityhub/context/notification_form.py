@@ -103,7 +103,7 @@ class Form:
 
     def _rendered(self, change: EntityChange) -> bytes:
         entity = shown_entity(change, self.showing)
-        if self._plain and entity is change.after:
+        if self._plain and entity is change.after and "deletedAt" not in entity:
             document = self.with_context(rendered(entity, self._terms))
         else:
             document = self.document(entity)

@@ -20,6 +20,7 @@ from cityhub.context.intervals import Intervals
 from cityhub.context.laggards import BLOCK, MAX_ENTITIES, Laggards, groups, wants
 from cityhub.context.outbox import Outbox
 from cityhub.context.periodic import notify_of_all
+from cityhub.context.source_notification import notified_changes
 from cityhub.context.subscriber import Subscriber
 from cityhub.context.subscription import COLLECTION
 from cityhub.context.subscription_index import SubscriptionIndex
@@ -27,7 +28,7 @@ from cityhub.context.subscription_state import SUFFIX, Key, Tallies, Tally
 from cityhub.context.subscription_terms import NotificationTerms
 from cityhub.model.change import Change
 from cityhub.model.jsonld import TermMap
-from cityhub.model.ports import ENTITIES, Delivery, Document, Journal, Store
+from cityhub.model.ports import ENTITIES, SOURCE_NOTIFICATIONS, Delivery, Document, Journal, Store
 from cityhub.model.time import Clock, to_text
 from cityhub.web.negotiation import ContextSource
 
@@ -69,7 +70,9 @@ class Notifier:
         self._saved = 0
         self._started = ""
         self.position = 0
-        self._handlers: dict[str, Handler] = {COLLECTION: self._subscription_changed}
+        self._handlers: dict[str, list[Handler]] = {
+            COLLECTION: [self._subscription_changed], SOURCE_NOTIFICATIONS: [self._source_notified],
+        }  # fmt: skip
         self._loads: list[Callable[[], Awaitable[None]]] = [self._load]
         self._jobs: list[Callable[[], Coroutine[Any, Any, None]]] = [self._read, self._laggards.run, self._keep_house, self._intervals.run]
         self._outboxes: list[Callable[[], Iterable[Outbox]]] = []
@@ -85,12 +88,13 @@ class Notifier:
 
         Args:
             load: Called at the start, before the journal is read.
-            handlers: Who hears of the changes of a collection, one after the other in the order of the journal.
+            handlers: Who hears of the changes of a collection, beside others, one after the other in the order of the journal.
             job: Runs in the background until the end.
             outboxes: Gives what is on its way to these other subscribers.
         """
         self._loads.append(load)
-        self._handlers.update(handlers)
+        for collection, handler in handlers.items():
+            self._handlers.setdefault(collection, []).append(handler)
         self._jobs.append(job)
         self._outboxes.append(outboxes)
 
@@ -189,6 +193,15 @@ class Notifier:
             subscriber.close()
         self._tallies.forget(key)
 
+    async def _source_notified(self, change: Change) -> None:
+        """Serves a subscription with what a context source notified of (5.8.6)."""
+        subscriber = self._subscribers.get((COLLECTION, change.tenant, change.after["subscription"])) if change.after else None
+        now = to_text(self._clock.now())
+        if subscriber is not None and change.position > subscriber.tally.position and subscriber.is_active(now):
+            changes = notified_changes(change)
+            for start in range(0, len(changes), MAX_ENTITIES):
+                subscriber.take(changes[start : start + MAX_ENTITIES], now)
+
     # -- Reading the journal -----------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
@@ -225,8 +238,7 @@ class Notifier:
             subscriber.take(list(changes.values()), now)
 
     async def _hand_over(self, change: Change) -> None:
-        handler = self._handlers.get(change.collection)
-        if handler is not None:
+        for handler in self._handlers.get(change.collection, ()):
             try:
                 await handler(change)
             except Exception:  # the journal must be read on

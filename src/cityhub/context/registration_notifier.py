@@ -50,7 +50,7 @@ class RegistrationNotifier:
             self._registrations.setdefault(tenant, {})[registration["id"]] = registration
         states = {(tenant, state["id"]): state for tenant, state in await self._store.records(None, REGISTRATIONS + SUFFIX)}
         for tenant, record in await self._store.records(None, REGISTRATIONS):
-            if record["createdAt"] >= since:
+            if record["createdAt"] >= since or "of" in record:
                 continue
             key = (REGISTRATIONS, tenant, record["id"])
             terms, _ = await self._terms.of(record, tenant)
@@ -72,6 +72,8 @@ class RegistrationNotifier:
         if record is None:
             self._dismiss(key)
             return
+        if "of" in record:
+            return  # it stands for a subscription to entities, which `cityhub.context.forwarder` looks after
         if self._store.get(change.tenant, change.id, REGISTRATIONS) is None:
             return  # it is gone meanwhile, and the journal is going to say so
         if known is not None and (known.record["modifiedAt"] > record["modifiedAt"] or change.position <= known.tally.position):

@@ -5,11 +5,16 @@ Source: GS CIM 009 V1.9.1, clauses 5.8.1 to 5.8.5, 5.11.2 to 5.11.6 and 6.10 to 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 from cityhub.context.entity_api import PREFIX
+from cityhub.context.forwarded import Copy
+from cityhub.context.identity_api import alias_of
+from cityhub.context.source_answer import MISCELLANEOUS, warning_header
+from cityhub.context.source_requests import MAX_HOPS
 from cityhub.context.subscription import (
     COLLECTION,
     REGISTRATIONS,
@@ -20,7 +25,7 @@ from cityhub.context.subscription import (
     shown,
 )
 from cityhub.context.subscription_state import Tallies
-from cityhub.model.errors import AlreadyExists, BadRequestData, CityHubError, NotFound
+from cityhub.model.errors import AlreadyExists, BadRequestData, CityHubError, Conflict, LoopDetected, NotFound
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.names import is_uri
 from cityhub.model.ports import Document, Store, Write
@@ -62,14 +67,21 @@ class SubscriptionApi:
         clock: Where the time comes from.
         tallies: The subscriptions' counters.
         registrations: Whether the subscriptions are to context source registrations.
+        alias: The name by which loops between brokers are found.
+        failing: Gives the copies of a subscription (tenant, id) that are not at their sources as they should be.
     """
 
-    def __init__(self, store: Store, contexts: ContextSource, clock: Clock, tallies: Tallies, *, registrations: bool = False) -> None:
+    def __init__(
+        self, store: Store, contexts: ContextSource, clock: Clock, tallies: Tallies, *, registrations: bool = False, alias: str = "",
+        failing: Callable[[str, str], list[Copy]] = lambda tenant, id: [],
+    ) -> None:  # fmt: skip
         self._store = store
         self._contexts = contexts
         self._clock = clock
         self._tallies = tallies
         self._registrations = registrations
+        self._alias = alias
+        self._failing = failing
         self._collection = REGISTRATIONS if registrations else COLLECTION
         self._path = f"{PREFIX}/{'csourceSubscriptions' if registrations else 'subscriptions'}"
 
@@ -95,12 +107,15 @@ class SubscriptionApi:
 
     async def create(self, request: Request) -> Response:
         """POST: Create Subscription (5.8.1)."""
-        check_parameters(request, frozenset(("local",)))
+        query = check_parameters(request, frozenset(("local",)))
         tenant = tenant_of(request)
+        self._refuse_loop(request, tenant)
         document, terms = await body_and_terms(request, self._contexts)
         if isinstance(document, dict) and "type" not in document and "@type" not in document:
             raise BadRequestData("'type' must be there: 'Subscription'")
         fragment = read_fragment(document, terms)
+        if flag(query, "local"):
+            fragment.members["localOnly"] = True
         id = fragment.id or f"urn:ngsi-ld:Subscription:{uuid4()}"
         context, link = await self._context(fragment, terms, tenant, request.trace)
         new_record(id, fragment, context, link, to_text(self._clock.now()), registrations=self._registrations)
@@ -108,8 +123,10 @@ class SubscriptionApi:
         def creation(current: Document | None, now: str) -> tuple[Document, None]:
             if current is not None:
                 raise AlreadyExists(f"Subscription '{id}' exists already")
-            return new_record(id, fragment, context, link, now, registrations=self._registrations), None
+            record = new_record(id, fragment, context, link, now, registrations=self._registrations)
+            return {**record, "via": via} if via else record, None
 
+        via = request.headers.get("via", "")
         await self._write(request, Write(id, creation, self._collection))
         return Response(201, headers=[("Location", f"{self._path}/{quote(id, safe=':')}")])
 
@@ -128,6 +145,7 @@ class SubscriptionApi:
         def change(current: Document | None, now: str) -> tuple[Document, None]:
             if current is None:
                 raise NotFound(f"Subscription '{id}' does not exist")
+            _refuse_mirror(current)
             return patched(current, fragment, context, now, registrations=self._registrations), None
 
         await self._write(request, Write(id, change, self._collection))
@@ -141,6 +159,7 @@ class SubscriptionApi:
         def removal(current: Document | None, now: str) -> tuple[None, None]:
             if current is None:
                 raise NotFound(f"Subscription '{id}' does not exist")
+            _refuse_mirror(current)
             return None, None
 
         await self._write(request, Write(id, removal, self._collection))
@@ -154,7 +173,9 @@ class SubscriptionApi:
         terms = await terms_of(request, self._contexts)
         tenant, id = self._target(request)
         record = self._existing(tenant, id)
-        return document_response(self._shown(tenant, record, terms, query), terms, media, headers=preference_headers(request))
+        warnings = [] if self._registrations else warning_header([(copy.registration, MISCELLANEOUS) for copy in self._failing(tenant, id)])
+        headers = [*preference_headers(request), *warnings]
+        return document_response(self._shown(tenant, record, terms, query), terms, media, headers=headers)
 
     async def query(self, request: Request) -> Response:
         """GET of all: Query Subscriptions (5.8.4)."""
@@ -170,6 +191,12 @@ class SubscriptionApi:
         if not flag(query, "count"):
             headers = [(name, value) for name, value in headers if name != "ngsild-results-count"]
         return document_response(documents, terms, media, headers=[*headers, *preference_headers(request)])
+
+    def _refuse_loop(self, request: Request, tenant: str) -> None:
+        """Raises LoopDetected for a subscription that was forwarded from here and comes back, which would tell everything twice."""
+        passed = {part.split()[-1] for part in request.headers.get("via", "").split(",") if part.strip()}
+        if len(passed) > MAX_HOPS or (self._alias and alias_of(self._alias, tenant) in passed):
+            raise LoopDetected("The subscription has been here before; context sources must not forward it in a circle")
 
     def _target(self, request: Request) -> tuple[str, str]:
         id = request.parameters["id"]
@@ -205,3 +232,9 @@ class SubscriptionApi:
         [result] = await self._store.write(tenant_of(request), [write], request.trace)
         if isinstance(result, CityHubError):
             raise result
+
+
+def _refuse_mirror(record: Document) -> None:
+    """Raises Conflict for a subscription to registrations that the hub keeps for a subscription to entities (5.8.1.4)."""
+    if "of" in record:
+        raise Conflict(f"This stands for subscription '{record['of']}' and goes with it; change or delete that one")

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cityhub.history.evolutions import Consumption
-from cityhub.history.recorder import Recorder
 from cityhub.history.temporal_view import view_of_document
 from cityhub.model.condition import Anything
 from cityhub.model.jsonld import TermMap
@@ -23,10 +22,9 @@ AT_ONCE: Final = 50
 class Copies:
     """Copies histories between tenants."""
 
-    def __init__(self, history: History, consumption: Consumption, recorder: Recorder) -> None:
+    def __init__(self, history: History, consumption: Consumption) -> None:
         self._history = history
         self._consumption = consumption
-        self._recorder = recorder
 
     async def check(self, query: dict[str, Any], terms: TermMap) -> None:
         """Raises BadRequestData for a temporal query that cannot be."""
@@ -35,19 +33,17 @@ class Copies:
 
     async def copy(self, tenant: str, query: dict[str, Any], terms: TermMap, target: str) -> int:
         """Copies what a temporal query finds, within its span of time, to another tenant; how many entities."""
-        await self._recorder.caught_up()
         wanted, shown = query_from_document(query, terms), view_of_document(query, {}, as_parameters(query), terms)
         ids = await self._consumption.identifiers(tenant, wanted, shown)
         span = shown.query
         window = Window(span.time_property, span.start, span.end, span.relation is not None, shown.view.attrs)
-        found = [evolution for id in ids if (evolution := await self._history.entity(tenant, id)) is not None]
+        found = await self._history.entities(tenant, ids)
         for at in range(0, len(found), AT_ONCE):
             await self._put(tenant, found[at : at + AT_ONCE], window, target)
         return len(found)
 
     async def copy_all(self, tenant: str, target: str) -> int:
         """Copies the whole history of a tenant to another one; how many entities."""
-        await self._recorder.caught_up()
         copied = 0
         async for block in self._history.scan(tenant, Anything()):
             for at in range(0, len(block), AT_ONCE):
@@ -57,10 +53,7 @@ class Copies:
 
     async def drop(self, tenant: str) -> None:
         """Removes the whole history of a tenant."""
-        await self._recorder.caught_up()
-        ids = [evolution.id async for block in self._history.scan(tenant, Anything()) for evolution in block]
-        for id in ids:
-            await self._history.delete_entity(tenant, id)
+        await self._history.drop_tenant(tenant)
 
     async def _put(self, tenant: str, evolutions: Sequence[Evolution], window: Window, target: str) -> None:
         found = await self._history.read(tenant, [one.id for one in evolutions], window)

@@ -5,7 +5,6 @@ Source: GS CIM 009 V1.9.1, clauses 4.5.6, 4.8 and 5.6.5.
 
 from __future__ import annotations
 
-from cityhub.history.recorder import Recorder
 from cityhub.history.recording import deletion_mark
 from cityhub.model.entity import Instance
 from cityhub.model.ngsild.temporal_document import SCOPE
@@ -18,16 +17,14 @@ MAX_DATASETS = 1_000
 class Past:
     """The `Past` port on a history."""
 
-    def __init__(self, history: History, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, history: History, clock: Clock) -> None:
         self._history = history
-        self._recorder = recorder
         self._clock = clock
 
     async def delete_attribute(self, tenant: str, id: str, attribute: str, dataset_id: str | None, delete_all: bool) -> bool:
         """See `cityhub.model.ports.Past.delete_attribute`."""
-        await self._recorder.caught_up()
-        evolution = await self._history.entity(tenant, id)
-        if evolution is None or evolution.deleted_at is not None:
+        known = await self._history.entities(tenant, [id])
+        if not known or known[0].deleted_at is not None:
             return False
         datasets = None if delete_all else frozenset((dataset_id or "@none",))
         now = to_text(self._clock.now())

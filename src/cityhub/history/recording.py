@@ -7,12 +7,34 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from cityhub.model.change import Change
 from cityhub.model.entity import NULL, VALUE_KEY, Instance
 from cityhub.model.ngsild.temporal_document import SCOPE
-from cityhub.model.ports import ENTITIES, Happening
+from cityhub.model.ports import ENTITIES
 
 Added = list[tuple[str, Instance]]
+
+
+class Happening(msgspec.Struct, frozen=True):
+    """What one committed change of an entity adds to its history.
+
+    Attributes:
+        tenant: The tenant.
+        id: The entity's id.
+        at: When it was committed; the new instances are created then.
+        types: The entity's types after the change (of a deletion: before it).
+        deleted: Whether the entity was deleted.
+        instances: (attribute, instance) in order. An instance with "deletedAt" is the mark of a deletion.
+    """
+
+    tenant: str
+    id: str
+    at: str
+    types: list[str]
+    deleted: bool
+    instances: list[tuple[str, Instance]]
 
 
 def happening_of(change: Change) -> Happening | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import quote
 
-from cityhub.history.recorder import Recorder
 from cityhub.model.entity import Instance
 from cityhub.model.errors import BadRequestData, MethodNotAllowed
 from cityhub.model.jsonld import TermMap
@@ -43,9 +42,8 @@ _LOCAL: Final = frozenset(("local",))
 class TemporalApi:
     """The doors that write histories."""
 
-    def __init__(self, history: History, recorder: Recorder, contexts: ContextSource, store: Store, clock: Clock) -> None:
+    def __init__(self, history: History, contexts: ContextSource, store: Store, clock: Clock) -> None:
         self._history = history
-        self._recorder = recorder
         self._contexts = contexts
         self._store = store
         self._clock = clock
@@ -75,7 +73,6 @@ class TemporalApi:
         tenant = tenant_of(request)
         if tenant not in self._store.tenants():
             await self._store.create_tenant(tenant)
-        await self._recorder.caught_up()
         if await self._history.put(tenant, entity.id, entity.types, entity.attrs, create=True):
             return Response(201, headers=[("location", f"{ENTITIES}/{quote(entity.id, safe=':')}")])
         return no_content()
@@ -88,14 +85,14 @@ class TemporalApi:
         fragment = parse_temporal_entity(document, terms, to_text(self._clock.now()), fragment=True)
         if fragment.id and fragment.id != id:
             raise BadRequestData(f"The body is about '{fragment.id[:200]}', the path about '{id[:200]}'")
-        await self._history.put(await self._tenant(request), id, fragment.types, fragment.attrs, create=False)
+        await self._history.put(self._tenant(request), id, fragment.types, fragment.attrs, create=False)
         return no_content()
 
     async def delete(self, request: Request) -> Response:
         """DELETE /temporal/entities/{id}."""
         check_parameters(request, _LOCAL)
         id = read_id(request)
-        await self._history.delete_entity(await self._tenant(request), id)
+        await self._history.delete_entity(self._tenant(request), id)
         return no_content()
 
     async def delete_attribute(self, request: Request) -> Response:
@@ -107,7 +104,7 @@ class TemporalApi:
         if dataset_id is not None and dataset_id != "@none" and not is_uri(dataset_id):
             raise BadRequestData(f"'datasetId' must be a URI, not '{dataset_id[:200]}'")
         dataset = None if dataset_id == "@none" else dataset_id
-        await self._history.delete_attribute(await self._tenant(request), id, attribute, dataset, flag(query, "deleteAll"))
+        await self._history.delete_attribute(self._tenant(request), id, attribute, dataset, flag(query, "deleteAll"))
         return no_content()
 
     async def modify(self, request: Request) -> Response:
@@ -127,7 +124,7 @@ class TemporalApi:
         def change(instance: Instance) -> Instance:
             return changed(instance, fragment, attribute, now, terms, name)
 
-        await self._history.modify(await self._tenant(request), id, attribute, instance_id, change)
+        await self._history.modify(self._tenant(request), id, attribute, instance_id, change)
         return no_content()
 
     async def delete_instance(self, request: Request) -> Response:
@@ -135,14 +132,13 @@ class TemporalApi:
         check_parameters(request, _LOCAL)
         id, instance_id = read_id(request), read_instance_id(request)
         attribute = read_attribute(request, await terms_of(request, self._contexts))
-        await self._history.delete_instance(await self._tenant(request), id, attribute, instance_id)
+        await self._history.delete_instance(self._tenant(request), id, attribute, instance_id)
         return no_content()
 
-    async def _tenant(self, request: Request) -> str:
-        """The tenant, which must exist, once the history has everything that was acknowledged before the request."""
+    def _tenant(self, request: Request) -> str:
+        """The tenant, which must exist."""
         tenant = tenant_of(request)
         check_tenant(self._store.tenants(), tenant)
-        await self._recorder.caught_up()
         return tenant
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from cityhub.history.evolutions import Consumption, Evolutions
-from cityhub.history.recorder import Recorder
 from cityhub.history.temporal_api import ENTITIES, ENTITY, read_id
 from cityhub.history.temporal_view import SHAPE, TIME, TemporalView, view_of_document, view_of_parameters
 from cityhub.model.errors import BadRequestData
@@ -44,9 +43,6 @@ _RETRIEVE: Final = SHAPE | TIME | _MAP | {"local"}
 _QUERY: Final = SHAPE | TIME | _FILTERS | _PAGE | _MAP | {"local"}
 _QUERY_BODY: Final = frozenset(("limit", "offset", "count", "local", "options", "format")) | _MAP
 
-
-
-
 HEADER: Final = "ngsild-entitymap"
 
 
@@ -75,10 +71,9 @@ class Maps(Protocol):
 class TemporalQueryApi:
     """The doors that read histories."""
 
-    def __init__(self, consumption: Consumption, recorder: Recorder, contexts: ContextSource, store: Store, maps: Maps) -> None:
+    def __init__(self, consumption: Consumption, contexts: ContextSource, store: Store, maps: Maps) -> None:
         self._maps = maps
         self._consumption = consumption
-        self._recorder = recorder
         self._contexts = contexts
         self._store = store
 
@@ -104,7 +99,7 @@ class TemporalQueryApi:
         terms = await terms_of(request, self._contexts)
         id = read_id(request)
         shown = view_of_parameters(query, terms, required=False)
-        found = await self._consumption.retrieve(await self._tenant(request), id, shown, terms)
+        found = await self._consumption.retrieve(self._tenant(request), id, shown, terms)
         await self._maps.attach_one(request, query, id)
         return _response(found.documents[0], found, terms, media, [])
 
@@ -154,7 +149,7 @@ class TemporalQueryApi:
             lifetime = query.get("entityMapLifetime")
         wanted.require_narrow(local=is_local(query) or wanted.every_type or request.tenant is not None)
         wanted.require_links(0)
-        return await self._consumption.identifiers(await self._tenant(request), wanted, shown), terms, lifetime
+        return await self._consumption.identifiers(self._tenant(request), wanted, shown), terms, lifetime
 
     async def _answer(
         self, request: Request, query: dict[str, str], wanted: EntityQuery, shown: TemporalView, terms: TermMap, media: str, order_by: Any
@@ -163,7 +158,7 @@ class TemporalQueryApi:
         wanted.require_links(0)
         descending = read_direction(order_by, terms)
         limit, offset = window(query)
-        tenant = await self._tenant(request)
+        tenant = self._tenant(request)
         count = flag(query, "count")
         status, among = await self._along(request, tenant, query, wanted, shown)
         if among is None:
@@ -187,11 +182,10 @@ class TemporalQueryApi:
         request.answer_headers.append((HEADER, map.location))
         return status, wanted.among(map.ids)
 
-    async def _tenant(self, request: Request) -> str:
-        """The tenant, which must exist, once the history has everything that was acknowledged before the request."""
+    def _tenant(self, request: Request) -> str:
+        """The tenant, which must exist."""
         tenant = tenant_of(request)
         check_tenant(self._store.tenants(), tenant)
-        await self._recorder.caught_up()
         return tenant
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
 from cityhub.model.change import Change
-from cityhub.model.condition import Condition
+from cityhub.model.condition import Condition, ValueIn
 from cityhub.model.entity import Attributes, Entity, Instance
 from cityhub.model.errors import CityHubError
+from cityhub.model.ngsild.temporal import Aggregation
 
 Document = dict[str, Any]
 
@@ -19,6 +20,12 @@ ENTITIES = "entity"
 
 HISTORY_EVENTS = "history"
 """The collection of what is only journalled and never kept: commands to the history, such as instances that a client gives it."""
+
+SOURCE_NOTIFICATIONS = "source_notification"
+"""The collection of what context sources notify this hub of for its subscriptions; like the commands to the history only journalled."""
+
+JOURNALLED_ONLY: Final = frozenset((HISTORY_EVENTS, SOURCE_NOTIFICATIONS))
+"""The collections that the store journals and does not keep."""
 
 
 INTERNAL: Final = "/"
@@ -153,26 +160,6 @@ class Evolution(msgspec.Struct, frozen=True):
     deleted_at: str | None = None
 
 
-class Happening(msgspec.Struct, frozen=True):
-    """What one committed change of an entity adds to its history.
-
-    Attributes:
-        tenant: The tenant.
-        id: The entity's id.
-        at: When it was committed; the new instances are created then.
-        types: The entity's types after the change (of a deletion: before it).
-        deleted: Whether the entity was deleted.
-        instances: (attribute, instance) in order. An instance with "deletedAt" is the mark of a deletion.
-    """
-
-    tenant: str
-    id: str
-    at: str
-    types: list[str]
-    deleted: bool
-    instances: list[tuple[str, Instance]]
-
-
 class Window(msgspec.Struct, frozen=True):
     """Which instances of an entity's attributes are wanted.
 
@@ -186,6 +173,7 @@ class Window(msgspec.Struct, frozen=True):
         datasets: The datasets wanted, the default one as "@none"; None: all.
         latest: Whether `limit` keeps the latest instances, not the earliest.
         limit: Most instances of each attribute; None: all.
+        near: Of an attribute that one of these names, only instances whose value may lie in the range of one of them.
     """
 
     property: TimeProperty = "observedAt"
@@ -196,23 +184,31 @@ class Window(msgspec.Struct, frozen=True):
     datasets: frozenset[str] | None = None
     latest: bool = False
     limit: int | None = None
+    near: tuple[ValueIn, ...] = ()
+
+
+class Figures(msgspec.Struct, frozen=True, array_like=True):
+    """Aggregated values of one entity.
+
+    Attributes:
+        origin: The earliest time of an instance in the window, where the first period begins when the window has no start; None: nothing
+            was found.
+        attributes: JSON by attribute, as it stands in an answer; None where some values are no numbers, so that it must be worked out
+            elsewhere.
+    """
+
+    origin: str | None
+    attributes: dict[str, bytes | None]
 
 
 class History(Protocol):
     """What was true: the instances of every attribute over time.
 
-    Instances come out in the internal form with "instanceId", "createdAt", "modifiedAt" and, of deletions, "deletedAt",
-    in the order of the time asked about. The scope is kept as an attribute with the name "scope".
+    Every answer has seen what was acknowledged before the question. Instances come out in the internal form with "instanceId",
+    "createdAt", "modifiedAt" and, of deletions, "deletedAt", in the order of the time asked about; those whose own expiresAt has
+    passed do not. The scope is kept as an attribute with the name "scope". Everything raises StoreUnavailable while the history
+    cannot be asked.
     """
-
-    def position(self) -> int | None:
-        """The journal position up to which changes are in the history; None when it has never followed a journal."""
-
-    async def append(self, happenings: Sequence[Happening], position: int) -> None:
-        """Adds what happened and sets the position, both or neither. A position that was passed already adds nothing."""
-
-    async def follow(self, position: int) -> None:
-        """Sets the position without adding anything: the history goes on from there, also from an earlier one."""
 
     async def put(self, tenant: str, id: str, types: Sequence[str], attributes: Attributes, *, create: bool) -> bool:
         """Adds instances given by a client, in place of those with the same attribute, dataset and observedAt.
@@ -233,17 +229,36 @@ class History(Protocol):
     async def delete_entity(self, tenant: str, id: str) -> None:
         """Removes all that is known of an entity. Raises NotFound when nothing is."""
 
-    async def entity(self, tenant: str, id: str) -> Evolution | None:
-        """The entity, or None when the history does not know it."""
+    async def drop_tenant(self, tenant: str) -> None:
+        """Removes all that is known of a tenant."""
 
-    def scan(self, tenant: str, condition: Condition) -> AsyncIterator[list[Evolution]]:
-        """All entities that satisfy the condition as far as ids and types go, in blocks of bounded size, in the order of creation."""
+    async def entities(self, tenant: str, ids: Sequence[str]) -> list[Evolution]:
+        """Those of the entities that the history knows, in the order of the ids."""
 
-    async def read(self, tenant: str, ids: Sequence[str], window: Window) -> list[Attributes]:
-        """The wanted instances of each entity, by attribute; an attribute without any is left out."""
+    def scan(
+        self, tenant: str, condition: Condition, window: Window | None = None, *, whole: bool = True
+    ) -> AsyncGenerator[list[Evolution], None]:
+        """All entities that may satisfy the condition, in blocks of bounded size, in the order in which they came into the history.
 
-    async def expire(self) -> int:
-        """Removes instances whose own expiresAt has passed; returns how many."""
+        Ids and types are looked at exactly; values only to leave out what certainly does not satisfy it.
+
+        Args:
+            tenant: The tenant.
+            condition: A condition.
+            window: Only entities with an instance in it, other than of the scope (its limit does not count); None: all.
+            whole: Whether `modified_at` takes all instances into account, which costs more, and not only those in the window.
+        """
+
+    async def read(self, tenant: str, ids: Sequence[str], window: Window, *, page: int | None = None) -> list[Attributes]:
+        """The wanted instances of each entity, by attribute; an attribute without any is left out.
+
+        With `page` so many of all entities together and a few more, the earliest or, with `window.latest`, the latest: all that
+        `cityhub.model.ngsild.temporal_page.cut` needs for a page of this size. An attribute that has none of them is there, empty.
+        Raises TooManyResults when they are too many.
+        """
+
+    async def aggregate(self, tenant: str, ids: Sequence[str], window: Window, aggregation: Aggregation) -> list[Figures]:
+        """Figures of each entity over periods, of numbers just as `cityhub.model.ngsild.temporal_aggregate` has them; no scope."""
 
 
 ResultFormat = Literal["json", "csv", "arrow", "parquet", "xlsx", "gpkg"]
@@ -277,6 +292,59 @@ class Analysis(Protocol):
         self, tenant: str, statement: str, parameters: Sequence[Any] = (), *, format: ResultFormat = "arrow", timeout_s: float = 600.0
     ) -> AsyncIterator[bytes]:
         """The whole answer as a file of the format, piece by piece. Raises like `rows`, before the first piece where it can."""
+
+
+DataType = Literal["text", "number", "integer", "boolean", "date", "datetime", "geometry", "object"]
+OfferKind = Literal["entity type", "feed", "lake table", "application table", "view", "indicator", "file"]
+
+
+class OfferedField(msgspec.Struct, frozen=True):
+    """One field of a dataset that a part of the hub offers to the catalogue.
+
+    Attributes:
+        name: As it is called in rows.
+        type: Of its values.
+        title: By language; empty: the name says it.
+        unit: UN/CEFACT code; "" for none or unknown.
+        iri: What it means; "" when it has no IRI.
+    """
+
+    name: str
+    type: DataType = "text"
+    title: dict[str, str] = {}
+    unit: str = ""
+    iri: str = ""
+
+
+class OfferedDataset(msgspec.Struct, frozen=True):
+    """A dataset as the part of the hub that has it knows it; the catalogue adds what people say of it.
+
+    Attributes:
+        kind: What it is.
+        key: Its name among those of its kind, never changed ("https://.../WeatherObserved", "observations").
+        title: By language; empty: the catalogue makes one of the key.
+        description: By language.
+        fields: Of one row.
+        statement: A SELECT that gives its rows by the port `Analysis`; "" when there is none.
+        upstream: (kind, key) of the datasets that it is made of.
+        facts: Further automatic members of the catalogue's record, such as "licence", "provider", "period_s", "simulated".
+    """
+
+    kind: OfferKind
+    key: str
+    title: dict[str, str] = {}
+    description: dict[str, str] = {}
+    fields: list[OfferedField] = []
+    statement: str = ""
+    upstream: list[tuple[OfferKind, str]] = []
+    facts: dict[str, Any] = {}
+
+
+class DatasetSource(Protocol):
+    """A part of the hub that has data which belong into the catalogue."""
+
+    async def datasets(self, tenant: str) -> list[OfferedDataset]:
+        """Its datasets now, in a stable order. Quick, as it is asked again and again."""
 
 
 class Past(Protocol):

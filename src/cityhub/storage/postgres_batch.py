@@ -10,7 +10,7 @@ import orjson
 
 from cityhub.model.change import AttributeChange, Change, attribute_changes
 from cityhub.model.errors import BadRequestData, CityHubError
-from cityhub.model.ports import ENTITIES, HISTORY_EVENTS, Document, Write
+from cityhub.model.ports import ENTITIES, JOURNALLED_ONLY, Document, Write
 from cityhub.storage.kept import Kept, Key, alive
 
 MAX_ID = 2_000
@@ -78,7 +78,7 @@ class Batch:
                 entries.append(_entry(key, before, None, trace))
                 before = None
             kept = self._step(key, before, after, entries, trace)
-            if write.collection != HISTORY_EVENTS:
+            if write.collection not in JOURNALLED_ONLY:
                 touched[key] = kept
         self.current.update(touched)
         self.entries.extend(entries)

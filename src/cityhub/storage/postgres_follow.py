@@ -16,7 +16,7 @@ import orjson
 import psycopg
 
 from cityhub.model.change import AttributeChange, Change, Entry
-from cityhub.model.ports import ENTITIES, HISTORY_EVENTS
+from cityhub.model.ports import ENTITIES, JOURNALLED_ONLY
 from cityhub.storage.kept import Kept, Key, Memory
 from cityhub.storage.kept import decode as decode_document
 from cityhub.storage.postgres_link import Connection, Link, cancelled, decode
@@ -117,7 +117,7 @@ class Follower:
             self.forget()  # something was removed from the journal before it was read here
         known: dict[Key, Kept | None] = {}
         for change in fresh:
-            if change.collection != HISTORY_EVENTS:
+            if change.collection not in JOURNALLED_ONLY:
                 known[change.collection, change.tenant, change.id] = cast("Kept | None", change.after)
         self.memory.publish(known)
         self._tail.extend(fresh)

@@ -43,9 +43,9 @@ class Broker:
 
 
 @contextlib.asynccontextmanager
-async def broker(folder: Path) -> AsyncIterator[Broker]:
-    """A hub that listens on a free loopback port."""
-    listening = socket.create_server(("127.0.0.1", 0))
+async def broker(folder: Path, port: int = 0) -> AsyncIterator[Broker]:
+    """A hub that listens on a loopback port; 0: on a free one."""
+    listening = socket.create_server(("127.0.0.1", port))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     hub = await build(Settings(data=folder, dev=True, feeds=False), url)
     await hub.start()

@@ -61,6 +61,13 @@ async def test_the_newer_instance_wins(pair: Pair) -> None:
     assert (await a("GET", V1))[1]["speed"]["value"] == 4
 
 
+async def test_an_entity_of_several_types_and_scopes_comes_from_its_source(pair: Pair) -> None:
+    a, b = pair
+    await a.register(b.url)
+    await b("POST", "/entities", {**vehicle(speed=1), "type": ["Vehicle", "Bus"], "scope": ["/x", "/y"]})
+    assert (await a("GET", V1))[1]["type"] == ["Vehicle", "Bus"]
+
+
 async def test_exclusive_attributes_are_at_their_source_only(pair: Pair) -> None:
     a, b = pair
     await a.register(b.url, mode="exclusive", information=one("speed"))

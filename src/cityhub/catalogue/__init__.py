@@ -1,0 +1,1 @@
+"""Which data exist, and who shares what with whom: the district's data catalogue."""

@@ -1,0 +1,97 @@
+"""Who sees what of the catalogue: everybody what is open, holders of `catalogue.read` everything."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from cityhub.catalogue.model import Dataset
+from cityhub.catalogue.register import Contents, Register
+from cityhub.catalogue.search import TextIndex
+from cityhub.model.errors import NotFound
+from cityhub.model.ports import Access
+from cityhub.web.http import Request
+from cityhub.web.negotiation import tenant_of
+
+READ: Final = "catalogue.read"
+WRITE: Final = "catalogue.write"
+MAX_INDEXES: Final = 8
+"""Text indexes of so many catalogues are kept."""
+
+
+class Seen:
+    """The catalogue as one caller sees it.
+
+    Attributes:
+        tenant: Whose catalogue.
+        contents: All of it, seen or not.
+        everything: Whether the caller sees what is not open.
+        base: The address of this hub, without "/" at its end.
+    """
+
+    def __init__(self, tenant: str, contents: Contents, everything: bool, base: str, index: Callable[[], TextIndex]) -> None:
+        self.tenant = tenant
+        self.contents = contents
+        self.everything = everything
+        self.base = base
+        self._index = index
+
+    def sees(self, dataset: Dataset) -> bool:
+        """Whether the caller may know of a dataset."""
+        return self.everything or (is_open(dataset) and dataset.state == "active")
+
+    def datasets(self) -> list[Dataset]:
+        """The active datasets that the caller sees, by name."""
+        return [dataset for dataset in self.contents.datasets.all if dataset.state == "active" and self.sees(dataset)]
+
+    def find(self, key: str) -> Dataset:
+        """The dataset with an id or a name. Raises NotFound, also for one that the caller may not know of."""
+        dataset = self.contents.datasets.find(key)
+        if dataset is None or not self.sees(dataset):
+            raise NotFound(f"There is no dataset '{key[:200]}' in the catalogue")
+        return dataset
+
+    def search(self, words: str) -> dict[str, float]:
+        """Scores by id of the datasets whose texts have the words, best first, whether or not the caller sees them."""
+        return dict(self._index().search(words))
+
+
+def is_open(dataset: Dataset) -> bool:
+    """Whether residents see a dataset."""
+    return dataset.open and not dataset.private and dataset.grade == "general"
+
+
+class Viewers:
+    """Makes each caller's view.
+
+    Args:
+        register: The catalogue.
+        access: Who may see what is not open.
+        base: The address under which this hub is reached.
+    """
+
+    def __init__(self, register: Register, access: Access, base: str) -> None:
+        self._register = register
+        self._access = access
+        self._base = base.rstrip("/")
+        self._indexes: OrderedDict[int, TextIndex] = OrderedDict()
+
+    async def seen(self, request: Request) -> Seen:
+        """The catalogue as the caller of a public door sees it."""
+        principal = self._access.identify(request.headers, request.peer)
+        tenant = tenant_of(request)
+        return await self.whole(tenant, self._access.decide(principal, READ, tenant) == "allow")
+
+    async def whole(self, tenant: str, everything: bool = True) -> Seen:
+        """The catalogue for somebody who was let in."""
+        contents = await self._register.contents(tenant)
+        return Seen(tenant, contents, everything, self._base, lambda: self._index(contents))
+
+    def _index(self, contents: Contents) -> TextIndex:
+        index = self._indexes.get(contents.version)
+        if index is None:
+            index = self._indexes[contents.version] = TextIndex(contents)
+            while len(self._indexes) > MAX_INDEXES:
+                self._indexes.popitem(last=False)
+        return index

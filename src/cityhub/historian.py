@@ -1,0 +1,189 @@
+"""The historian: the process that keeps the lake and answers from it. The hub starts it and gives it its orders on standard input.
+
+    python -m cityhub.historian < orders      (one line of JSON; the process ends when its input closes)
+
+It reads the journal as one more reader, keeps what is not in the tables yet in memory, lays it down now and then, and answers
+on a Unix socket. The parts that answer are put together in `open_parts`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from cityhub.history.keeping import Keeping, KeptLake
+from cityhub.history.lake.place import Place
+from cityhub.history.readings import Readings
+from cityhub.history.sql.answers import SqlAnswers
+from cityhub.history.sql.part import FlightDoor, Followed, limits_of, spill_of
+from cityhub.history.supervision import Orders, read_orders
+from cityhub.history.temporal_answers import TemporalAnswers
+from cityhub.history.wire import Answering, WireServer
+from cityhub.model.time import SystemClock
+from cityhub.settings import Settings
+from cityhub.web.logging import configure
+
+log = logging.getLogger("cityhub.historian")
+
+LAKE: Final = "lake"
+"""The folder of the tables within the data folder."""
+LOCK: Final = "historian.lock"
+LOCK_S: Final = 60.0
+"""How long it waits for an earlier historian of the same folder that has not ended yet."""
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What a part may use.
+
+    Attributes:
+        settings: The hub's settings.
+        readings: Runs work on the lake in threads.
+        keeping: The lake and its upkeep.
+        lake: The lake itself.
+    """
+
+    settings: Settings
+    readings: Readings
+    keeping: Keeping
+    lake: Followed
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One part of the historian: what it answers on the wire, and what it begins and ends beside that."""
+
+    handlers: Mapping[str, Answering]
+    start: Callable[[], Awaitable[None]] | None = None
+    stop: Callable[[], Awaitable[None]] | None = None
+
+
+def open_parts(around: Surroundings) -> Sequence[Part]:
+    """All parts, in the order in which they start. Names of handlers must differ."""
+    return (
+        Part({"status": around.keeping.answer_status}),
+        Part(TemporalAnswers(around.readings).handlers()),
+        sql_part(around),
+    )
+
+
+def sql_part(around: Surroundings) -> Part:
+    """SQL: statements, and what they can ask."""
+    settings = around.settings
+    sql = SqlAnswers(around.readings, limits_of(settings))
+    door = FlightDoor(settings, sql, around.lake)
+    folders = [place_of(settings).warehouse]
+
+    async def start() -> None:
+        await sql.prepare(folders, spill_of(settings))
+        await door.start()
+
+    return Part(sql.handlers(), start, door.stop)
+
+
+def main() -> int:
+    """Runs until standard input closes, or SIGTERM or SIGINT. Returns 0, or 1 when it could not run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal reaches the hub as well, which ends this process in order
+    orders = read_orders(sys.stdin.buffer.readline())
+    configure(orders.settings.log_format, orders.settings.log_level)
+    try:
+        with _alone(Path(orders.settings.data)):
+            return asyncio.run(_run(orders))
+    except (OSError, RuntimeError) as error:
+        log.error("the historian cannot run: %s", error)
+        return 1
+
+
+@contextlib.contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Holds the folder's lock; waits for a process that had it and is ending."""
+    descriptor = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    given_up = threading.Timer(LOCK_S, os._exit, (1,))
+    given_up.daemon = True
+    given_up.start()
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        given_up.cancel()
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _run(orders: Orders) -> int:
+    from cityhub.history.lake.lake import open_lake  # heavy: only after the orders are known to be good
+    from cityhub.storage.journal_file import open_journal
+
+    end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, end.set)
+    threading.Thread(target=_watch_input, args=(loop, end), daemon=True).start()
+    settings = orders.settings
+    place = place_of(settings)
+    lake = await asyncio.to_thread(lambda: open_lake(place, open_journal(settings.store, Path(settings.data)), SystemClock()))
+    try:
+        async with answering(lake, settings, Path(orders.socket)) as keeping:
+            log.info("the historian answers", extra={"position": lake.position})
+            keeping.start()
+            await end.wait()
+            await keeping.stop()
+    finally:
+        lake.close()
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def answering(lake: KeptLake, settings: Settings, socket: Path) -> AsyncIterator[Keeping]:
+    """Answers from a lake on a socket for as long as the block runs; the lake's upkeep is for the block to start."""
+    keeping = Keeping(lake)
+    readings = Readings(lake)
+    parts = open_parts(Surroundings(settings, readings, keeping, lake))
+    server = WireServer(_together(parts), keeping.catch_up)
+    stops = [part.stop for part in reversed(parts) if part.stop is not None]
+    try:
+        for part in parts:
+            if part.start is not None:
+                await part.start()
+        await server.start(socket)
+        yield keeping
+    finally:
+        for stop in (server.stop, *stops):
+            try:
+                await stop()
+            except Exception:  # what follows must be closed all the same
+                log.exception("a part of the historian did not stop in order")
+        await asyncio.to_thread(readings.close)
+
+
+def place_of(settings: Settings) -> Place:
+    """Where the lake of a hub is."""
+    data = Path(settings.data).absolute()
+    return Place(warehouse=str(data / LAKE), data=str(data))
+
+
+def _together(parts: Sequence[Part]) -> dict[str, Answering]:
+    handlers: dict[str, Answering] = {}
+    for part in parts:
+        if twice := handlers.keys() & part.handlers.keys():
+            raise RuntimeError(f"two parts answer {', '.join(sorted(twice))}")
+        handlers.update(part.handlers)
+    return handlers
+
+
+def _watch_input(loop: asyncio.AbstractEventLoop, end: asyncio.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    with contextlib.suppress(RuntimeError):  # the loop may be closed by then
+        loop.call_soon_threadsafe(end.set)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

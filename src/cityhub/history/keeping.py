@@ -1,0 +1,109 @@
+"""The lake's upkeep in the historian: reading on, laying down, clearing up, each on its own schedule."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from cityhub.history.readings import Reading
+from cityhub.model.errors import CityHubError
+
+READ_S: Final = 0.5
+"""How often the journal is read when nobody asks."""
+FLUSH_S: Final = 1.0
+"""How often it is looked whether what is in memory is to be laid down."""
+RETRY_S: Final = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class KeptLake(Protocol):
+    """The lake, as far as the historian keeps it; `cityhub.history.lake` has it. All of it blocks."""
+
+    @property
+    def position(self) -> int:
+        """The journal position that can be seen."""
+
+    def catch_up(self, position: int | None = None) -> int:
+        """Reads the journal at least up to a position, or as far as it goes; the position reached."""
+
+    def reading(self, tenant: str) -> AbstractContextManager[Reading]:
+        """The lake as a tenant sees it now."""
+
+    def flush_due(self) -> bool:
+        """Whether there is so much in memory, or for so long, that it is to be laid down."""
+
+    def flush(self) -> int:
+        """Lays down what is in memory; the position up to which the tables are."""
+
+    def status(self) -> Any:
+        """How it is; `LakeStatus` when it travels."""
+
+    def close(self) -> None:
+        """Ends; what is in memory comes again from the journal."""
+
+
+class Keeping:
+    """Keeps a lake."""
+
+    def __init__(self, lake: KeptLake) -> None:
+        self._lake = lake
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def catch_up(self, position: int) -> None:
+        """Returns when the lake has seen everything up to a position of the journal."""
+        if self._lake.position < position:
+            await asyncio.to_thread(self._lake.catch_up, position)
+
+    async def answer_status(self, body: bytes) -> bytes:
+        """The handler "status"."""
+        return msgspec.msgpack.encode(await asyncio.to_thread(self._lake.status))
+
+    def start(self) -> None:
+        """Begins to read on and to lay down."""
+        self._tasks = [
+            asyncio.create_task(self._every(READ_S, self._read)),
+            asyncio.create_task(self._every(FLUSH_S, self._flush)),
+        ]
+
+    async def stop(self) -> None:
+        """Ends the schedule and lays down what is in memory."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._lake.flush)
+
+    def _read(self) -> None:
+        self._lake.catch_up()
+
+    def _flush(self) -> None:
+        if self._lake.flush_due():
+            self._lake.flush()
+
+    async def _every(self, seconds: float, work: Callable[[], Any]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                # A thread cannot be cancelled: the end waits for the work, so that nothing goes on behind it.
+                await _to_the_end(asyncio.get_running_loop().run_in_executor(None, work))
+            except CityHubError as error:
+                log.warning("the lake could not be kept, it will be tried again: %s", error.detail)
+                await asyncio.sleep(RETRY_S)
+            except Exception:
+                log.exception("keeping the lake failed, it will be tried again")
+                await asyncio.sleep(RETRY_S)
+
+
+async def _to_the_end(work: asyncio.Future[Any]) -> None:
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Exception):
+            await work
+        raise

@@ -1,0 +1,174 @@
+"""Starting, watching and stopping the historian's process from the hub."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+import cityhub
+from cityhub.history.client import HistorianClient
+from cityhub.model.errors import StoreUnavailable
+from cityhub.model.ports import Journal
+from cityhub.settings import Settings
+
+NAME: Final = "history"
+"""The historian's name among the journal's readers."""
+BEGIN_S: Final = 0.5
+"""The process is started so long after the hub, which has much to do then, or as soon as somebody asks it."""
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 30.0
+STEADY_S: Final = 60.0
+"""A process that ran so long is started again without a long pause."""
+STATUS_S: Final = 2.0
+"""How often the historian is asked how far it is, and the journal hears of it."""
+GRACE_S: Final = 20.0
+"""How long it may take to end in order: it lays down what it has in memory."""
+_PACKAGE_HOME: Final = str(Path(cityhub.__file__).resolve().parent.parent)
+
+log = logging.getLogger(__name__)
+
+
+class LakeStatus(msgspec.Struct, frozen=True):
+    """How the lake is; see `cityhub.history.lake.lake.Status`."""
+
+    read: int
+    committed: int
+    tail_rows: int = 0
+    tail_bytes: int = 0
+    files: dict[str, int] = {}
+    rows: dict[str, int] = {}
+    size: dict[str, int] = {}
+    pending: int = 0
+    readings: int = 0
+    set_aside: dict[str, str] = {}
+
+
+class Supervision:
+    """Keeps the historian's process running; it is started again, after a growing pause, whenever it ends.
+
+    Args:
+        orders: What the process is told.
+        journal: Hears how far the tables are, so that it may drop what is behind.
+        client: Asks the process how it is.
+    """
+
+    def __init__(self, orders: Orders, journal: Journal, client: HistorianClient) -> None:
+        self._orders = orders
+        self._journal = journal
+        self._client = client
+        self._process: asyncio.subprocess.Process | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._told = -1
+        self.status: LakeStatus | None = None
+        self.starts = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs now; None when none does."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    @property
+    def trouble(self) -> str:
+        """Why the history cannot be asked now; "" when it can."""
+        if self.pid is None:
+            return "The historian does not run; the log says why"
+        return "" if self.status is not None else "The historian does not answer yet"
+
+    async def start(self) -> None:
+        """Starts the process and its supervision; does not wait until it answers."""
+        # From now on the journal keeps what the tables do not have.
+        self._told = await self._journal.position(NAME)
+        self._tasks = [
+            asyncio.create_task(self._supervise(), name="historian"),
+            asyncio.create_task(self._follow(), name="historian status"),
+        ]
+
+    async def stop(self) -> None:
+        """Ends the process: closes its input, waits, and kills it when it takes too long. The journal keeps what it did not lay down."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        if process.stdin:
+            process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), GRACE_S)
+        except TimeoutError:
+            log.warning("the historian did not end within %.0f s and is killed", GRACE_S)
+            process.kill()
+            await process.wait()
+
+    async def _supervise(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._client.missed.wait(), BEGIN_S)
+        while True:
+            began = time.monotonic()
+            try:
+                status: int | str = await self._spawn()
+            except OSError as error:
+                status = str(error)
+            self.status = None
+            if time.monotonic() - began > STEADY_S:
+                pause_s = FIRST_PAUSE_S
+            log.warning("the historian ended with status %s; it is started again in %.1f s", status, pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _spawn(self) -> int:
+        search = os.environ.get("PYTHONPATH")
+        environment = {**os.environ, "PYTHONPATH": f"{_PACKAGE_HOME}{os.pathsep}{search}" if search else _PACKAGE_HOME}
+        # Its input stays open behind the orders: it closes when the hub ends, however that ends.
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "cityhub.historian", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, env=environment
+        )
+        self.starts += 1
+        assert self._process.stdin is not None
+        self._process.stdin.write(write_orders(self._orders))
+        return await self._process.wait()
+
+    async def _follow(self) -> None:
+        while True:
+            if self._process is None:  # not begun yet: asking would wake it
+                await asyncio.sleep(BEGIN_S)
+                continue
+            with contextlib.suppress(StoreUnavailable):  # it is starting or in trouble; `trouble` says so
+                await self._ask()
+            await asyncio.sleep(STATUS_S)
+
+    async def _ask(self) -> None:
+        try:
+            self.status = msgspec.msgpack.decode(await self._client.call("status", None, fresh=False, timeout_s=30.0), type=LakeStatus)
+        except StoreUnavailable:
+            self.status = None
+            raise
+        if self.status.committed > self._told:
+            await self._journal.advance(NAME, self.status.committed)
+            self._told = self.status.committed
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What the hub tells the historian at its start: where to answer, and the hub's own settings."""
+
+    socket: str
+    settings: Settings
+
+
+def write_orders(orders: Orders) -> bytes:
+    """The orders as one line of JSON. They travel through a pipe, since the settings may hold the password of a database."""
+    return msgspec.json.encode(orders, enc_hook=str) + b"\n"
+
+
+def read_orders(line: bytes) -> Orders:
+    """The orders in a line of JSON."""
+    return msgspec.json.decode(line, type=Orders, dec_hook=lambda kind, value: kind(value))
