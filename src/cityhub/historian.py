@@ -25,6 +25,8 @@ import msgspec
 from cityhub.history.keeping import Keeping, KeptLake
 from cityhub.history.lake.place import Place
 from cityhub.history.readings import Readings
+from cityhub.history.sql.answers import SqlAnswers
+from cityhub.history.sql.part import FlightDoor, Followed, limits_of, spill_of
 from cityhub.history.supervision import LAKE, Orders, read_orders
 from cityhub.history.temporal_answers import TemporalAnswers
 from cityhub.history.wire import Answering, WireServer
@@ -46,11 +48,13 @@ class Surroundings(msgspec.Struct, frozen=True):
         settings: The hub's settings.
         readings: Runs work on the lake in threads.
         keeping: The lake and its upkeep.
+        lake: The lake itself.
     """
 
     settings: Settings
     readings: Readings
     keeping: Keeping
+    lake: Followed
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -66,7 +70,22 @@ def open_parts(around: Surroundings) -> Sequence[Part]:
     return (
         Part({"status": around.keeping.answer_status, "copy": around.keeping.answer_copy}),
         Part(TemporalAnswers(around.readings).handlers()),
+        sql_part(around),
     )
+
+
+def sql_part(around: Surroundings) -> Part:
+    """SQL: statements, and what they can ask."""
+    settings = around.settings
+    sql = SqlAnswers(around.readings, limits_of(settings))
+    door = FlightDoor(settings, sql, around.lake)
+    folders = [place_of(settings).warehouse]
+
+    async def start() -> None:
+        await sql.prepare(folders, spill_of(settings))
+        await door.start()
+
+    return Part(sql.handlers(), start, door.stop)
 
 
 def main() -> int:
@@ -124,7 +143,7 @@ async def answering(lake: KeptLake, settings: Settings, socket: Path) -> AsyncIt
     """Answers from a lake on a socket for as long as the block runs; the lake's upkeep is for the block to start."""
     keeping = Keeping(lake)
     readings = Readings(lake)
-    parts = open_parts(Surroundings(settings, readings, keeping))
+    parts = open_parts(Surroundings(settings, readings, keeping, lake))
     server = WireServer(_together(parts), keeping.catch_up)
     stops = [part.stop for part in reversed(parts) if part.stop is not None]
     try:

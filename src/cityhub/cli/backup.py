@@ -28,7 +28,6 @@ from cityhub.history.wire import socket_path
 from cityhub.model.time import SystemClock, to_text
 from cityhub.settings import Settings
 from cityhub.storage.backup import Summary, restore
-from cityhub.storage.backup import backup as write_backup
 from cityhub.storage.sqlite import open_sqlite
 from cityhub.storage.sqlite_portable import SqliteSnapshot, sqlite_snapshot
 
@@ -67,7 +66,7 @@ async def _backup(settings: Settings, file: Path) -> str:
     with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".cityhub-backup-") as folder:
         parts = [Path(folder) / STORE, Path(folder) / HISTORY]
         async with _portable(settings) as store, _lake_copied(data, parts[1]):
-            summary = await write_backup(store, parts[0])
+            summary = await _with_progress(store, parts[0], sys.stderr)
         await asyncio.to_thread(_pack, parts, Path(folder) / "whole", file)
     return f"{file}: {_told(summary)}"
 
