@@ -41,6 +41,8 @@ from cityhub.history.copies import Copies
 from cityhub.history.evolutions import Consumption
 from cityhub.history.lake_history import LakeHistory
 from cityhub.history.past import Past
+from cityhub.history.sql.analysis import LakeAnalysis
+from cityhub.history.sql.sql_api import SqlApi
 from cityhub.history.supervision import Orders, Supervision
 from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
@@ -124,10 +126,11 @@ class Hub:
         self.historian = HistorianClient(socket, store.last)
         self.supervision = Supervision(Orders(str(socket), settings), store, self.historian)
         self.history = LakeHistory(self.historian, store)
+        self.analysis = LakeAnalysis(self.historian)
         copies = Copies(self.history, self._consumption())
         self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
-        self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
+        self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -151,6 +154,7 @@ class Hub:
             *SubscriptionApi(store, self.contexts, self.clock, self.tallies, registrations=True).routes(),
             *TemporalApi(self.history, self.contexts, store, self.clock).routes(),
             *temporal.routes(),
+            *SqlApi(self.analysis, store).routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),
             *context_routes(self.contexts),
@@ -185,6 +189,9 @@ class Hub:
         lines += [Flow(f"subscription {id}", "its copy", source, state) for id, source, state in self.forwarder.overview()[:MAX_FLOWS]]
         lines.append(Flow("journal", "every change", "history", self.supervision.trouble or "follows"))
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
+
+    def _troubles(self) -> list[str]:
+        return [trouble] if (trouble := self.supervision.trouble) else []
 
     async def _compact(self) -> int:
         return await self.store.compact(self.settings.journal_keep)

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from cityhub.history.sql.questions import Column
 from cityhub.history.sql.shape import Facts
 
 NOW: Final = "_now"
@@ -25,16 +26,6 @@ _NOW_KEYS: Final = {
 _ENDS: Final = re.compile("[/#:]")
 RESERVED: Final = frozenset((*_KEYS, *_NOW_KEYS))
 """Names of columns that no attribute gets."""
-
-
-class Column(msgspec.Struct, frozen=True):
-    """A column of a view: its SQL type, the unit code of its values, the attribute (IRI) that it shows, and what it is."""
-
-    name: str
-    type: str
-    unit: str = ""
-    attribute: str = ""
-    about: str = ""
 
 
 class View(msgspec.Struct, frozen=True):
