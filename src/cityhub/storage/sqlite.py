@@ -92,7 +92,7 @@ class SqliteStore:
         self._local = threading.local()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="cityhub-reader")
         self._journal_thread = ThreadPoolExecutor(1, thread_name_prefix="cityhub-journal")
-        self._writer = Writer(connection, self._memory, clock, self._on_commit)
+        self._writer = Writer(connection, self._memory, clock, self._on_commit, self._grown.set)
         self._catalogue = self._writer.catalogue
         self._last = self._writer.last
         self._built: dict[int, dict[tuple[str, tuple[str, ...]], int]] = {}
@@ -432,7 +432,6 @@ class SqliteStore:
     def _on_commit(self, changes: list[Change]) -> None:
         self._tail.extend(changes)
         self._last = changes[-1].position
-        self._loop.call_soon_threadsafe(self._grown.set)
 
     async def read(self, after: int, limit: int = 1000) -> list[Change]:
         """See `cityhub.model.ports.Journal.read`."""

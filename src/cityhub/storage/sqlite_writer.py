@@ -46,10 +46,23 @@ class _Call(msgspec.Struct):
 
 
 class Writer(threading.Thread):
-    """The writing thread. `committed` is called in it after each commit with the group's changes."""
+    """The writing thread.
+
+    Args:
+        connection: Its own.
+        memory: Where committed documents become visible.
+        clock: Where the time of a write comes from.
+        committed: Called in the thread after each commit with the group's changes.
+        grown: Called in the event loop, together with the answers of the group.
+    """
 
     def __init__(
-        self, connection: apsw.Connection, memory: Memory, clock: Clock, committed: Callable[[list[Change]], None]
+        self,
+        connection: apsw.Connection,
+        memory: Memory,
+        clock: Clock,
+        committed: Callable[[list[Change]], None],
+        grown: Callable[[], None],
     ) -> None:
         super().__init__(name="cityhub-writer", daemon=True)
         self._loop = asyncio.get_running_loop()
@@ -57,6 +70,7 @@ class Writer(threading.Thread):
         self._memory = memory
         self._clock = clock
         self._committed = committed
+        self._grown = grown
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self.catalogue = Catalogue(connection)
         self._stopping = False
@@ -191,14 +205,14 @@ class Writer(threading.Thread):
     def _answer(self, outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
         # One wake-up of the event loop per group, not per call.
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_resolve, outcomes)
+            self._loop.call_soon_threadsafe(self._resolve, outcomes)
 
-
-def _resolve(outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, outcome in outcomes:
-        if future.done():
-            continue
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
+    def _resolve(self, outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
+        self._grown()
+        for future, outcome in outcomes:
+            if future.done():
+                continue
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
