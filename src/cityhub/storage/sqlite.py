@@ -28,6 +28,7 @@ from cityhub.model.ports import ENTITIES, INTERNAL, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.storage.backup import Block, State
 from cityhub.storage.kept import Kept, Memory, alive, decode, is_text
+from cityhub.storage.sqlite_checkpoint import Checkpoints
 from cityhub.storage.sqlite_file import connect, migrate
 from cityhub.storage.sqlite_journal import delete_passed, journal_rows, oldest
 from cityhub.storage.sqlite_portable import SqliteSnapshot, is_empty, replace_all, sqlite_snapshot
@@ -92,7 +93,9 @@ class SqliteStore:
         self._local = threading.local()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="cityhub-reader")
         self._journal_thread = ThreadPoolExecutor(1, thread_name_prefix="cityhub-journal")
-        self._writer = Writer(connection, self._memory, clock, self._on_commit, self._grown.set)
+        self._checkpoints = Checkpoints(path)
+        self._checkpoints.watch(connection)
+        self._writer = Writer(connection, self._memory, clock, self._on_commit, self._grown.set, self._checkpoints.finish)
         self._catalogue = self._writer.catalogue
         self._last = self._writer.last
         self._built: dict[int, dict[tuple[str, tuple[str, ...]], int]] = {}
@@ -101,6 +104,7 @@ class SqliteStore:
         self._expiry: tuple[int, str | None] = (-1, None)
         self._pages: tuple[int, dict[tuple[Any, ...], Page]] = (-1, {})
         self._connection = connection
+        self._checkpoints.start()
         self._writer.start()
 
     async def close(self) -> None:
@@ -109,6 +113,7 @@ class SqliteStore:
             return
         self._writer.stop()
         await asyncio.to_thread(self._writer.join)
+        await asyncio.to_thread(self._checkpoints.stop)
         for threads in (self._threads, self._journal_thread):
             await asyncio.to_thread(threads.shutdown)
         self._reading.close()
