@@ -7,7 +7,7 @@ only what became a row; everything else takes the long way by `cityhub.history.r
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -72,16 +72,17 @@ class Intake(msgspec.Struct):
 
 Lookup = Callable[[list[tuple[str, str]]], dict[tuple[str, str], Known]]
 """What the lake knows of (tenant, entity)s; those it does not know are left out."""
-Instances = Callable[[str, str, str, tuple[int, int]], str | None]
+Created = Callable[[str, str, str, tuple[int, int]], str | None]
 """When the instance of a tenant, entity, attribute and place was created; None when there is none."""
 
 
 class Reader:
     """Turns entries into rows. What it remembers between batches only makes it faster."""
 
-    def __init__(self, seed: str, lookup: Lookup) -> None:
+    def __init__(self, seed: str, lookup: Lookup, created: Created) -> None:
         self._seed = seed
         self._lookup = lookup
+        self._created = created
         self._known: dict[tuple[str, str], Known] = {}
         self._touched: dict[bytes, tuple[str, ...]] = {}
         self._decode = msgspec.json.Decoder(_Document).decode
@@ -97,9 +98,10 @@ class Reader:
         """Empties the memory of entities."""
         self._known.clear()
 
-    def take(self, entries: Iterable[Entry]) -> Intake:
+    def take(self, entries: Sequence[Entry]) -> Intake:
         """The rows of entries, in their order; entries that say nothing to the history are passed over."""
         self._begin()
+        self._look_ahead(entries)
         for entry in entries:
             collection = entry[1]
             if collection == ENTITIES:
@@ -116,6 +118,14 @@ class Reader:
             observations.append(_fast_chunk(self._fast))
         versions = [chunk_of(ENTITY_VERSIONS_TAIL, self._versions)] if self._versions else []
         return Intake(observations, versions, self._erasures)
+
+    def _look_ahead(self, entries: Sequence[Entry]) -> None:
+        """Learns in one question what the lake knows of the entities that clients give instances of."""
+        given = [entry for entry in entries if entry[1] == HISTORY_EVENTS and entry[6] is not None]
+        keys = {(entry[2], str(orjson.loads(entry[6] or b"{}").get("entity"))) for entry in given}
+        unknown = [key for key in keys if key not in self._known]
+        if unknown:
+            self._known.update(self._lookup(unknown))
 
     # -- Changes of entities -------------------------------------------------------------------------------------
 
@@ -224,6 +234,25 @@ class Reader:
             self._erasures.append(Erasure(change.position, change.tenant, event.entity, event.attribute, dataset))
         elif isinstance(event, events.DropTenant):
             self._erase_tenant(change.tenant, change.position)
+        elif isinstance(event, events.DeleteInstance | events.Modify):
+            place = events.instance_place(self._seed, event.instance_id)
+            if place is not None:
+                self._erasures.append(Erasure(change.position, change.tenant, event.entity, event.attribute, instance=place))
+            if place is not None and isinstance(event, events.Modify):
+                self._modify(change, event, place)
+
+    def _modify(self, change: Change, event: events.Modify, place: tuple[int, int]) -> None:
+        """An instance as it is from now on, in its old place. It is in no earlier entry of the same batch."""
+        created = self._created(change.tenant, event.entity, event.attribute, place)
+        if created is None:
+            return
+        key = (change.tenant, event.entity)
+        known = self._known.get(key)
+        types = known.text if known else ""
+        row = row_of(
+            change.tenant, event.entity, types, event.attribute, event.instance, change.at, *place, change.position, created
+        )  # fmt: skip
+        self._rows.append(row)
 
     def _erase_tenant(self, tenant: str, position: int) -> None:
         self._erasures.append(Erasure(position, tenant))
@@ -233,8 +262,6 @@ class Reader:
     def _put(self, change: Change, event: events.Put) -> None:
         key = (change.tenant, event.entity)
         known = self._known.get(key)
-        if known is None:
-            known = self._lookup([key]).get(key)
         merged = list(dict.fromkeys([*(known.types if known else ()), *event.types]))
         types = " ".join(merged)
         if known is None or known.types != merged:
