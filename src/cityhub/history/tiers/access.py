@@ -1,10 +1,14 @@
-"""How often questions touched which data file, and when last: what policies and the cost report go by."""
+"""How much questions read of which data file, and when last: what policies and the cost report go by.
+
+The engine itself tells: each read of a file with its bytes. What a question did not have to open, because its bounds ruled the file
+out, is not counted.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -13,16 +17,19 @@ import msgspec
 
 from cityhub.model.time import Clock
 
+Reads = Mapping[str, tuple[int, int]]
+"""Requests and bytes by path."""
+
 KEPT_DAYS: Final = 30
-"""Touches are counted by day, for so many days."""
+"""Reads are counted by day, for so many days."""
 FILE: Final = "accesses.json"
 
 
 class Touched(msgspec.Struct):
-    """Of one file: when it was last touched, and how often on each day (ISO date)."""
+    """Of one file: when it was last read; requests and bytes of each day (ISO date)."""
 
     last: datetime
-    days: dict[str, int]
+    days: dict[str, tuple[int, int]]
 
 
 class Accesses:
@@ -43,25 +50,27 @@ class Accesses:
         except (FileNotFoundError, msgspec.DecodeError):
             pass  # counts are an aid: without them policies go by age
 
-    def note(self, paths: Iterable[str]) -> None:
-        """A question touches these files."""
+    def note(self, reads: Reads) -> None:
+        """Questions have read these files."""
         now = self._clock.now()
         day = now.date().isoformat()
         with self._lock:
-            for path in paths:
+            for path, (requests, size) in reads.items():
                 touched = self._touched.setdefault(name_of(path), Touched(now, {}))
                 touched.last = now
-                touched.days[day] = touched.days.get(day, 0) + 1
+                before = touched.days.get(day, (0, 0))
+                touched.days[day] = (before[0] + requests, before[1] + size)
 
     def last(self, path: str) -> datetime | None:
-        """When a file was last touched; None: never as far as known."""
+        """When a file was last read; None: never as far as known."""
         touched = self._touched.get(name_of(path))
         return touched.last if touched else None
 
-    def month(self, path: str) -> int:
-        """How often a file was touched in the last 30 days."""
+    def month(self, path: str) -> tuple[int, int]:
+        """Requests and bytes of a file in the last 30 days."""
         touched = self._touched.get(name_of(path))
-        return sum(touched.days.values()) if touched else 0
+        days = touched.days.values() if touched else ()
+        return sum(requests for requests, _ in days), sum(size for _, size in days)
 
     def save(self, paths: Iterable[str]) -> None:
         """Writes the counts down; those of files that are no longer there, and of days long gone, are let go."""
@@ -71,7 +80,7 @@ class Accesses:
             self._touched = {name: touched for name, touched in self._touched.items() if name in names}
             for touched in self._touched.values():
                 touched.days = {
-                    day: count for day, count in touched.days.items() if (today - datetime.fromisoformat(day).date()).days < KEPT_DAYS
+                    day: reads for day, reads in touched.days.items() if (today - datetime.fromisoformat(day).date()).days < KEPT_DAYS
                 }
             document = msgspec.json.encode(self._touched)
         part = self._file.with_name(self._file.name + ".part")

@@ -2,8 +2,8 @@
 
 Formulas, for each tier, over 30 days:
     storage   = bytes / 10^9 * storage_per_gb_month
-    reads     = touches * REQUESTS_PER_TOUCH / 1000 * reads_per_1000
-    retrieval = touched bytes / 10^9 * retrieval_per_gb
+    reads     = requests / 1000 * reads_per_1000            (as the engine counted them, see `access`)
+    retrieval = bytes read / 10^9 * retrieval_per_gb
     writes    = files that would move in * ceil(bytes / 8 MiB) / 1000 * writes_per_1000      (once, not each month)
 """
 
@@ -23,8 +23,6 @@ from cityhub.history.tiers.tables import Held
 from cityhub.model.time import Clock, to_text
 
 GB: Final = 1_000_000_000
-REQUESTS_PER_TOUCH: Final = 3
-"""A question that touches a file reads its end, its footer and one group of rows at least: a lower bound."""
 
 
 class TierCost(msgspec.Struct, frozen=True):
@@ -37,6 +35,7 @@ class TierCost(msgspec.Struct, frozen=True):
         bytes: Their bytes.
         rows: Their rows.
         requests: Requests that read, in 30 days.
+        read: Bytes that they brought, in 30 days.
         storage: Money for keeping.
         reads: Money for these requests.
         retrieval: Money for bringing bytes back.
@@ -50,6 +49,7 @@ class TierCost(msgspec.Struct, frozen=True):
     bytes: int
     rows: int
     requests: int
+    read: int
     storage: float
     reads: float
     retrieval: float
@@ -96,11 +96,11 @@ def costs(
     then = now | {one.file.path: one.tier.name for one in moves}
     today, planned = _by_tier(files, now, plan, accesses), _by_tier(files, then, plan, accesses)
     writes = sum(math.ceil(one.file.size / BLOCK) / 1000 * one.tier.writes_per_1000 for one in moves)
-    counted = "questions counted over 30 days" if accesses else "no questions counted"
+    counted = "reads counted over 30 days" if accesses else "no reads counted"
     return Costs(
         at=to_text(clock.now()),
         currency=plan.currency,
-        note=f"Prices are assumptions of the plan (see source of each tier); {counted}, {REQUESTS_PER_TOUCH} requests for each touch.",
+        note=f"Prices are assumptions of the plan (see source of each tier); {counted}.",
         today=today,
         planned=planned,
         total_today=round(sum(tier.total for tier in today), 4),
@@ -116,12 +116,12 @@ def _by_tier(files: Sequence[Held], where: dict[str, str], plan: Plan, accesses:
     found = []
     for tier in plan.tier:
         mine = [file for file in files if where[file.path] == tier.name]
-        touches = {file.path: accesses.month(file.path) if accesses else 0 for file in mine}
+        months = [accesses.month(file.path) for file in mine] if accesses else []
         size = sum(file.size for file in mine)
-        requests = sum(touches.values()) * REQUESTS_PER_TOUCH
+        requests, read = sum(month[0] for month in months), sum(month[1] for month in months)
         storage = size / GB * tier.storage_per_gb_month
         reads = requests / 1000 * tier.reads_per_1000
-        retrieval = sum(file.size * touches[file.path] for file in mine) / GB * tier.retrieval_per_gb
+        retrieval = read / GB * tier.retrieval_per_gb
         found.append(
             TierCost(
                 tier=tier.name,
@@ -130,6 +130,7 @@ def _by_tier(files: Sequence[Held], where: dict[str, str], plan: Plan, accesses:
                 bytes=size,
                 rows=sum(file.rows for file in mine),
                 requests=requests,
+                read=read,
                 storage=storage,
                 reads=reads,
                 retrieval=retrieval,

@@ -63,7 +63,7 @@ def make_lake(folder: Path, *, rows: int = ROWS, sensors: int = 4, **io: str) ->
         assert file is not None
         lake_table.commit(lake_table.version(), [file], [], {"cityhub.position": str(month)})
     schema = arrow_schema(ENTITY_VERSIONS_SCHEMA)
-    row = {name: None for name in schema.names} | {
+    row = dict.fromkeys(schema.names) | {
         "tenant": "", "entity": "urn:ngsi-ld:Device:0000", "type": "https://smartdatamodels.org/Device", "kind": "created",
         "document": "{}", "modified_at": datetime(2026, 5, 1, tzinfo=UTC), "position": 1,
     }  # fmt: skip
