@@ -127,6 +127,17 @@ async def _portable(settings: Settings) -> AsyncIterator[Any]:
     yield _File(path)
 
 
+async def _with_progress(store: Any, file: Path, stream: TextIO) -> Summary:
+    """Writes the store's part; a terminal sees how far it is, anything else nothing, as backups are mostly made by timers."""
+    if not stream.isatty():
+        return await write_backup(store, file)
+    progress = Progress(0, "items", "store", stream)
+    summary = await write_backup(store, file, lambda items: progress.show(items, items, 0))
+    items = summary.entities + summary.records + summary.changes
+    progress.show(items, items, 0, last=True)
+    return summary
+
+
 @asynccontextmanager
 async def _lake_copied(data: Path, target: Path) -> AsyncIterator[None]:
     """A copy of the lake; until the end of the block the journal of a running hub keeps what is not in it."""
