@@ -16,18 +16,20 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import apsw
 
 from cityhub.cli.connection import command
 from cityhub.cli.presence import DATABASE, claim, find
+from cityhub.cli.progress import Progress
 from cityhub.history.client import HistorianClient
 from cityhub.history.supervision import LAKE
 from cityhub.history.wire import socket_path
 from cityhub.model.time import SystemClock, to_text
 from cityhub.settings import Settings
 from cityhub.storage.backup import Summary, restore
+from cityhub.storage.backup import backup as write_backup
 from cityhub.storage.sqlite import open_sqlite
 from cityhub.storage.sqlite_portable import SqliteSnapshot, sqlite_snapshot
 
