@@ -67,7 +67,9 @@ async def _ask(client: httpx.AsyncClient) -> list[str]:
     if faults:
         return faults
     print("store: opens")
-    return _readers(positions.json())
+    ready = await client.get("/ready")
+    troubles: list[str] = [*ready.json().get("reasons", []), *ready.json().get("degraded", [])]
+    return [*troubles, *_readers(positions.json())]
 
 
 def _readers(journal: dict[str, Any]) -> list[str]:

@@ -69,6 +69,7 @@ class Supervision:
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._told = -1
+        self._is_begun = False
         self.status: LakeStatus | None = None
         self.starts = 0
 
@@ -79,7 +80,9 @@ class Supervision:
 
     @property
     def trouble(self) -> str:
-        """Why the history cannot be asked now; "" when it can."""
+        """Why the history cannot be asked now; "" when it can, and before the process is begun, which a question would do."""
+        if not self._is_begun:
+            return ""
         if self.pid is None:
             return "The historian does not run; the log says why"
         return "" if self.status is not None else "The historian does not answer yet"
@@ -114,6 +117,7 @@ class Supervision:
         pause_s = FIRST_PAUSE_S
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._client.missed.wait(), BEGIN_S)
+        self._is_begun = True
         while True:
             began = time.monotonic()
             try:
