@@ -21,10 +21,10 @@ from typing import Any, Final, TextIO
 import apsw
 
 from cityhub.cli.connection import command
-from cityhub.cli.presence import DATABASE, claim, find
+from cityhub.cli.presence import DATABASE, claim
 from cityhub.cli.progress import Progress
 from cityhub.history.client import HistorianClient
-from cityhub.history.supervision import LAKE
+from cityhub.history.folder import LAKE, alone
 from cityhub.history.wire import socket_path
 from cityhub.model.time import SystemClock, to_text
 from cityhub.settings import Settings
@@ -143,10 +143,11 @@ async def _with_progress(store: Any, file: Path, stream: TextIO) -> Summary:
 @asynccontextmanager
 async def _lake_copied(data: Path, target: Path) -> AsyncIterator[None]:
     """A copy of the lake; until the end of the block the journal of a running hub keeps what is not in it."""
-    if find(data) is None:
-        await asyncio.to_thread(_write, target, lambda: _stored(data / LAKE))
-        yield
-        return
+    with alone(data) as is_free:
+        if is_free:  # no process keeps the lake now, nor can one begin
+            await asyncio.to_thread(_write, target, lambda: _stored(data / LAKE))
+            yield
+            return
     client = HistorianClient(socket_path(data), lambda: 0)
     async with aclosing(client.stream("copy", None, fresh=False, timeout_s=COPY_S)) as pieces:
         with target.open("wb") as file:

@@ -21,10 +21,8 @@ from cityhub.settings import Settings
 
 NAME: Final = "history"
 """The historian's name among the journal's readers."""
-LAKE: Final = "lake"
-"""The folder of the tables within the data folder."""
-BEGIN_S: Final = 0.5
-"""The process is started so long after the hub, which has much to do then, or as soon as somebody asks it."""
+BEGIN_S: Final = 2.0
+"""The process is started so long after the first change that it does not have, or as soon as somebody asks it."""
 START_S: Final = 30.0
 """A first start that takes no longer is in order."""
 FIRST_PAUSE_S: Final = 0.5
@@ -71,7 +69,7 @@ class Supervision:
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._told = -1
-        self._is_begun = False
+        self._begun = False
         self._spawned = 0.0
         self.status: LakeStatus | None = None
         self.starts = 0
@@ -84,7 +82,7 @@ class Supervision:
     @property
     def trouble(self) -> str:
         """Why the history cannot be asked now; "" when it can, and before the process is begun, which a question would do."""
-        if not self._is_begun:
+        if not self._begun:
             return ""
         if self.pid is None:
             return "The historian does not run; the log says why"
@@ -119,9 +117,8 @@ class Supervision:
 
     async def _supervise(self) -> None:
         pause_s = FIRST_PAUSE_S
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._client.missed.wait(), BEGIN_S)
-        self._is_begun = True
+        await self._first_need()
+        self._begun = True
         while True:
             began = time.monotonic()
             try:
@@ -134,6 +131,20 @@ class Supervision:
             log.warning("the historian ended with status %s; it is started again in %.1f s", status, pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _first_need(self) -> None:
+        """Returns when there is something to do for the process: a hub that nobody writes to or asks goes without it."""
+
+        async def changed() -> None:
+            await self._journal.wait(self._told)
+            await asyncio.sleep(BEGIN_S)
+
+        needs = [asyncio.create_task(changed()), asyncio.create_task(self._client.missed.wait())]
+        try:
+            await asyncio.wait(needs, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for need in needs:
+                need.cancel()
 
     async def _spawn(self) -> int:
         search = os.environ.get("PYTHONPATH")
