@@ -36,6 +36,7 @@ from cityhub.web.logging import configure
 
 log = logging.getLogger("cityhub.historian")
 
+FORMER: Final = "history.sqlite"
 LOCK_S: Final = 60.0
 """How long it waits for an earlier historian of the same folder that has not ended yet."""
 
@@ -119,15 +120,18 @@ async def _run(orders: Orders) -> int:
     threading.Thread(target=_watch_input, args=(loop, end), daemon=True).start()
     settings = orders.settings
     place = place_of(settings)
-    lake = await asyncio.to_thread(lambda: open_lake(place, open_journal(settings.store, Path(settings.data)), SystemClock()))
-    try:
-        async with answering(lake, settings, Path(orders.socket)) as keeping:
-            log.info("the historian answers", extra={"position": lake.position})
-            keeping.start()
-            await end.wait()
-            await keeping.stop()
-    finally:
-        lake.close()
+    if (Path(settings.data) / FORMER).exists():
+        log.warning("%s is of a version before the first release and is not read; it may be removed", Path(settings.data) / FORMER)
+    with contextlib.closing(open_journal(settings.store, Path(settings.data))) as journal:
+        lake = await asyncio.to_thread(open_lake, place, journal, SystemClock())
+        try:
+            async with answering(lake, settings, Path(orders.socket)) as keeping:
+                log.info("the historian answers", extra={"position": lake.position})
+                keeping.start()
+                await end.wait()
+                await keeping.stop()
+        finally:
+            await asyncio.to_thread(lake.close)
     return 0
 
 
