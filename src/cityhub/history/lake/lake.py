@@ -7,6 +7,7 @@
     lake.flush_due(), lake.flush()           # lays the tail down: one commit for each table that has something
     lake.examine()                           # after a question failed: sets aside the files that cannot be read; then ask again
     lake.compact(report), lake.expire(report), lake.clean(report), lake.forget(report)   # upkeep, with progress
+    lake.tidy(report)                        # compact, expire and clean, on a schedule
     lake.status()                            # status().committed: the journal may drop what is up to there
     lake.close()
 
@@ -32,6 +33,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from cityhub.history.lake.backfill import take_backfill
 from cityhub.history.lake.erasing import Pending
 from cityhub.history.lake.examining import examine
+from cityhub.history.lake.files import IMPLEMENTATION
 from cityhub.history.lake.flush import flush
 from cityhub.history.lake.following import Following, JournalSource
 from cityhub.history.lake.place import Place
@@ -92,9 +94,11 @@ def open_lake(place: Place, source: JournalSource, clock: Clock, *, begin: int =
     warehouse = place.warehouse
     if "://" not in warehouse:
         Path(warehouse).mkdir(parents=True, exist_ok=True)
-        warehouse = Path(warehouse).absolute().as_uri()
+        warehouse = f"file://{Path(warehouse).absolute()}"  # not percent-encoded: pyiceberg takes it as it is
     uri = place.catalog or f"sqlite:///{Path(place.warehouse).absolute()}/catalog.sqlite"
-    catalog = SqlCatalog(place.name, uri=uri, warehouse=warehouse, **place.io)
+    if uri.startswith(("postgres://", "postgresql://")):
+        uri = f"postgresql+psycopg://{uri.partition('://')[2]}"
+    catalog = SqlCatalog(place.name, uri=uri, warehouse=warehouse, **{"py-io-impl": IMPLEMENTATION, **place.io})
     tables = open_tables(catalog, begin, secrets.token_hex(4))
     return Lake(place, source, clock, catalog, dict(zip((OBSERVATIONS, ENTITY_VERSIONS), tables, strict=True)))
 
@@ -238,6 +242,12 @@ class Lake:
         removed = self._upkeep.expire(keep_s=0)
         report(Progress("forget", 2, 2, "steps"))
         return removed
+
+    def tidy(self, report: Report = silent) -> None:
+        """All upkeep that is worth while now, for a schedule: small files are merged, old snapshots go, then what nobody names."""
+        self.compact(report)
+        self.expire(report)
+        self.clean(report)
 
     # -- Status --------------------------------------------------------------------------------------------------
 
