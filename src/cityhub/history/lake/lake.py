@@ -36,6 +36,7 @@ from cityhub.history.lake.examining import examine
 from cityhub.history.lake.files import IMPLEMENTATION
 from cityhub.history.lake.flush import flush
 from cityhub.history.lake.following import Following, JournalSource
+from cityhub.history.lake.object_storage import PREFIX, reach
 from cityhub.history.lake.place import Place
 from cityhub.history.lake.reading import Half, Reading, State, make_views
 from cityhub.history.lake.schema import ENTITY_VERSIONS, OBSERVATIONS
@@ -304,4 +305,6 @@ def _database(place: Place, scratch: Path) -> duckdb.DuckDBPyConnection:
     database = duckdb.connect(":memory:", config=settings)
     database.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
     database.execute(_DATE_TRUNC)
+    if place.warehouse.startswith(PREFIX):
+        reach(database, place.io)
     return database
