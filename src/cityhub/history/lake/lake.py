@@ -49,6 +49,8 @@ from cityhub.model.time import Clock, to_text
 
 __all__ = ["JournalSource", "Lake", "Place", "Progress", "Reading", "Status", "open_lake"]
 
+MANY: Final = 20_000
+"""Pending erasures at which the tail is laid down: each question takes longer by them."""
 OVERFULL: Final = 2
 """Whoever reads the journal lays the tail down himself when it is so many times as large as it should be."""
 
@@ -205,6 +207,7 @@ class Lake:
             time.monotonic() - oldest >= place.flush_age_s
             or sum(map(rows_in, tails)) >= place.flush_rows
             or sum(map(bytes_in, tails)) >= place.flush_bytes
+            or sum(len(half.pending.erasures) for half in standing.state.halves.values()) >= MANY
         )
 
     def flush(self) -> int:
