@@ -233,7 +233,7 @@ def _concept(name: str, label: str) -> Node:
 
 
 def _contact(id: str, dataset: Dataset) -> Node:
-    node: Node = {"@id": id, "@type": "vcard:Organization", "vcard:fn": dataset.contact or dataset.contact_email}
+    node: Node = {"@id": id, "@type": ["vcard:Kind", "vcard:Organization"], "vcard:fn": dataset.contact or dataset.contact_email}
     if "@" in dataset.contact_email:
         node["vcard:hasEmail"] = {"@id": f"mailto:{quote(dataset.contact_email, safe='@.+-_')}"}
     return node

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
+from pathlib import Path
 from typing import Final
 
+import cityhub
 from cityhub.model.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -15,6 +18,7 @@ AT_ONCE: Final = 2
 WAITING: Final = 50
 """So many tasks may wait for their turn; more are refused."""
 TIMEOUT_S: Final = 60.0
+PACKAGES: Final = str(Path(cityhub.__file__).resolve().parents[1])
 
 
 class Workers:
@@ -41,8 +45,10 @@ class Workers:
 
     async def _run(self, task: str, content: bytes) -> bytes:
         pipe = asyncio.subprocess.PIPE
+        # The worker finds this very package, wherever it was imported from.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (PACKAGES, os.environ.get("PYTHONPATH"))))}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cityhub.catalogue.worker", task, stdin=pipe, stdout=pipe, stderr=pipe
+            sys.executable, "-m", "cityhub.catalogue.worker", task, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
         )  # fmt: skip
         try:
             answer, said = await asyncio.wait_for(process.communicate(content), TIMEOUT_S)

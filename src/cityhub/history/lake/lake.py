@@ -22,24 +22,27 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import duckdb
 import msgspec
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
 
 from cityhub.history.lake.backfill import take_backfill
 from cityhub.history.lake.erasing import Pending
 from cityhub.history.lake.examining import examine
+from cityhub.history.lake.file_reads import count_reads, taken_reads
 from cityhub.history.lake.files import IMPLEMENTATION
 from cityhub.history.lake.flush import flush
 from cityhub.history.lake.following import Following, JournalSource
-from cityhub.history.lake.object_storage import PREFIX, reach
+from cityhub.history.lake.objects import SCHEME, open_objects
 from cityhub.history.lake.place import Place
 from cityhub.history.lake.reading import Half, Reading, State, make_views
-from cityhub.history.lake.schema import ENTITY_VERSIONS, OBSERVATIONS
+from cityhub.history.lake.schema import ENTITY_VERSIONS, NAMESPACE, OBSERVATIONS
 from cityhub.history.lake.standing import Standing
 from cityhub.history.lake.tables import SEED, LakeTable, locations, open_tables
 from cityhub.history.lake.tail import bytes_in, rows_in
@@ -117,18 +120,22 @@ class Lake:
         self._catalog = catalog
         self._tables = tables
         self._scratch = _scratch(place)
-        self._database = _database(place, self._scratch)
+        self._database = _database(place, self._scratch / "questions", place.memory)
+        self._workshop = _database(place, self._scratch / "work", place.work_memory)
+        if place.count_reads:
+            count_reads(self._database)
         observations, versions = (tables[name].version() for name in (OBSERVATIONS, ENTITY_VERSIONS))
         position = min(observations.position, versions.position)
         self._standing = Standing(State(position, Half(observations, (), Pending()), Half(versions, (), Pending())))
         self.seed = str(tables[OBSERVATIONS].table.properties[SEED])
-        self._following = Following(place, source, clock, self._standing, self._database, self.seed, self._backfill, self._relieve)
-        self._upkeep = Upkeep(place, self._standing, tables, self._database)
+        self._following = Following(place, source, clock, self._standing, self._workshop, self.seed, self._backfill, self._relieve)
+        self._upkeep = Upkeep(place, self._standing, tables, self._workshop)
         self.examine(deep=False)
 
     def close(self) -> None:
         """Ends. What is in the tail is read from the journal again at the next start."""
         self._database.close()
+        self._workshop.close()
         self._catalog.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -149,8 +156,8 @@ class Lake:
 
     def _backfill(self, entry: Entry) -> None:
         with self._standing.commit:
-            flush(self._database, self._standing, self._tables)
-            take_backfill(self._place, self._database, self._standing, self._tables, entry)
+            flush(self._workshop, self._standing, self._tables)
+            take_backfill(self._place, self._workshop, self._standing, self._tables, entry)
 
     def _relieve(self) -> None:
         tails = [half.tail for half in self._standing.state.halves.values()]
@@ -214,7 +221,7 @@ class Lake:
         """Lays down what is in the tail, with the position and what is erased, in one commit for each table; the position."""
         with self._standing.commit:
             self._take_up_others()
-            return flush(self._database, self._standing, self._tables)
+            return flush(self._workshop, self._standing, self._tables)
 
     def _take_up_others(self) -> None:
         now = locations(self._catalog)
@@ -252,6 +259,30 @@ class Lake:
         self.compact(report)
         self.expire(report)
         self.clean(report)
+
+    # -- Files in other tiers ------------------------------------------------------------------------------------
+
+    def table(self, name: str) -> Table:
+        """A table as its newest commit has it."""
+        return self._catalog.load_table((NAMESPACE, name))
+
+    def replace(self, name: str, gone: Sequence[DataFile], added: Sequence[DataFile]) -> bool:
+        """Puts files with the same rows in the place of others in one commit; False when one of those is no longer in the table."""
+        with self._standing.commit:
+            self._take_up_others()
+            version = self._standing.half(name).version
+            if not {file.file_path for file in gone} <= {file.path for file in version.files}:
+                return False
+            self._standing.swap_version(name, self._tables[name].commit(version, added, gone, {}))
+        return True
+
+    def in_use(self) -> set[str]:
+        """Paths of the files that a question is looking at, or that the next one would."""
+        return self._standing.in_use()
+
+    def file_reads(self) -> dict[str, tuple[int, int]]:
+        """What was read of files since the last time: requests and bytes by path."""
+        return taken_reads(self._database)
 
     # -- Status --------------------------------------------------------------------------------------------------
 
@@ -297,17 +328,18 @@ def _scratch(place: Place) -> Path:
     return folder
 
 
-def _database(place: Place, scratch: Path) -> duckdb.DuckDBPyConnection:
-    """An empty DuckDB in memory."""
+def _database(place: Place, scratch: Path, memory: str) -> duckdb.DuckDBPyConnection:
+    """An empty DuckDB in memory: one for questions, another for the lake's own work, so that neither takes the other's memory."""
+    scratch.mkdir()
     settings: dict[str, str | bool | int | float | list[str]] = {
         "threads": place.threads,
-        "memory_limit": place.memory,
+        "memory_limit": memory,
         "temp_directory": str(scratch),
         "python_enable_replacements": "false",
     }
     database = duckdb.connect(":memory:", config=settings)
     database.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
     database.execute(_DATE_TRUNC)
-    if place.warehouse.startswith(PREFIX):
-        reach(database, place.io)
+    if place.warehouse.startswith(SCHEME) or "s3.access-key-id" in place.io:
+        open_objects(database, place.io)
     return database
