@@ -44,7 +44,7 @@ from cityhub.history.lake.place import Place
 from cityhub.history.lake.reading import Half, Reading, State, make_views
 from cityhub.history.lake.schema import ENTITY_VERSIONS, NAMESPACE, OBSERVATIONS
 from cityhub.history.lake.standing import Standing
-from cityhub.history.lake.tables import SEED, LakeTable, locations, open_tables
+from cityhub.history.lake.tables import POSITION, SEED, LakeTable, Version, locations, open_tables
 from cityhub.history.lake.tail import bytes_in, rows_in
 from cityhub.history.lake.upkeep import Progress, Report, Upkeep, silent
 from cityhub.model.change import Entry
@@ -116,6 +116,7 @@ class Lake:
         self, place: Place, source: JournalSource, clock: Clock, catalog: SqlCatalog, tables: dict[str, LakeTable]
     ) -> None:
         self._place = place
+        self._source = source
         self._clock = clock
         self._catalog = catalog
         self._tables = tables
@@ -124,12 +125,12 @@ class Lake:
         self._workshop = _database(place, self._scratch / "work", place.work_memory)
         if place.count_reads:
             count_reads(self._database)
-        observations, versions = (tables[name].version() for name in (OBSERVATIONS, ENTITY_VERSIONS))
+        observations, versions = (_not_beyond(tables[name], source.last()) for name in (OBSERVATIONS, ENTITY_VERSIONS))
         position = min(observations.position, versions.position)
         self._standing = Standing(State(position, Half(observations, (), Pending()), Half(versions, (), Pending())))
         self.seed = str(tables[OBSERVATIONS].table.properties[SEED])
         self._following = Following(place, source, clock, self._standing, self._workshop, self.seed, self._backfill, self._relieve)
-        self._upkeep = Upkeep(place, self._standing, tables, self._workshop)
+        self._upkeep = Upkeep(place, self._standing, tables, self._workshop, clock)
         self.examine(deep=False)
 
     def close(self) -> None:
@@ -152,7 +153,20 @@ class Lake:
         A tail that has grown much too large is laid down on the way.
         Raises StoreUnavailable when the journal does not give the position out.
         """
+        seen = self.position
+        if position is None and self._source.last() < seen:
+            self._begin_anew()
         return self._following.catch_up(position)
+
+    def _begin_anew(self) -> None:
+        """Goes on where the journal ends now: the store was replaced by an older state of it."""
+        with self._standing.commit:
+            flush(self._workshop, self._standing, self._tables)
+            with self._standing.intake:
+                last = self._source.last()
+                halves = [Half(_not_beyond(table, last), (), Pending()) for table in self._tables.values()]
+                self._standing.swap(State(min(last, self.position), *halves))
+                self._following.forget()
 
     def _backfill(self, entry: Entry) -> None:
         with self._standing.commit:
@@ -316,6 +330,15 @@ _DATE_TRUNC: Final = (
     "ELSE system.main.date_trunc(part, moment) END"
 )
 """DuckDB's own asks the calendar for each row, which takes ten times as long. Right for time zones of whole hours."""
+
+
+def _not_beyond(table: LakeTable, last: int) -> Version:
+    """A table as it is now; its position is set back to the journal's last one if it is beyond that."""
+    version = table.version()
+    if version.position <= last:
+        return version
+    log.warning("%s has changes up to %s, the journal only up to %s: the store was replaced", table.name, version.position, last)
+    return table.commit(version, [], [], {POSITION: str(last)})
 
 
 def _scratch(place: Place) -> Path:

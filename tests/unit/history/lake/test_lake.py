@@ -113,3 +113,20 @@ def test_a_position_that_is_no_more_in_the_journal_is_passed(lake: Lake, journal
     assert lake.catch_up(2) == 3
     with pytest.raises(StoreUnavailable, match="ends at 3"):
         lake.catch_up(9)
+
+
+def test_goes_on_with_a_store_that_was_replaced_by_an_older_one(
+    place: Place, lake: Lake, journal: Journal, clock: TickingClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    _observe(journal, 5)
+    lake.catch_up()
+    lake.flush()
+    del journal.entries[2:]
+    assert lake.catch_up() == 2
+    assert "the store was replaced" in caplog.text
+    again = open_lake(place, journal, clock)
+    assert again.position == 2
+    sensor(journal, 77, "2026-11-23T08:00:00.000000Z")
+    for one in (lake, again):
+        assert rows(one, "SELECT count(*), max(number) FROM observations") == [(6, 77)]
+    again.close()
