@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from cityhub.history.folder import LAKE, alone
 from cityhub.history.keeping import Keeping, KeptLake
 from cityhub.history.lake.place import Place
 from cityhub.history.readings import Readings
@@ -36,9 +36,6 @@ from cityhub.web.logging import configure
 
 log = logging.getLogger("cityhub.historian")
 
-LAKE: Final = "lake"
-"""The folder of the tables within the data folder."""
-LOCK: Final = "historian.lock"
 LOCK_S: Final = 60.0
 """How long it waits for an earlier historian of the same folder that has not ended yet."""
 
@@ -70,7 +67,7 @@ class Part(msgspec.Struct, frozen=True):
 def open_parts(around: Surroundings) -> Sequence[Part]:
     """All parts, in the order in which they start. Names of handlers must differ."""
     return (
-        Part({"status": around.keeping.answer_status}),
+        Part({"status": around.keeping.answer_status, "copy": around.keeping.answer_copy}),
         Part(TemporalAnswers(around.readings).handlers()),
         sql_part(around),
     )
@@ -97,29 +94,19 @@ def sql_part(around: Surroundings) -> Part:
 def main() -> int:
     """Runs until standard input closes, or SIGTERM or SIGINT. Returns 0, or 1 when it could not run."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal reaches the hub as well, which ends this process in order
-    orders = read_orders(sys.stdin.buffer.readline())
+    line = sys.stdin.buffer.readline()
+    if not line:  # the hub ended before it gave orders
+        return 0
+    orders = read_orders(line)
     configure(orders.settings.log_format, orders.settings.log_level)
     try:
-        with _alone(Path(orders.settings.data)):
+        with alone(Path(orders.settings.data), LOCK_S) as is_alone:
+            if not is_alone:
+                raise RuntimeError(f"another historian has the folder {orders.settings.data}")
             return asyncio.run(_run(orders))
     except (OSError, RuntimeError) as error:
         log.error("the historian cannot run: %s", error)
         return 1
-
-
-@contextlib.contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    """Holds the folder's lock; waits for a process that had it and is ending."""
-    descriptor = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    given_up = threading.Timer(LOCK_S, os._exit, (1,))
-    given_up.daemon = True
-    given_up.start()
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        given_up.cancel()
-        yield
-    finally:
-        os.close(descriptor)
 
 
 async def _run(orders: Orders) -> int:

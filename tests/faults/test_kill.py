@@ -104,6 +104,9 @@ class Round:
             self._settle(await content(session, self.hub.url))
             await subscribe(session, self.hub, self._receiver)
             work = [asyncio.create_task(client.work(session, self.hub.url)) for client in self.clients]
+            for _ in range(self._chance.randrange(3)):  # its historian goes first, once or twice
+                await asyncio.sleep(self._chance.random() * 1.5)
+                self.hub.kill_historian()
             await asyncio.sleep(0.05 + self._chance.random() * 1.5)
             self.hub.kill()
             await asyncio.gather(*work)
