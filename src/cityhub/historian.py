@@ -26,6 +26,7 @@ from cityhub.history.keeping import Keeping, KeptLake
 from cityhub.history.lake.place import Place
 from cityhub.history.readings import Readings
 from cityhub.history.sql.answers import SqlAnswers
+from cityhub.history.sql.limits import bound_process
 from cityhub.history.sql.part import FlightDoor, Followed, limits_of, spill_of
 from cityhub.history.supervision import Orders, read_orders
 from cityhub.history.temporal_answers import TemporalAnswers
@@ -38,6 +39,8 @@ log = logging.getLogger("cityhub.historian")
 
 LAKE: Final = "lake"
 """The folder of the tables within the data folder."""
+MARGIN_MB: Final = 3072
+"""What the process may allocate beside DuckDB's own bound."""
 LOCK: Final = "historian.lock"
 LOCK_S: Final = 60.0
 """How long it waits for an earlier historian of the same folder that has not ended yet."""
@@ -79,7 +82,7 @@ def open_parts(around: Surroundings) -> Sequence[Part]:
 def sql_part(around: Surroundings) -> Part:
     """SQL: statements, and what they can ask."""
     settings = around.settings
-    sql = SqlAnswers(around.readings, limits_of(settings))
+    sql = SqlAnswers(around.readings, limits_of(settings), examine=around.lake.examine)
     door = FlightDoor(settings, sql, around.lake)
     folders = [place_of(settings).warehouse]
 
@@ -131,6 +134,7 @@ async def _run(orders: Orders) -> int:
     loop.add_signal_handler(signal.SIGTERM, end.set)
     threading.Thread(target=_watch_input, args=(loop, end), daemon=True).start()
     settings = orders.settings
+    bound_process(settings.sql_memory_mb + MARGIN_MB)
     place = place_of(settings)
     lake = await asyncio.to_thread(lambda: open_lake(place, open_journal(settings.store, Path(settings.data)), SystemClock()))
     try:

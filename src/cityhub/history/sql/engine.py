@@ -27,8 +27,13 @@ log = logging.getLogger(__name__)
 BATCH_ROWS: Final = 20_000
 MAX_PARAMETERS: Final = 10_000
 _PATH: Final = re.compile(r"(?:[a-z0-9]+:/)?/[^\s'\"]*/")
+_OF_FILES: Final = re.compile(r"parquet|magic bytes|thrift|zstd|snappy|decompress", re.IGNORECASE)
 _EXPLAINED: Final = pa.schema([("explain_key", pa.string()), ("explain_value", pa.string())])
 Parameters = Sequence[Any] | Mapping[str, Any]
+
+
+class FileFault(StoreUnavailable):
+    """A file of the lake cannot be read. It can be set aside, and the statement run again."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -69,7 +74,7 @@ class Engine:
         Raises:
             BadRequestData: The statement is wrong or not allowed.
             TooComplexQuery: It took too much time or memory.
-            StoreUnavailable: A file of the lake could not be read.
+            FileFault: A file of the lake could not be read.
         """
         with self._bounded(reading, question):
             checked = self._prepare(reading, question)
@@ -123,9 +128,9 @@ class Engine:
             )
         if isinstance(error, duckdb.InterruptException) or "INTERRUPT" in text:
             return StoreUnavailable("The statement was interrupted; try again")
-        if isinstance(error, (duckdb.IOException, duckdb.HTTPException)):
+        if isinstance(error, (duckdb.IOException, duckdb.HTTPException)) or _OF_FILES.search(text):
             log.error("a statement met a file that cannot be read", exc_info=error)
-            return StoreUnavailable(f"A file of the lake cannot be read: {_PATH.sub('', text)}")
+            return FileFault(f"A file of the lake cannot be read: {_PATH.sub('', text)}")
         if isinstance(error, duckdb.PermissionException):
             return BadRequestData(f"The statement asks for what is not allowed: {_PATH.sub('', text)}")
         if isinstance(error, (duckdb.InternalException, duckdb.FatalException)):
