@@ -63,7 +63,7 @@ def _write(sheet: Worksheet, row: int, column: int, value: Any, zone: ZoneInfo, 
         text = value if isinstance(value, str) else json_text(value) if isinstance(value, list | dict) else str(value)
         if len(text) > MAX_TEXT:
             raise TooManyResults(
-                f"Row {row}, column {column + 1} has a text of {len(text)} characters, a cell of Excel holds {MAX_TEXT}: take CSV or Parquet"
+                f"Row {row}, column {column + 1} has a text of {len(text)} characters, a cell holds {MAX_TEXT}: take CSV or Parquet"
             )
         sheet.write_string(row, column, text)
 

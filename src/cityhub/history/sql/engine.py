@@ -12,7 +12,8 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from cityhub.history.sql.functions import BY_NAME, SCALAR_NAMES, TABLE_NAMES
+from cityhub.history.foresight.sql_functions import register_native
+from cityhub.history.sql.functions import BY_NAME, MODEL_NAMES, SCALAR_NAMES, TABLE_NAMES
 from cityhub.history.sql.guard import Checked, Guard, first_line
 from cityhub.history.sql.limits import Deadline, Limits
 from cityhub.history.sql.questions import Statement
@@ -108,6 +109,8 @@ class Engine:
                 if not checked.every_column:
                     sql = narrowed(view, checked.columns, checked.present.get(view.name.lower(), ()))
                 reading.connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(view.name)} AS {sql}")
+        if checked.functions & MODEL_NAMES:
+            register_native(reading.connection)
         for name in checked.functions & BY_NAME.keys():
             reading.connection.execute(BY_NAME[name].sql)
         return checked
