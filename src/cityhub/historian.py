@@ -21,13 +21,18 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import pyarrow as pa
 
+from cityhub.history.exchange.files import file_pieces
 from cityhub.history.keeping import Keeping, KeptLake
 from cityhub.history.lake.place import Place
 from cityhub.history.readings import Readings
 from cityhub.history.sql.answers import SqlAnswers
+from cityhub.history.sql.engine import Answer
+from cityhub.history.sql.formats import Writer
 from cityhub.history.sql.limits import bound_process
 from cityhub.history.sql.part import FlightDoor, Followed, limits_of, spill_of
+from cityhub.history.sql.questions import Statement
 from cityhub.history.supervision import Orders, read_orders
 from cityhub.history.temporal_answers import TemporalAnswers
 from cityhub.history.wire import Answering, WireServer
@@ -39,6 +44,7 @@ log = logging.getLogger("cityhub.historian")
 
 LAKE: Final = "lake"
 """The folder of the tables within the data folder."""
+FILE_FORMATS: Final = ("xlsx", "gpkg")
 MARGIN_MB: Final = 3072
 """What the process may allocate beside DuckDB's own bound."""
 LOCK: Final = "historian.lock"
@@ -79,10 +85,20 @@ def open_parts(around: Surroundings) -> Sequence[Part]:
     )
 
 
+def file_writer(form: str) -> Writer:
+    """What writes answers in a form that SQL does not have itself."""
+
+    def write(answer: Answer, batches: Iterator[pa.RecordBatch], question: Statement) -> Iterator[bytes]:
+        return file_pieces(batches, answer.schema, form)
+
+    return write
+
+
 def sql_part(around: Surroundings) -> Part:
     """SQL: statements, and what they can ask."""
     settings = around.settings
-    sql = SqlAnswers(around.readings, limits_of(settings), examine=around.lake.examine)
+    writers = {form: file_writer(form) for form in FILE_FORMATS}
+    sql = SqlAnswers(around.readings, limits_of(settings), writers, around.lake.examine)
     door = FlightDoor(settings, sql, around.lake)
     folders = [place_of(settings).warehouse]
 

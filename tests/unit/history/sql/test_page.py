@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from lake_sample import asker, city
+from lake_sample import STATION, asker, city
 
 from cityhub.history.sql.functions import FUNCTIONS
 
@@ -16,7 +16,11 @@ STATEMENTS = [statement.strip() for block in re.findall(r"```sql\n(.*?)```", PAG
 
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_statements_of_the_page_run_and_find_something(tmp_path: Path, statement: str) -> None:
-    assert asker(city(tmp_path, spatial=True))(statement)
+    lake = city(tmp_path, spatial=True)
+    for minute in range(60, 200, 10):
+        for number in (1, 2):
+            lake.add(f"{STATION}{number}", "level", minute, number=minute % 40 / 10)
+    assert asker(lake)(statement)
 
 
 @pytest.mark.parametrize("statement", re.findall(r'cityhub sql (?:--\S+ \S+ |--\S+ )*"([^"]+)"', PAGE))
@@ -39,7 +43,8 @@ def test_the_columns_of_the_page_are_those_of_the_view(tmp_path: Path) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
 def test_examples_of_functions_run(tmp_path: Path, function: object) -> None:
     lake = city(tmp_path, spatial=True)
-    lake.add("urn:ngsi-ld:Sensor:1", "level", 1, number=1.0)
+    for minute in range(60, 200, 10):
+        lake.add(f"{STATION}1", "level", minute, number=minute % 40 / 10)
     example = function.example  # type: ignore[attr-defined]
     for name, kind in (("temperature", "level"), ("total", "level")):
         example = example.replace(name, kind)
