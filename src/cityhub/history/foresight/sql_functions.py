@@ -67,13 +67,30 @@ class SqlFunction(msgspec.Struct, frozen=True):
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Makes the functions known to a connection (and to the cursors of the same database); a second time changes nothing."""
-    known = {name for (name,) in connection.execute("SELECT function_name FROM duckdb_functions()").fetchall()}
+    """Makes the functions known to a connection; a second time changes nothing."""
+    register_native(connection)
     for function in FUNCTIONS:
-        if function.native not in known:
-            takes: list[Any] = [duckdb.sqltype(kind) for kind in function.takes]
-            connection.create_function(function.native, function.work, takes, duckdb.sqltype(function.gives), type=PythonUDFType.ARROW)
         connection.execute(f"CREATE OR REPLACE TEMP MACRO {function.name}({function.parameters}) AS {function.body}")
+
+
+def register_native(connection: duckdb.DuckDBPyConnection) -> None:
+    """Makes what the functions stand on known to the connection's database, for all its cursors, once."""
+    known = _natives(connection)
+    for function in FUNCTIONS:
+        if function.native in known:
+            continue
+        takes: list[Any] = [duckdb.sqltype(kind) for kind in function.takes]
+        try:
+            connection.create_function(function.native, function.work, takes, duckdb.sqltype(function.gives), type=PythonUDFType.ARROW)
+        except duckdb.Error:
+            # Another thread may have been first.
+            if function.native not in _natives(connection):
+                raise
+
+
+def _natives(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    found = connection.execute("SELECT function_name FROM duckdb_functions() WHERE starts_with(function_name, 'foresight_')")
+    return {name for (name,) in found.fetchall()}
 
 
 def _scores(times: Any, values: Any) -> pa.Array:
