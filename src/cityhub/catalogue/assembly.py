@@ -63,7 +63,7 @@ class Catalogue:
         sources: list[DatasetSource] = [
             EntityTypes(around.store),
             FeedOffers(around.store),
-            LakeTables(around.analysis, around.store),
+            *([LakeTables(around.store)] if around.analysis else []),
             *around.sources,
         ]
         parts = AutomaticParts(around.store, sources, words, around.place)

@@ -125,7 +125,7 @@ class CatalogueApi:
         return json_response({"latest": history[-1], "history": figures})
 
     async def _measure(self, request: Request) -> Response:
-        seen = await self._viewers.whole(tenant_of(request))
+        seen = await self._viewers.whole(tenant_of(request), request.principal)
         return json_response(await self._quality.measure(seen.tenant, seen.find(request.parameters["id"])), 201)
 
     async def _lineage(self, request: Request) -> Response:
@@ -154,13 +154,13 @@ class CatalogueApi:
     # -- Edits -------------------------------------------------------------------------------------------------------
 
     async def _create(self, request: Request) -> Response:
-        seen = await self._viewers.whole(tenant_of(request))
+        seen = await self._viewers.whole(tenant_of(request), request.principal)
         document = {"id": str(uuid4()), **_editable(request.json(), {})}
         dataset = await self._register.create(seen.tenant, self._converted(document, seen))
         return json_response(await self._again(seen.tenant, dataset), 201, [("location", f"{PREFIX}/datasets/{dataset.id}")])
 
     async def _patch(self, request: Request) -> Response:
-        seen = await self._viewers.whole(tenant_of(request))
+        seen = await self._viewers.whole(tenant_of(request), request.principal)
         known = seen.find(request.parameters["id"])
         before: dict[str, Any] = msgspec.to_builtins(known)
         document = {**before, **_editable(request.json(), before)}
@@ -168,7 +168,7 @@ class CatalogueApi:
         return json_response(await self._again(seen.tenant, dataset))
 
     async def _remove(self, request: Request) -> Response:
-        seen = await self._viewers.whole(tenant_of(request))
+        seen = await self._viewers.whole(tenant_of(request), request.principal)
         await self._register.remove(seen.tenant, seen.find(request.parameters["id"]))
         return Response(204)
 
@@ -195,7 +195,7 @@ class CatalogueApi:
         return whole(dataset, seen, (await self._quality.latest(tenant)).get(dataset.id))
 
     async def _take_run(self, request: Request) -> Response:
-        seen = await self._viewers.whole(tenant_of(request))
+        seen = await self._viewers.whole(tenant_of(request), request.principal)
         await self._runs.take(seen.tenant, request.json())
         return Response(201)
 

@@ -8,13 +8,13 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from cityhub.catalogue.automatic import names_of
+from cityhub.catalogue.lake_words import LAKE
 from cityhub.catalogue.licences import licence_of
 from cityhub.catalogue.model import DOWNLOAD, local_name
 from cityhub.catalogue.tables import is_simulated
 from cityhub.model.condition import TypeIs
 from cityhub.model.entity import Entity, Instance, value_of
-from cityhub.model.errors import CityHubError
-from cityhub.model.ports import Analysis, DataType, OfferedDataset, OfferedField, OfferKind, Store
+from cityhub.model.ports import DataType, OfferedDataset, OfferedField, OfferKind, Store
 from cityhub.model.vocabulary import FEED, NAME, PROVENANCE, SIMULATED, UPDATE_PERIOD
 
 SAMPLE: Final = 40
@@ -86,45 +86,52 @@ class FeedOffers:
 
 
 class LakeTables:
-    """The tables that the port `Analysis` answers from; nothing while it cannot be asked."""
+    """The tables of the history, and its view of each type of entities."""
 
-    TABLES: Final = {
-        "observations": (
-            {"zh": "观测历史（全部属性）", "en": "Observations, all attributes"},
-            {"zh": "每个属性曾有过的每个值，一值一行。", "en": "Each value that an attribute ever had, one a row."},
-        ),
-        "entity_versions": (
-            {"zh": "实体历史版本", "en": "Entity versions"},
-            {"zh": "实体的创建、变更与删除，以及当时的全文。", "en": "Creations, changes and deletions of entities, with their documents."},
-        ),
-    }
-
-    def __init__(self, analysis: Analysis | None, store: Store) -> None:
-        self._analysis = analysis
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._fields: dict[str, list[OfferedField]] = {}
 
     async def datasets(self, tenant: str) -> list[OfferedDataset]:
-        """The tables of the lake, when there is one."""
-        if self._analysis is None:
-            return []
-        types = sorted({shape.type for shape in await self._store.shapes(tenant)} - {FEED, DATASET})
-        upstream: list[tuple[OfferKind, str]] = [("entity type", type) for type in types]
-        found = []
-        for name, (title, description) in self.TABLES.items():
-            fields = await self._columns(tenant, name)
-            if fields:
-                found.append(OfferedDataset("lake table", name, title, description, fields, f"SELECT * FROM {name}", upstream))
-        return found
+        """The tables, then the views by the name of their type."""
+        attributes: dict[str, set[str]] = {}
+        for shape in await self._store.shapes(tenant):
+            if shape.type not in (FEED, DATASET):
+                attributes.setdefault(shape.type, set()).update([shape.attribute] if shape.attribute else [])
+        upstream: list[tuple[OfferKind, str]] = [("entity type", type) for type in sorted(attributes)]
+        tables = [
+            OfferedDataset("lake table", name, title, about, fields, f"SELECT * FROM {name}", upstream, {"distributions": _exports(name)})
+            for name, (title, about, fields) in LAKE.items()
+        ]
+        return tables + [_view(type, attributes[type]) for type in sorted(attributes) if attributes[type]]
 
-    async def _columns(self, tenant: str, table: str) -> list[OfferedField]:
-        if table not in self._fields and self._analysis is not None:
-            try:
-                rows = await self._analysis.rows(tenant, f"SELECT * FROM {table} LIMIT 0", timeout_s=5.0)
-            except CityHubError:
-                return []  # the historian is not there now; the next reading asks again
-            self._fields[table] = [OfferedField(name, sql_type(kind)) for name, kind in zip(rows.columns, rows.types, strict=True)]
-        return self._fields.get(table, [])
+
+def _view(type: str, attributes: set[str]) -> OfferedDataset:
+    """The history of a type, a row for each entity and time."""
+    name = local_name(type)
+    fields = [OfferedField(local_name(attribute), "text", {}, "", attribute) for attribute in sorted(attributes, key=_place_of)]
+    keys = [OfferedField("entity", "text", {"zh": "实体", "en": "Entity"}), OfferedField("time", "datetime", {"zh": "时间", "en": "Time"})]
+    upstream: list[tuple[OfferKind, str]] = [("lake table", "observations")]
+    return OfferedDataset(
+        "view",
+        type,
+        fields=[*keys, *fields],
+        statement=f'SELECT * FROM "{name}"',
+        upstream=upstream,
+        facts={"distributions": _exports(type)},
+    )
+
+
+def _exports(key: str) -> list[dict[str, Any]]:
+    forms = (("csv", "CSV", "text/csv"), ("xlsx", "XLSX", XLSX), ("parquet", "Parquet", "application/vnd.apache.parquet"))
+    files: list[dict[str, Any]] = [
+        {"id": f"{key}:{form}", "name": name, "url": f"{DOWNLOAD}{form}", "format": name, "media_type": media}
+        for form, name, media in forms
+    ]
+    return [*files, _sql(key)]
+
+
+def _sql(key: str) -> dict[str, Any]:
+    return {"id": f"{key}:sql", "name": "SQL", "url": "/api/sql", "format": "SQL", "media_type": "application/sql", "service": True}
 
 
 def sql_type(name: str) -> DataType:

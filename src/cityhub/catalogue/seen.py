@@ -10,12 +10,13 @@ from cityhub.catalogue.model import Dataset
 from cityhub.catalogue.register import Contents, Register
 from cityhub.catalogue.search import TextIndex
 from cityhub.model.errors import NotFound
-from cityhub.model.ports import Access
+from cityhub.model.ports import Access, Principal
 from cityhub.web.http import Request
 from cityhub.web.negotiation import tenant_of
 
 READ: Final = "catalogue.read"
 WRITE: Final = "catalogue.write"
+NOBODY: Final = Principal()
 MAX_INDEXES: Final = 8
 """Text indexes of so many catalogues are kept."""
 
@@ -28,9 +29,13 @@ class Seen:
         contents: All of it, seen or not.
         everything: Whether the caller sees what is not open.
         base: The address of this hub, without "/" at its end.
+        principal: Who the caller is.
     """
 
-    def __init__(self, tenant: str, contents: Contents, everything: bool, base: str, index: Callable[[], TextIndex]) -> None:
+    def __init__(
+        self, tenant: str, contents: Contents, everything: bool, base: str, index: Callable[[], TextIndex], principal: Principal
+    ) -> None:
+        self.principal = principal
         self.tenant = tenant
         self.contents = contents
         self.everything = everything
@@ -81,12 +86,12 @@ class Viewers:
         """The catalogue as the caller of a public door sees it."""
         principal = self._access.identify(request.headers, request.peer)
         tenant = tenant_of(request)
-        return await self.whole(tenant, self._access.decide(principal, READ, tenant) == "allow")
+        return await self.whole(tenant, principal, self._access.decide(principal, READ, tenant) == "allow")
 
-    async def whole(self, tenant: str, everything: bool = True) -> Seen:
+    async def whole(self, tenant: str, principal: Principal = NOBODY, everything: bool = True) -> Seen:
         """The catalogue for somebody who was let in."""
         contents = await self._register.contents(tenant)
-        return Seen(tenant, contents, everything, self._base, lambda: self._index(contents))
+        return Seen(tenant, contents, everything, self._base, lambda: self._index(contents), principal)
 
     def _index(self, contents: Contents) -> TextIndex:
         index = self._indexes.get(contents.version)

@@ -11,7 +11,7 @@ from cityhub.catalogue.model import Dataset, Field, local_name
 from cityhub.model.condition import TypeIs
 from cityhub.model.entity import Entity, Instance, value_of
 from cityhub.model.errors import BadRequestData, NotImplementedHere
-from cityhub.model.ports import Analysis, Store
+from cityhub.model.ports import Analysis, Principal, ResultFormat, Store
 from cityhub.model.vocabulary import SIMULATED
 
 Row = dict[str, Any]
@@ -75,11 +75,17 @@ class Tables:
         """All rows, at most `limit`."""
         return [row async for rows in self.blocks(tenant, dataset, limit) for row in rows]
 
-    async def select(self, tenant: str, statement: str, limit: int) -> tuple[list[str], list[str], list[list[Any]], bool]:
-        """Columns, types, rows and whether there were more, of a SELECT. Raises NotImplementedHere without a history."""
+    def file(self, tenant: str, dataset: Dataset, format: ResultFormat) -> AsyncIterator[bytes]:
+        """The rows of a dataset that are had by a statement as a file, piece by piece. Raises NotImplementedHere when there is none."""
+        return self._asked(dataset).stream(tenant, f"SELECT * FROM ({dataset.statement}) LIMIT {MAX_ROWS}", format=format)
+
+    async def select(
+        self, tenant: str, statement: str, limit: int, principal: Principal
+    ) -> tuple[list[str], list[str], list[list[Any]], bool]:
+        """Columns, types, rows and whether there were more, of somebody's SELECT. Raises NotImplementedHere without a history."""
         if self._analysis is None:
             raise NotImplementedHere("This hub answers no SQL now: it runs without its history")
-        found = await self._analysis.rows(tenant, statement, limit=limit)
+        found = await self._analysis.rows(tenant, statement, limit=limit, principal=principal)
         return found.columns, found.types, found.rows, found.truncated
 
     def _asked(self, dataset: Dataset) -> Analysis:
