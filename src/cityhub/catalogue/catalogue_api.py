@@ -132,7 +132,7 @@ class CatalogueApi:
         seen = await self._viewers.seen(request)
         dataset = seen.find(request.parameters["id"])
         told = await self._runs.events(seen.tenant) if seen.everything else []
-        events = around(dataset, [*own_events(seen.contents), *told])
+        events = around(dataset, [*own_events(seen.contents), *told], seen.contents)
         if not seen.everything:
             events = [_only_open(event, seen) for event in events]
         return json_response({"dataset": dataset.name, "graph": graph_of(events, seen.contents), "events": events})

@@ -35,7 +35,8 @@ LAKE: Final[dict[str, tuple[Names, Names, list[OfferedField]]]] = {
         _fields(
             ("tenant", "text", "租户", "Tenant"), ("entity", "text", "实体", "Entity"), ("type", "text", "类型", "Types"),
             ("kind", "text", "变更类别", "Kind"), ("document", "text", "全文", "Document"),
-            ("modified_at", "datetime", "入库时间", "Known since"), ("created_at", "datetime", "创建时间", "Created at"), ("position", "integer", "日志位置", "Journal position"),
+            ("modified_at", "datetime", "入库时间", "Known since"), ("created_at", "datetime", "创建时间", "Created at"),
+            ("position", "integer", "日志位置", "Journal position"),
         ),
     ),
 }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -42,19 +42,28 @@ _SQL_TYPES: Final[tuple[tuple[str, DataType], ...]] = (
 
 
 class EntityTypes:
-    """A dataset for each type that entities of the context have."""
+    """A dataset for each type that entities of the context have, and for what the history knows of it.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: The context.
+        history: Whether there is a history.
+    """
+
+    def __init__(self, store: Store, *, history: bool) -> None:
         self._store = store
+        self._history = history
 
     async def datasets(self, tenant: str) -> list[OfferedDataset]:
-        """One dataset for each type, with the fields that its entities have, by name of the type."""
+        """One dataset for each type, with the fields that its entities have, by name of the type; then those of the history."""
         attributes: dict[str, set[str]] = {}
         for shape in await self._store.shapes(tenant):
             known = attributes.setdefault(shape.type, set())
             if shape.attribute:
                 known.add(shape.attribute)
-        return [await self._offer(tenant, type, attributes[type]) for type in sorted(attributes) if type not in (FEED, DATASET)]
+        types = [await self._offer(tenant, type, attributes[type]) for type in sorted(attributes) if type not in (FEED, DATASET)]
+        if not self._history or not types:
+            return types
+        return [*types, *lake_tables(types), *(view_of(offer) for offer in types if attributes[offer.key])]
 
     async def _offer(self, tenant: str, type: str, attributes: set[str]) -> OfferedDataset:
         sample = (await self._store.find(tenant, TypeIs(type), None, limit=SAMPLE)).entities
@@ -85,40 +94,31 @@ class FeedOffers:
         return [_feed(entity) for entity in page.entities]
 
 
-class LakeTables:
-    """The tables of the history, and its view of each type of entities."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def datasets(self, tenant: str) -> list[OfferedDataset]:
-        """The tables, then the views by the name of their type."""
-        attributes: dict[str, set[str]] = {}
-        for shape in await self._store.shapes(tenant):
-            if shape.type not in (FEED, DATASET):
-                attributes.setdefault(shape.type, set()).update([shape.attribute] if shape.attribute else [])
-        upstream: list[tuple[OfferKind, str]] = [("entity type", type) for type in sorted(attributes)]
-        tables = [
-            OfferedDataset("lake table", name, title, about, fields, f"SELECT * FROM {name}", upstream, {"distributions": _exports(name)})
-            for name, (title, about, fields) in LAKE.items()
-        ]
-        return tables + [_view(type, attributes[type]) for type in sorted(attributes) if attributes[type]]
+def lake_tables(types: Sequence[OfferedDataset]) -> list[OfferedDataset]:
+    """The tables of the history, which are made of all types."""
+    upstream: list[tuple[OfferKind, str]] = [("entity type", offer.key) for offer in types]
+    return [
+        OfferedDataset("lake table", name, title, about, fields, f"SELECT * FROM {name}", upstream, {"distributions": _exports(name)})
+        for name, (title, about, fields) in LAKE.items()
+    ]
 
 
-def _view(type: str, attributes: set[str]) -> OfferedDataset:
-    """The history of a type, a row for each entity and time."""
-    name = local_name(type)
-    fields = [OfferedField(local_name(attribute), "text", {}, "", attribute) for attribute in sorted(attributes, key=_place_of)]
-    keys = [OfferedField("entity", "text", {"zh": "实体", "en": "Entity"}), OfferedField("time", "datetime", {"zh": "时间", "en": "Time"})]
-    upstream: list[tuple[OfferKind, str]] = [("lake table", "observations")]
-    return OfferedDataset(
-        "view",
-        type,
-        fields=[*keys, *fields],
-        statement=f'SELECT * FROM "{name}"',
-        upstream=upstream,
-        facts={"distributions": _exports(type)},
-    )
+def view_of(offer: OfferedDataset) -> OfferedDataset:
+    """The history of a type, a row for each entity and time; a place is two numbers there."""
+    fields: list[OfferedField] = [ENTITY, TIME]
+    for field in offer.fields:
+        if field.type == "geometry":
+            fields += [OfferedField(f"{field.name}_{end}", "number", {"zh": zh, "en": en}, "DD", field.iri) for end, zh, en in _POINT]
+        elif field.iri:
+            fields.append(field)
+    upstream: list[tuple[OfferKind, str]] = [("entity type", offer.key), ("lake table", "observations")]
+    facts = {"distributions": _exports(offer.key), "simulated": offer.facts.get("simulated", False)}
+    return OfferedDataset("view", offer.key, {}, {}, fields, f'SELECT * FROM "{local_name(offer.key)}"', upstream, facts)
+
+
+ENTITY: Final = OfferedField("entity", "text", {"zh": "实体", "en": "Entity"})
+TIME: Final = OfferedField("time", "datetime", {"zh": "时间", "en": "Time"})
+_POINT: Final = (("lon", "经度", "Longitude"), ("lat", "纬度", "Latitude"))
 
 
 def _exports(key: str) -> list[dict[str, Any]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Final
 
+from cityhub.catalogue.ckan_form import package_of
+from cityhub.catalogue.ckan_query import Fields, fields_of
 from cityhub.catalogue.model import Dataset
 from cityhub.catalogue.register import Contents, Register
 from cityhub.catalogue.search import TextIndex
@@ -17,8 +18,8 @@ from cityhub.web.negotiation import tenant_of
 READ: Final = "catalogue.read"
 WRITE: Final = "catalogue.write"
 NOBODY: Final = Principal()
-MAX_INDEXES: Final = 8
-"""Text indexes of so many catalogues are kept."""
+MAX_KEPT: Final = 4
+"""Of so many catalogues, the newest, is kept what searches need."""
 
 
 class Seen:
@@ -32,15 +33,13 @@ class Seen:
         principal: Who the caller is.
     """
 
-    def __init__(
-        self, tenant: str, contents: Contents, everything: bool, base: str, index: Callable[[], TextIndex], principal: Principal
-    ) -> None:
+    def __init__(self, tenant: str, contents: Contents, everything: bool, base: str, derived: Derived, principal: Principal) -> None:
         self.principal = principal
         self.tenant = tenant
         self.contents = contents
         self.everything = everything
         self.base = base
-        self._index = index
+        self._derived = derived
 
     def sees(self, dataset: Dataset) -> bool:
         """Whether the caller may know of a dataset."""
@@ -59,7 +58,34 @@ class Seen:
 
     def search(self, words: str) -> dict[str, float]:
         """Scores by id of the datasets whose texts have the words, best first, whether or not the caller sees them."""
-        return dict(self._index().search(words))
+        return dict(self._derived.index().search(words))
+
+    def fields(self, dataset: Dataset) -> Fields:
+        """What CKAN's queries see of a dataset."""
+        return self._derived.fields(dataset)
+
+
+class Derived:
+    """What searches need of one catalogue at one moment, made when it is first asked for."""
+
+    def __init__(self, contents: Contents, base: str) -> None:
+        self._contents = contents
+        self._base = base
+        self._index: TextIndex | None = None
+        self._fields: dict[str, Fields] = {}
+
+    def index(self) -> TextIndex:
+        """The index of the texts."""
+        if self._index is None:
+            self._index = TextIndex(self._contents)
+        return self._index
+
+    def fields(self, dataset: Dataset) -> Fields:
+        """See `cityhub.catalogue.ckan_query.fields_of`."""
+        found = self._fields.get(dataset.id)
+        if found is None:
+            found = self._fields[dataset.id] = fields_of(package_of(dataset, self._contents, self._base))
+        return found
 
 
 def is_open(dataset: Dataset) -> bool:
@@ -80,7 +106,7 @@ class Viewers:
         self._register = register
         self._access = access
         self._base = base.rstrip("/")
-        self._indexes: OrderedDict[int, TextIndex] = OrderedDict()
+        self._derived: OrderedDict[int, Derived] = OrderedDict()
 
     async def seen(self, request: Request) -> Seen:
         """The catalogue as the caller of a public door sees it."""
@@ -91,12 +117,12 @@ class Viewers:
     async def whole(self, tenant: str, principal: Principal = NOBODY, everything: bool = True) -> Seen:
         """The catalogue for somebody who was let in."""
         contents = await self._register.contents(tenant)
-        return Seen(tenant, contents, everything, self._base, lambda: self._index(contents), principal)
+        return Seen(tenant, contents, everything, self._base, self._of(contents), principal)
 
-    def _index(self, contents: Contents) -> TextIndex:
-        index = self._indexes.get(contents.version)
-        if index is None:
-            index = self._indexes[contents.version] = TextIndex(contents)
-            while len(self._indexes) > MAX_INDEXES:
-                self._indexes.popitem(last=False)
-        return index
+    def _of(self, contents: Contents) -> Derived:
+        derived = self._derived.get(contents.version)
+        if derived is None:
+            derived = self._derived[contents.version] = Derived(contents, self._base)
+            while len(self._derived) > MAX_KEPT:
+                self._derived.popitem(last=False)
+        return derived
