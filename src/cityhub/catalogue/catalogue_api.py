@@ -90,7 +90,7 @@ class CatalogueApi:
         profiles = await self._quality.latest(seen.tenant)
         found = [dataset for dataset in seen.datasets() if seen.everything or not dataset.private]
         words = query.get("q", "").strip()
-        scores = seen.search(words) if words else {}
+        scores = await seen.search(words) if words else {}
         if words:
             found = [dataset for dataset in found if dataset.id in scores]
         facets = _facets(found, query, seen)

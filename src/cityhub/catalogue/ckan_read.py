@@ -6,6 +6,7 @@ Source: CKAN 2.11, `ckan.logic.action.get`.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ CKAN_VERSION: Final = "2.11.0"
 """The version of CKAN whose interface this is."""
 MAX_PAGE: Final = 1_000
 SEARCH_PAGE: Final = 10
+BREATH: Final = 100
+"""So many packages are looked at before other requests get their turn."""
 FACETS: Final = 50
 DEFAULT_FACETS: Final = ("organization", "groups", "tags", "res_format", "license_id")
 
@@ -94,15 +97,17 @@ class CkanReading:
         """Packages that a query finds, in pages, with counts by facet."""
         query = parse(str(data.get("q") or "*:*"))
         filters = [parse(text) for text in _texts(data.get("fq"), "fq") + _texts(data.get("fq_list"), "fq_list") if text]
-        scores = seen.search(query.words) if query.words else {}
-        filter_scores = [seen.search(one.words) if one.words else {} for one in filters]
-        hits = [
-            (dataset, fields)
-            for dataset in _searched(seen, data)
-            for fields in [seen.fields(dataset)]
-            if query.matches(fields, dataset.id in scores)
-            and all(one.matches(fields, dataset.id in found) for one, found in zip(filters, filter_scores, strict=True))
-        ]
+        scores = await seen.search(query.words) if query.words else {}
+        filter_scores = [await seen.search(one.words) if one.words else {} for one in filters]
+        hits: list[Hit] = []
+        for place, dataset in enumerate(_searched(seen, data)):
+            if place % BREATH == 0:
+                await asyncio.sleep(0)
+            fields = seen.fields(dataset)
+            if query.matches(fields, dataset.id in scores) and all(
+                one.matches(fields, dataset.id in found) for one, found in zip(filters, filter_scores, strict=True)
+            ):
+                hits.append((dataset, fields))
         order = str(data.get("sort") or "score desc, metadata_modified desc")
         hits = _sorted(hits, sort_keys(order), scores)
         rows, start = number(data, "rows", SEARCH_PAGE, MAX_PAGE), number(data, "start", 0)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from typing import Final
 
 from cityhub.catalogue.ckan_form import package_of
 from cityhub.catalogue.ckan_query import Fields, fields_of
-from cityhub.catalogue.model import Dataset
+from cityhub.catalogue.model import Agency, Dataset, Theme
 from cityhub.catalogue.register import Contents, Register
 from cityhub.catalogue.search import TextIndex
 from cityhub.model.errors import NotFound
@@ -18,8 +19,10 @@ from cityhub.web.negotiation import tenant_of
 READ: Final = "catalogue.read"
 WRITE: Final = "catalogue.write"
 NOBODY: Final = Principal()
-MAX_KEPT: Final = 4
-"""Of so many catalogues, the newest, is kept what searches need."""
+MAX_KEPT: Final = 8
+"""Of so many tenants is kept what searches need."""
+AT_ONCE: Final = 100
+"""So many datasets are put into the index anew while others wait."""
 
 
 class Seen:
@@ -56,36 +59,52 @@ class Seen:
             raise NotFound(f"There is no dataset '{key[:200]}' in the catalogue")
         return dataset
 
-    def search(self, words: str) -> dict[str, float]:
+    async def search(self, words: str) -> dict[str, float]:
         """Scores by id of the datasets whose texts have the words, best first, whether or not the caller sees them."""
-        return dict(self._derived.index().search(words))
+        return dict((await self._derived.index(self.contents)).search(words))
 
     def fields(self, dataset: Dataset) -> Fields:
         """What CKAN's queries see of a dataset."""
-        return self._derived.fields(dataset)
+        return self._derived.fields(dataset, self.contents)
 
 
 class Derived:
-    """What searches need of one catalogue at one moment, made when it is first asked for."""
+    """What searches need of one catalogue, made when it is first asked for; it follows the changes.
 
-    def __init__(self, contents: Contents, base: str) -> None:
-        self._contents = contents
+    Args:
+        base: The address of the hub.
+    """
+
+    def __init__(self, base: str) -> None:
         self._base = base
         self._index: TextIndex | None = None
-        self._fields: dict[str, Fields] = {}
+        self._version = -1
+        self._fields: dict[str, tuple[Dataset, Fields]] = {}
+        self._fields_version = -1
+        self._groups: tuple[list[Agency], list[Theme]] = ([], [])
 
-    def index(self) -> TextIndex:
-        """The index of the texts."""
-        if self._index is None:
-            self._index = TextIndex(self._contents)
-        return self._index
+    async def index(self, contents: Contents) -> TextIndex:
+        """The index of the texts of these contents."""
+        index = self._index
+        if index is None or (self._version != contents.version and index.changes(contents) > AT_ONCE):
+            # In a thread, since thousands of datasets take a second; a new index, since the old one is being asked meanwhile.
+            index = self._index = await asyncio.to_thread(TextIndex, contents)
+        elif self._version != contents.version:
+            index.follow(contents)
+        self._version = contents.version
+        return index
 
-    def fields(self, dataset: Dataset) -> Fields:
+    def fields(self, dataset: Dataset, contents: Contents) -> Fields:
         """See `cityhub.catalogue.ckan_query.fields_of`."""
-        found = self._fields.get(dataset.id)
-        if found is None:
-            found = self._fields[dataset.id] = fields_of(package_of(dataset, self._contents, self._base))
-        return found
+        if self._fields_version != contents.version:
+            groups = (contents.agencies.all, contents.themes.all)
+            if groups != self._groups:  # their names stand in the fields
+                self._fields.clear()
+            self._fields_version, self._groups = contents.version, groups
+        known = self._fields.get(dataset.id)
+        if known is None or known[0] is not dataset:
+            known = self._fields[dataset.id] = (dataset, fields_of(package_of(dataset, contents, self._base)))
+        return known[1]
 
 
 def is_open(dataset: Dataset) -> bool:
@@ -106,7 +125,7 @@ class Viewers:
         self._register = register
         self._access = access
         self._base = base.rstrip("/")
-        self._derived: OrderedDict[int, Derived] = OrderedDict()
+        self._derived: OrderedDict[str, Derived] = OrderedDict()
 
     async def seen(self, request: Request) -> Seen:
         """The catalogue as the caller of a public door sees it."""
@@ -117,12 +136,12 @@ class Viewers:
     async def whole(self, tenant: str, principal: Principal = NOBODY, everything: bool = True) -> Seen:
         """The catalogue for somebody who was let in."""
         contents = await self._register.contents(tenant)
-        return Seen(tenant, contents, everything, self._base, self._of(contents), principal)
+        return Seen(tenant, contents, everything, self._base, self._of(tenant), principal)
 
-    def _of(self, contents: Contents) -> Derived:
-        derived = self._derived.get(contents.version)
+    def _of(self, tenant: str) -> Derived:
+        derived = self._derived.get(tenant)
         if derived is None:
-            derived = self._derived[contents.version] = Derived(contents, self._base)
+            derived = self._derived[tenant] = Derived(self._base)
             while len(self._derived) > MAX_KEPT:
                 self._derived.popitem(last=False)
         return derived
