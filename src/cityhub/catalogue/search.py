@@ -22,6 +22,8 @@ LITTLE: Final = 0.3
 """Which part is enough when no dataset has more."""
 PARTLY: Final = 0.35
 """What a piece counts that is not there as a whole but of which at least this part of the pairs is."""
+ALL: Final = 1_000_000
+"""More datasets than a catalogue can have: the index cannot follow, a new one is needed."""
 MAX_QUESTION: Final = 200
 _RUN: Final = re.compile(r"[a-z0-9][a-z0-9._-]*|[\u3400-\u9fff\uf900-\ufaff]+")
 _CHINESE: Final = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
@@ -44,9 +46,9 @@ class TextIndex:
             self._add(dataset, contents)
 
     def changes(self, contents: Contents) -> int:
-        """How many datasets would have to be read again to follow the contents; all of them when an agency or a theme changed."""
+        """How many datasets would have to be read again to follow the contents; `ALL` when an agency or a theme changed."""
         if self._groups != (contents.agencies.all, contents.themes.all):
-            return len(contents.datasets.all) + 1
+            return ALL
         gone = sum(contents.datasets.find(id) is None for id in self._known)
         return gone + sum(self._known.get(dataset.id) is not dataset for dataset in contents.datasets.all)
 
