@@ -87,7 +87,11 @@ def sql_part(around: Surroundings) -> Part:
         await sql.prepare(folders, spill_of(settings))
         await door.start()
 
-    return Part(sql.handlers(), start, door.stop)
+    async def stop() -> None:
+        await door.stop()
+        await sql.stop()
+
+    return Part(sql.handlers(), start, stop)
 
 
 def main() -> int:

@@ -28,6 +28,7 @@ from cityhub.model.ports import ENTITIES, INTERNAL, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.storage.backup import Block, State
 from cityhub.storage.kept import Kept, Memory, alive, decode, is_text
+from cityhub.storage.sqlite_checkpoint import Checkpoints
 from cityhub.storage.sqlite_file import connect, migrate
 from cityhub.storage.sqlite_journal import delete_passed, journal_rows, oldest
 from cityhub.storage.sqlite_portable import SqliteSnapshot, is_empty, replace_all, sqlite_snapshot
@@ -92,7 +93,9 @@ class SqliteStore:
         self._local = threading.local()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="cityhub-reader")
         self._journal_thread = ThreadPoolExecutor(1, thread_name_prefix="cityhub-journal")
-        self._writer = Writer(connection, self._memory, clock, self._on_commit)
+        self._checkpoints = Checkpoints(path)
+        self._checkpoints.watch(connection)
+        self._writer = Writer(connection, self._memory, clock, self._on_commit, self._grown.set, self._checkpoints.finish)
         self._catalogue = self._writer.catalogue
         self._last = self._writer.last
         self._reading_here: set[str] = set()
@@ -102,6 +105,7 @@ class SqliteStore:
         self._expiry: tuple[int, str | None] = (-1, None)
         self._pages: tuple[int, dict[tuple[Any, ...], Page]] = (-1, {})
         self._connection = connection
+        self._checkpoints.start()
         self._writer.start()
 
     async def close(self) -> None:
@@ -110,6 +114,7 @@ class SqliteStore:
             return
         self._writer.stop()
         await asyncio.to_thread(self._writer.join)
+        await asyncio.to_thread(self._checkpoints.stop)
         for threads in (self._threads, self._journal_thread):
             await asyncio.to_thread(threads.shutdown)
         self._reading.close()
@@ -433,7 +438,6 @@ class SqliteStore:
     def _on_commit(self, changes: list[Change]) -> None:
         self._tail.extend(changes)
         self._last = changes[-1].position
-        self._loop.call_soon_threadsafe(self._grown.set)
 
     async def read(self, after: int, limit: int = 1000) -> list[Change]:
         """See `cityhub.model.ports.Journal.read`."""

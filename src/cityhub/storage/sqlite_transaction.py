@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import apsw
@@ -94,9 +94,10 @@ class Transaction:
         What has expired is not there any more for a transition: writing an entity whose time has passed deletes the
         old one and creates a new one. A call that sees what has expired gets everything as it is.
         """
-        now, staged, first, numbers = self._now, self.staged, self._first, self._catalogue.next
         tenant, sees_expired = call.tenant, call.sees_expired
+        now, staged, first, numbers = self._now, self.staged, self._first, self._catalogue.next
         trace, block = call.trace, self._blocks[-1] if self._blocks else None
+        indexed = self._catalogue.indexed(tenant)
         results: list[Any] = []
         for write in call.writes:
             collection = write.collection
@@ -115,7 +116,7 @@ class Transaction:
                 block = BlockBuilder(self.last + 1, collection, tenant)
                 self._blocks.append(block)
             if seen is None and current is not None:
-                self._record(block, key, current, None, trace)
+                self._record(block, key, current, None, trace, indexed)
                 current = None
             is_entity = collection == ENTITIES
             encoded = b"" if after is None else orjson.dumps(after)
@@ -124,7 +125,7 @@ class Transaction:
             elif current is not None:
                 kept = Kept(after, current.number, encoded, is_entity)
             elif collection in JOURNALLED_ONLY:
-                self._record(block, key, None, Kept(after, 0, encoded, False), trace)
+                self._record(block, key, None, Kept(after, 0, encoded, False), trace, indexed)
                 continue
             else:
                 table = "entity" if is_entity else "record"
@@ -132,7 +133,7 @@ class Transaction:
                 numbers[table] = number + 1
                 kept = Kept(after, number, encoded, is_entity)
             staged[key] = kept
-            self._record(block, key, current, kept, trace)
+            self._record(block, key, current, kept, trace, indexed)
         return results
 
     def add(self, key: Key, kept: Kept) -> None:
@@ -143,13 +144,15 @@ class Transaction:
         self.staged[key] = kept
         self._moved.add(key)
 
-    def _record(self, block: BlockBuilder, key: Key, before: Kept | None, after: Kept | None, trace: str) -> None:
+    def _record(
+        self, block: BlockBuilder, key: Key, before: Kept | None, after: Kept | None, trace: str, indexed: Container[str]
+    ) -> None:
         collection, tenant, id = key
         self.last = position = self.last + 1
         attributes: dict[str, AttributeChange] = {}
         if collection == ENTITIES:
             attributes = attribute_changes(before, after)
-            if before is None or after is None or moves_rows(before, after, attributes, self._catalogue.indexed(tenant)):
+            if before is None or after is None or moves_rows(before, after, attributes, indexed):
                 self._moved.add(key)
         kind: Any
         if before is None:

@@ -7,7 +7,6 @@ few bulk statements, commits, and only then lets the callers go on. What a group
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import queue
 import threading
@@ -22,6 +21,7 @@ from cityhub.model.errors import StoreUnavailable
 from cityhub.model.ports import Write
 from cityhub.model.time import Clock, to_text
 from cityhub.storage.kept import Memory
+from cityhub.storage.sqlite_checkpoint import move
 from cityhub.storage.sqlite_names import Catalogue
 from cityhub.storage.sqlite_transaction import Transaction
 
@@ -46,10 +46,25 @@ class _Call(msgspec.Struct):
 
 
 class Writer(threading.Thread):
-    """The writing thread. `committed` is called in it after each commit with the group's changes."""
+    """The writing thread.
+
+    Args:
+        connection: Its own.
+        memory: Where committed documents become visible.
+        clock: Where the time of a write comes from.
+        committed: Called in the thread after each commit with the group's changes.
+        grown: Called in the event loop, together with the answers of the group.
+        between: Called in the thread after each group, outside of transactions.
+    """
 
     def __init__(
-        self, connection: apsw.Connection, memory: Memory, clock: Clock, committed: Callable[[list[Change]], None]
+        self,
+        connection: apsw.Connection,
+        memory: Memory,
+        clock: Clock,
+        committed: Callable[[list[Change]], None],
+        grown: Callable[[], None],
+        between: Callable[[apsw.Connection], None],
     ) -> None:
         super().__init__(name="cityhub-writer", daemon=True)
         self._loop = asyncio.get_running_loop()
@@ -57,6 +72,8 @@ class Writer(threading.Thread):
         self._memory = memory
         self._clock = clock
         self._committed = committed
+        self._grown = grown
+        self._between = between
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self.catalogue = Catalogue(connection)
         self._stopping = False
@@ -126,6 +143,7 @@ class Writer(threading.Thread):
             ending = call is None
             if group:
                 self._write_or_answer(group)
+                self._between(self._connection)
 
     def _write_or_answer(self, group: list[_Call]) -> None:
         try:
@@ -184,21 +202,20 @@ class Writer(threading.Thread):
         if not self._is_refusing:  # once, not for each write: the log may lie on the same full disk
             log.error("the store takes no writes: %s", error)
         self._is_refusing = True
-        with contextlib.suppress(apsw.Error):
-            # What the log holds goes into the file, as far as there is room, so that the log begins anew where it is.
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        # What the log holds goes into the file, as far as there is room, so that the log begins anew where it is.
+        move(self._connection)
 
     def _answer(self, outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
         # One wake-up of the event loop per group, not per call.
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_resolve, outcomes)
+            self._loop.call_soon_threadsafe(self._resolve, outcomes)
 
-
-def _resolve(outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, outcome in outcomes:
-        if future.done():
-            continue
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
+    def _resolve(self, outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
+        self._grown()
+        for future, outcome in outcomes:
+            if future.done():
+                continue
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)

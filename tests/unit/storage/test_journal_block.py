@@ -48,14 +48,16 @@ def test_a_block_gives_its_changes_back_from_any_position_on() -> None:
     block.add("urn:é\n1", "c", None, one_bytes, b"", "t")
     block.add("urn:é\n1", "u", what, two_bytes, one_bytes, "t")
     block.add("urn:é\n1", "u", attribute_changes(two, one), one_bytes, undo_of(two, one, attribute_changes(two, one)), "v")
+    block.add("urn:é\n1", "u", attribute_changes(two, one), one_bytes, two_bytes, "v")
     block.add("urn:é\n1", "d", None, b"", one_bytes, "t")
     expected = [
         Change(7, "entity", "", "urn:é\n1", "created", AT, one, None, {LEVEL: "created"}, "t"),
         Change(8, "entity", "", "urn:é\n1", "updated", AT, two, one, what, "t"),
         Change(9, "entity", "", "urn:é\n1", "updated", AT, one, two, {LEVEL: "created", NAME: "deleted"}, "v"),
-        Change(10, "entity", "", "urn:é\n1", "deleted", AT, None, one, {LEVEL: "deleted"}, "t"),
+        Change(10, "entity", "", "urn:é\n1", "updated", AT, one, two, {LEVEL: "created", NAME: "deleted"}, "v"),
+        Change(11, "entity", "", "urn:é\n1", "deleted", AT, None, one, {LEVEL: "deleted"}, "t"),
     ]
-    for after in range(6, 11):
+    for after in range(6, 12):
         assert list(map(change_of, decode_block(7, "entity", "", AT, block.encoded(), after))) == expected[after - 6 :]
 
 

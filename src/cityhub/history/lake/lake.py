@@ -21,22 +21,26 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import duckdb
 import msgspec
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
 
 from cityhub.history.lake.backfill import take_backfill
 from cityhub.history.lake.erasing import Pending
 from cityhub.history.lake.examining import examine
+from cityhub.history.lake.file_reads import count_reads, taken_reads
 from cityhub.history.lake.flush import flush
 from cityhub.history.lake.following import Following, JournalSource
+from cityhub.history.lake.objects import SCHEME, open_objects
 from cityhub.history.lake.place import Place
 from cityhub.history.lake.reading import Half, Reading, State, make_views
-from cityhub.history.lake.schema import ENTITY_VERSIONS, OBSERVATIONS
+from cityhub.history.lake.schema import ENTITY_VERSIONS, NAMESPACE, OBSERVATIONS
 from cityhub.history.lake.standing import Standing
 from cityhub.history.lake.tables import SEED, LakeTable, locations, open_tables
 from cityhub.history.lake.tail import bytes_in, rows_in
@@ -239,6 +243,30 @@ class Lake:
         report(Progress("forget", 2, 2, "steps"))
         return removed
 
+    # -- Files in other tiers ------------------------------------------------------------------------------------
+
+    def table(self, name: str) -> Table:
+        """A table as its newest commit has it."""
+        return self._catalog.load_table((NAMESPACE, name))
+
+    def replace(self, name: str, gone: Sequence[DataFile], added: Sequence[DataFile]) -> bool:
+        """Puts files with the same rows in the place of others in one commit; False when one of those is no longer in the table."""
+        with self._standing.commit:
+            self._take_up_others()
+            version = self._standing.half(name).version
+            if not {file.file_path for file in gone} <= {file.path for file in version.files}:
+                return False
+            self._standing.swap_version(name, self._tables[name].commit(version, added, gone, {}))
+        return True
+
+    def in_use(self) -> set[str]:
+        """Paths of the files that a question is looking at, or that the next one would."""
+        return self._standing.in_use()
+
+    def file_reads(self) -> dict[str, tuple[int, int]]:
+        """What was read of files since the last time: requests and bytes by path."""
+        return taken_reads(self._database)
+
     # -- Status --------------------------------------------------------------------------------------------------
 
     def status(self) -> Status:
@@ -261,6 +289,18 @@ class Lake:
         )
 
 
+def _floor(unit_us: int) -> str:
+    return f"make_timestamptz(epoch_us(moment) - (epoch_us(moment) % {unit_us} + {unit_us}) % {unit_us})"
+
+
+_DATE_TRUNC: Final = (
+    "CREATE MACRO date_trunc(part VARCHAR, moment TIMESTAMPTZ) AS CASE lower(part) "
+    f"WHEN 'hour' THEN {_floor(3_600_000_000)} WHEN 'minute' THEN {_floor(60_000_000)} WHEN 'second' THEN {_floor(1_000_000)} "
+    "ELSE system.main.date_trunc(part, moment) END"
+)
+"""DuckDB's own asks the calendar for each row, which takes ten times as long. Right for time zones of whole hours."""
+
+
 def _scratch(place: Place) -> Path:
     """An empty folder for what does not fit into memory."""
     if "://" in place.warehouse:
@@ -281,4 +321,9 @@ def _database(place: Place, scratch: Path) -> duckdb.DuckDBPyConnection:
     }
     database = duckdb.connect(":memory:", config=settings)
     database.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
+    database.execute(_DATE_TRUNC)
+    if place.warehouse.startswith(SCHEME) or "s3.access-key-id" in place.io:
+        open_objects(database, place.io)
+    if place.count_reads:
+        count_reads(database)
     return database

@@ -84,7 +84,8 @@ class Upkeep:
         """Files to merge into one."""
         partitions: dict[tuple[Any, ...], list[File]] = defaultdict(list)
         for file in self._standing.half(name).version.files:
-            if file.size < self._place.target_bytes // 2 or file.has_deletes:
+            # What lies outside the table's folder was moved to another tier, and stays as it is.
+            if lies_in(self._tables[name].table, file.path) and (file.size < self._place.target_bytes // 2 or file.has_deletes):
                 partitions[file.partition].append(file)
         for files in partitions.values():
             tiers: dict[int, list[File]] = defaultdict(list)
@@ -175,8 +176,8 @@ class Upkeep:
         return removed
 
     def _remove(self, table: Table, paths: set[str]) -> int:
-        """Removes files that nobody looks at; how many."""
-        gone = paths - self._standing.in_use()
+        """Removes files of the table's folder that nobody looks at; how many. Other tiers have a clean-up of their own."""
+        gone = {path for path in paths - self._standing.in_use() if lies_in(table, path)}
         for path in gone:
             try:
                 table.io.delete(path)
@@ -200,6 +201,15 @@ class Upkeep:
                     )
         self._names = {**{path: names for path, names in self._names.items() if path in manifests}, **manifests}
         return named.union(manifests, *manifests.values())
+
+
+def lies_in(table: Table, path: str) -> bool:
+    """Whether a file lies in the table's own folder."""
+    return _plain(path).startswith(_plain(table.location()).rstrip("/") + "/")
+
+
+def _plain(location: str) -> str:
+    return location.removeprefix("file:").replace("///", "/", 1) if location.startswith("file:") else location
 
 
 def _tier(size: int) -> int:

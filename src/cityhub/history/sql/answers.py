@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -17,6 +19,8 @@ from cityhub.history.sql.limits import Limits, Slots, bound_process, load_spatia
 from cityhub.history.sql.questions import Called, Schema, Statement, Table, Tables
 from cityhub.history.sql.views import View
 from cityhub.history.wire import Answering
+from cityhub.model.errors import CityHubError
+from cityhub.model.ports import Principal
 
 MARGIN_MB: Final = 3072
 """What the historian may allocate beside DuckDB's own bound."""
@@ -38,6 +42,7 @@ class SqlAnswers:
         self._readings = readings
         self._limits = limits
         self._more = more or {}
+        self._warming: asyncio.Task[None] | None = None
 
     def handlers(self) -> dict[str, Answering]:
         """By name."""
@@ -51,7 +56,19 @@ class SqlAnswers:
             lock(reading.connection, folders, spill, self._limits)
 
         await self._readings.run("", work)
+        # The first look at a long history takes seconds: nobody should have to wait for it.
+        self._warming = asyncio.create_task(self._warm(), name="shape of the history")
         bound_process(self._limits.memory_mb + MARGIN_MB)
+
+    async def _warm(self) -> None:
+        with contextlib.suppress(CityHubError):
+            await self._readings.run("", lambda reading: self.engine.views(reading, "", Principal()))
+
+    async def stop(self) -> None:
+        """Ends what was begun in `prepare`."""
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
 
     async def rows(self, body: bytes) -> bytes:
         """Answers a `Statement` with `Rows`."""

@@ -18,7 +18,7 @@ from cityhub.history.sql.limits import Deadline, Limits
 from cityhub.history.sql.questions import Statement
 from cityhub.history.sql.shape import Reading, Shapes
 from cityhub.history.sql.sight import catalogue_views, views_for
-from cityhub.history.sql.views import View, quoted
+from cityhub.history.sql.views import View, narrowed, quoted
 from cityhub.model.errors import BadRequestData, CityHubError, StoreUnavailable, TooComplexQuery
 from cityhub.model.ports import Principal
 
@@ -104,7 +104,10 @@ class Engine:
         listings = catalogue_views(views) if any(name.startswith(("hub_", "information_schema_")) for name in checked.views) else []
         for view in (*views, *listings):
             if view.sql and view.name.lower() in checked.views:
-                reading.connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(view.name)} AS {view.sql}")
+                sql = view.sql
+                if not checked.every_column:
+                    sql = narrowed(view, checked.columns, checked.present.get(view.name.lower(), ()))
+                reading.connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(view.name)} AS {sql}")
         for name in checked.functions & BY_NAME.keys():
             reading.connection.execute(BY_NAME[name].sql)
         return checked

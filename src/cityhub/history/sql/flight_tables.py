@@ -34,7 +34,8 @@ _INFO: Final = pa.dense_union([
 ])  # fmt: skip
 _XDBC: Final = [
     ("type_name", pa.string(), False), ("data_type", pa.int32(), False), ("column_size", pa.int32(), True),
-    ("literal_prefix", pa.string(), True), ("literal_suffix", pa.string(), True), ("create_params", pa.list_(pa.field("item", pa.string(), False)), True),
+    ("literal_prefix", pa.string(), True), ("literal_suffix", pa.string(), True),
+    ("create_params", pa.list_(pa.field("item", pa.string(), False)), True),
     ("nullable", pa.int32(), False), ("case_sensitive", pa.bool_(), False), ("searchable", pa.int32(), False),
     ("unsigned_attribute", pa.bool_(), True), ("fixed_prec_scale", pa.bool_(), False), ("auto_increment", pa.bool_(), True),
     ("local_type_name", pa.string(), True), ("minimum_scale", pa.int32(), True), ("maximum_scale", pa.int32(), True),

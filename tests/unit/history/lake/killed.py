@@ -1,13 +1,10 @@
-"""A process that follows a journal into a lake, and is killed at some moment: flushes, compacts, expires, deletes as fast as it can.
-
-    python killed.py FOLDER SEED
-"""
+"""A process that follows a journal into a lake as fast as it can: flushes, compacts, expires, deletes, until it is killed."""
 
 from __future__ import annotations
 
 import random
-import sys
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from cityhub.history.lake.lake import Lake, Place, open_lake
@@ -28,17 +25,12 @@ def open_here(folder: Path) -> tuple[Lake, SqliteJournal]:
     return open_lake(place, source, StillClock()), source
 
 
-def main(folder: Path, seed: int) -> None:
-    """Works until it is killed or done."""
+def work(folder: Path, seed: int, ready: Connection) -> None:
+    """Works until it is killed."""
     chance = random.Random(seed)
     lake, source = open_here(folder)
-    print("open", flush=True)
+    ready.send(None)
+    jobs = [lake.flush, lake.flush, lake.compact, lambda: lake.compact(whole=True), lake.expire, lake.clean, lake.forget]
     while True:
-        position = min(lake.position + chance.randrange(1, 30), source.last())
-        lake.catch_up(position)
-        work = chance.choice([lake.flush, lake.flush, lake.compact, lambda: lake.compact(whole=True), lake.expire, lake.clean, lake.forget])
-        work()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+        lake.catch_up(min(lake.position + chance.randrange(1, 30), source.last()))
+        chance.choice(jobs)()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from cityhub.history.lake.lake import Lake
 from cityhub.history.recording import happening_of
 from cityhub.model.change import Change, Entry, attribute_changes, change_of
 from cityhub.model.ports import HISTORY_EVENTS
-from tests.unit.history.lake.killed import open_here
+from tests.unit.history.lake.killed import open_here, work
 
 ROUNDS = int(os.environ.get("CITYHUB_TEST_KILLS", "100"))
 ENTRIES_A_ROUND = 150
@@ -120,14 +119,18 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     lake, source = open_here(tmp_path)
     lake.close()
     source.close()
-    child = Path(__file__).with_name("killed.py")
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([work.__module__])  # what takes a second is imported once
     for number in range(ROUNDS):
         writer.write(ENTRIES_A_ROUND)
-        with subprocess.Popen([sys.executable, str(child), str(tmp_path), str(number)], stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"open\n"
-            time.sleep(chance.uniform(0, 0.35))
-            process.send_signal(signal.SIGKILL)
+        mine, its = processes.Pipe(duplex=False)
+        child = processes.Process(target=work, args=(tmp_path, number, its))
+        child.start()
+        mine.recv()
+        time.sleep(chance.uniform(0, 0.35))
+        child.kill()
+        child.join()
+        assert child.exitcode == -signal.SIGKILL
         lake, source = open_here(tmp_path)
         lake.catch_up()
         assert checksum(lake) == writer.checksum(), f"after {number + 1} kills, before a flush"

@@ -16,6 +16,7 @@ from lake_sample import START, STATION, VOCAB, Ask, Sample, asker, city
 
 from cityhub.history.sql.engine import Engine
 from cityhub.history.sql.functions import FUNCTIONS, Function
+from cityhub.history.sql.guard import Guard
 from cityhub.history.sql.limits import Limits, Slots
 from cityhub.history.sql.questions import Statement
 from cityhub.history.sql.shape import RENEW_S, Shapes
@@ -113,6 +114,37 @@ def test_filters_on_entity_and_time_reach_the_rows(lake: Sample) -> None:
     scans = plan[plan.index("UNION") :]
     assert "FILTER" not in plan[: plan.index("UNION")].replace("FILTER   │\n│   (WHERE", "")
     assert f"entity='{STATION}1'" in "".join(scans.split()).replace("│", "").replace("'urn:ngsi-ld:Station:1'", f"'{STATION}1'")
+
+
+@pytest.mark.parametrize("condition", [
+    "level IS NOT NULL", "level > 3", "3 < level AND name IS NULL", "level BETWEEN 2 AND 5", "s.level > 2 AND time > '2026-11-01'", "open", "open IS NOT NULL",
+    "level > 3 OR open", "NOT (level > 3)", "level IS DISTINCT FROM 3", "level IN (3, 4)", "coalesce(level, 3) = 3", "name <> 'x'", "level > 2 AND open = true",
+    "level = (SELECT max(level) FROM Station)", "EXISTS (SELECT 1 FROM Person WHERE s.level > 2)", "level > 2 AND s.level < other",
+])  # fmt: skip
+@pytest.mark.parametrize("chosen", ["level", "level, open", "count(*), avg(level)", "s.level, name", "count(open), time"])
+def test_a_view_that_is_narrowed_to_the_statement_gives_the_same(lake: Sample, condition: str, chosen: str) -> None:
+    lake.add(f"{STATION}1", "open", 10, json="true")
+    lake.add(f"{STATION}1", "other", 10, number=9.0)
+    lake.add(f"{STATION}2", "name", 10, text="x")
+    ending = "GROUP BY time ORDER BY ALL" if "time" in chosen and "count" in chosen else "ORDER BY ALL"
+    ask = asker(lake)
+    # A second mention of the view, and a star, keep it whole.
+    whole = ask(f"SELECT {chosen} FROM (SELECT * FROM Station) AS s WHERE {condition} {ending}")
+    assert ask(f"SELECT {chosen} FROM Station AS s WHERE {condition} {ending}") == whole
+
+
+def test_a_view_is_narrowed_where_nothing_can_be_lost() -> None:
+    guard = Guard()
+
+    def present(statement: str) -> dict[str, frozenset[str]]:
+        return {name: columns for name, columns in guard.check(statement, ["station", "other"]).present.items() if columns}
+
+    assert present("SELECT avg(level) FROM Station s WHERE s.level > 2 AND time > now()") == {"station": {"level", "time"}}
+    assert present("SELECT 1 FROM Station WHERE level > 2 OR open") == {}
+    assert present("SELECT 1 FROM Station WHERE other.level > 2") == {}
+    assert present("SELECT 1 FROM Station, Other WHERE level > 2") == {}
+    assert present("SELECT 1 FROM Station TABLESAMPLE 10% WHERE level > 2") == {}
+    assert present("SELECT (SELECT max(level) FROM Station) FROM Station WHERE level > 2") == {}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
