@@ -173,7 +173,8 @@ class CatalogueApi:
         return Response(204)
 
     def _converted(self, document: dict[str, Any], seen: Seen) -> Dataset:
-        for item in document.get("distributions") or []:
+        distributions = document.get("distributions")
+        for item in distributions if isinstance(distributions, list) else ():
             if isinstance(item, dict):
                 item.setdefault("id", str(uuid4()))
         try:
