@@ -278,9 +278,16 @@ def _examples(dataset: Dataset, seen: Seen) -> list[dict[str, str]]:
         found.append({"title": "CKAN datastore_search", "text": f"curl '{address}'"})
         url = f"{seen.base}/api/catalogue/datasets/{dataset.name}/download/csv"
         found.append({"title": "Python (pandas)", "text": f'import pandas\npandas.read_csv("{url}")'})
-    found += [
-        {"title": item.name or item.format, "text": f"curl '{_address(item, seen)}'"} for item in dataset.distributions if item.service
-    ]
+    if seen.everything:  # interfaces ask who is calling
+        found += [
+            {"title": item.name or item.format, "text": f"curl '{_address(item, seen)}'"}
+            for item in dataset.distributions
+            if item.service and item.format != "SQL"
+        ]
+        if dataset.statement:
+            found.append(
+                {"title": "SQL", "text": f"curl -d '{dataset.statement} LIMIT 5' -H 'content-type: text/plain' '{seen.base}/api/sql'"}
+            )
     found.append({"title": "DCAT", "text": f"curl '{seen.base}/dataset/{dataset.name}.ttl'"})
     return found
 

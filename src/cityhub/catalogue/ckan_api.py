@@ -19,7 +19,7 @@ from cityhub.catalogue.ckan_errors import ValidationError, error_form
 from cityhub.catalogue.ckan_read import CkanReading, Data, wanted
 from cityhub.catalogue.ckan_write import CkanWriting
 from cityhub.catalogue.register import Register
-from cityhub.catalogue.seen import WRITE, Seen, Viewers
+from cityhub.catalogue.seen import ANY_PAGE, WRITE, Seen, Viewers
 from cityhub.catalogue.tables import Tables
 from cityhub.model.errors import CityHubError, InvalidRequest
 from cityhub.web.http import Request, Response, Route
@@ -129,4 +129,4 @@ def _object(body: bytes) -> Data:
 
 
 def _json(status: int, document: Data) -> Response:
-    return Response(status, orjson.dumps(document), None, "application/json;charset=utf-8")
+    return Response(status, orjson.dumps(document), [ANY_PAGE], "application/json;charset=utf-8")

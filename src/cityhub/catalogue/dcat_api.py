@@ -13,7 +13,7 @@ import orjson
 from cityhub.catalogue.dcat import Publication, page_node
 from cityhub.catalogue.district_words import DistrictWords
 from cityhub.catalogue.model import Dataset
-from cityhub.catalogue.seen import Seen, Viewers
+from cityhub.catalogue.seen import ANY_PAGE, Seen, Viewers
 from cityhub.catalogue.workers import Workers
 from cityhub.model.errors import BadRequestData, NotAcceptable
 from cityhub.web.http import Request, Response, Route
@@ -99,7 +99,7 @@ class DcatApi:
             self._kept[key] = body
             while len(self._kept) > MAX_KEPT:
                 self._kept.popitem(last=False)
-        return Response(200, body, [("vary", "accept")], f"{FORMS[form]};charset=utf-8" if form == "ttl" else FORMS[form])
+        return Response(200, body, [("vary", "accept"), ANY_PAGE], f"{FORMS[form]};charset=utf-8" if form == "ttl" else FORMS[form])
 
 
 async def _chosen(seen: Seen, query: dict[str, str]) -> list[Dataset]:

@@ -14,6 +14,7 @@ import orjson
 from cityhub.catalogue.licences import find_licence
 from cityhub.catalogue.model import Dataset, Field, in_language
 from cityhub.catalogue.national import CYCLES, SHARES
+from cityhub.catalogue.seen import ANY_PAGE
 from cityhub.catalogue.tables import Row, Tables
 from cityhub.catalogue.workers import Workers
 from cityhub.model.errors import NotFound, StoreUnavailable
@@ -61,7 +62,7 @@ class Downloads:
         headers = [
             ("content-disposition", f'attachment; filename="{dataset.name}.{form}"'),
             ("x-content-type-options", "nosniff"),
-            ("access-control-allow-origin", "*"),
+            ANY_PAGE,
         ]
         if dataset.statement:
             pieces = self._counted(self._tables.file(tenant, dataset, _OF_STATEMENTS[form]))

@@ -18,6 +18,8 @@ from cityhub.web.negotiation import tenant_of
 
 READ: Final = "catalogue.read"
 WRITE: Final = "catalogue.write"
+ANY_PAGE: Final = ("access-control-allow-origin", "*")
+"""The header that lets pages from everywhere read an answer. They come as strangers, so what they read is open."""
 NOBODY: Final = Principal()
 MAX_KEPT: Final = 8
 """Of so many tenants is kept what searches need."""

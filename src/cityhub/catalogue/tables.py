@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from cityhub.model.vocabulary import SIMULATED
 Row = dict[str, Any]
 MAX_ROWS: Final = 100_000
 """Most rows that are looked through or downloaded at once."""
+AT_ONCE: Final = 4
+"""So many datasets are read as a whole at the same time."""
 BLOCK: Final = 500
 """Rows that are made without letting other requests in between."""
 
@@ -40,6 +43,7 @@ class Tables:
     def __init__(self, store: Store, analysis: Analysis | None) -> None:
         self._store = store
         self._analysis = analysis
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def page(self, tenant: str, dataset: Dataset, offset: int, limit: int, language: str = "zh") -> Table:
         """Some rows, in the order of creation, with texts of a language where there are such.
@@ -72,8 +76,9 @@ class Tables:
                     return
 
     async def all(self, tenant: str, dataset: Dataset, limit: int = MAX_ROWS) -> list[Row]:
-        """All rows, at most `limit`."""
-        return [row async for rows in self.blocks(tenant, dataset, limit) for row in rows]
+        """All rows, at most `limit`. Only some such readings go on at the same time; the others wait for their turn."""
+        async with self._turns:
+            return [row async for rows in self.blocks(tenant, dataset, limit) for row in rows]
 
     def file(self, tenant: str, dataset: Dataset, format: ResultFormat) -> AsyncIterator[bytes]:
         """The rows of a dataset that are had by a statement as a file, piece by piece. Raises NotImplementedHere when there is none."""
