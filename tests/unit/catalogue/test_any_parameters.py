@@ -47,7 +47,7 @@ async def test_no_action_fails(around: City) -> None:
             assert answer.status_code < 500 or answer.status_code == 501, (action, parameters, answer.text[:500])
             assert orjson.loads(answer.content) is not None
 
-        @given(st.sampled_from(actions), PARAMETERS)
+        @given(st.sampled_from([*actions, "datastore_search_sql"]), PARAMETERS)
         @settings(max_examples=400, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         def some(action: str, parameters: dict[str, Any]) -> None:
             parameters = {name: value for name, value in parameters.items() if _fits(value)}
