@@ -85,7 +85,7 @@ MAX_FLOWS = 200
 """At most so many subscriptions are listed by `cityhub flow`."""
 USAGE_S = 60.0
 """How often the counters of uses of @contexts are stored."""
-PROFILE_S = 300.0
+PROFILE_S = 120.0
 """How often datasets of the catalogue without a young quality profile are looked for."""
 COMPACT_S = 60.0
 """How often journal entries that all readers have passed are removed."""
