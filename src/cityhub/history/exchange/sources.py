@@ -20,7 +20,7 @@ from cityhub.history.exchange.mapping import Mapping
 from cityhub.model.errors import BadRequestData
 
 BATCH: Final = 50_000
-BLOCK_BYTES: Final = 8_000_000
+BLOCK_BYTES: Final = 2_000_000
 LINE: Final = "#line"
 """The column that every batch has besides the file's own: the number of the row, the first being 1 (in a CSV the line after the heads)."""
 

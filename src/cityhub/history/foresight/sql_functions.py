@@ -24,7 +24,9 @@ from cityhub.history.foresight.series import Floats
 from cityhub.model.errors import BadRequestData, TooComplexQuery
 
 MAX_SCORED: Final = 3_000_000
-"""Values of one series that are scored; about ten seconds."""
+"""Values that are scored at once; about ten seconds. Between blocks of some thousand series a statement can be stopped, within one not."""
+MAX_STEPS: Final = 300_000
+"""Steps that are forecast at once, of all series together; some seconds."""
 _TIME: Final = pa.timestamp("us", "UTC")
 _POINT: Final = pa.struct([("time", _TIME), ("value", pa.float64()), ("low", pa.float64()), ("high", pa.float64())])
 _RECORD: Final = pa.struct(
@@ -106,12 +108,14 @@ def _natives(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 
 def _scores(times: Any, values: Any) -> pa.Array:
-    return pa.array([_scored(at, value) for at, value in _pairs(times, values)], pa.list_(pa.float64()))
+    series = list(_pairs(times, values))
+    total = sum(len(at) for at, _ in series)
+    if total > MAX_SCORED:
+        raise TooComplexQuery(f"{total} values are more than the {MAX_SCORED} that are scored at once: take a shorter span or fewer series")
+    return pa.array([_scored(at, value) for at, value in series], pa.list_(pa.float64()))
 
 
 def _scored(times: Floats, values: Floats) -> Floats:
-    if len(times) > MAX_SCORED:
-        raise TooComplexQuery(f"A series of {len(times)} values is longer than the {MAX_SCORED} that are scored: take a shorter span")
     if len(times) != len(values):
         raise BadRequestData(f"As many times as values are needed: there are {len(times)} and {len(values)}")
     order = np.argsort(times, kind="stable")
@@ -155,6 +159,11 @@ def _capacities(times: Any, sizes: Any, rooms: Any, levels: Any) -> pa.Array:
 
 
 def _forecasts(times: Any, values: Any, horizons: Any, levels: Any) -> Iterator[Forecast]:
+    steps = sum(max(horizon, 0) for horizon in horizons.to_pylist())
+    if steps > MAX_STEPS:
+        raise TooComplexQuery(
+            f"{steps} steps are more than the {MAX_STEPS} that are forecast at once: look less far ahead, or at fewer series"
+        )
     for (at, value), horizon, level in zip(_pairs(times, values), horizons.to_pylist(), levels.to_pylist(), strict=True):
         yield forecast(at, value, horizon, level=level)
 

@@ -88,6 +88,14 @@ def test_what_cannot_be_done_is_told(connection: duckdb.DuckDBPyConnection, stat
         connection.execute(f"SELECT {statement} FROM series WHERE entity = 'urn:1'").fetchall()
 
 
+def test_what_would_take_too_long_is_refused(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("CREATE TABLE many AS SELECT list(time) AS times, list(value) AS vals FROM series, range(20) GROUP BY entity, range")
+    with pytest.raises(duckdb.Error, match="400000 steps are more than the 300000"):
+        connection.execute("SELECT forecast(times, vals, 10000) FROM many").fetchall()
+    with pytest.raises(duckdb.Error, match="3000001 values are more than the 3000000"):
+        connection.execute("SELECT anomaly_score(list(to_timestamp(n)), list(n::DOUBLE)) FROM range(3000001) r(n)").fetchall()
+
+
 def test_when_each_dataset_fills_its_room(connection: duckdb.DuckDBPyConnection) -> None:
     rows = connection.execute(
         "SELECT entity, unnest(capacity(list(time), list(bytes), 3000), recursive := true) FROM"
