@@ -42,6 +42,7 @@ from cityhub.context.subscription_state import Tallies
 from cityhub.history.client import HistorianClient
 from cityhub.history.copies import Copies
 from cityhub.history.evolutions import Consumption
+from cityhub.history.exchange.backfill_api import BackfillApi
 from cityhub.history.gauges import watch_history
 from cityhub.history.lake_history import LakeHistory
 from cityhub.history.past import Past
@@ -168,6 +169,7 @@ class Hub:
             *self._distributed_temporal().around(
                 [*TemporalApi(self.history, self.contexts, store, self.clock).routes(), *temporal.routes()]
             ),
+            *BackfillApi(store, Path(self.settings.data)).routes(),
             *SqlApi(self.analysis, store).routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),
