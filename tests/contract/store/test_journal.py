@@ -214,7 +214,7 @@ async def test_the_oldest_of_an_empty_journal_is_the_next(store: Any, open_store
 
 
 async def test_a_large_compaction_lets_writes_through(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("sqlite", "sqlite_search", "postgres"):
+    for module in ("sqlite_journal", "postgres"):
         monkeypatch.setattr(f"cityhub.storage.{module}.PORTION", 10)
     for n in range(10):
         await store.write("", [create(entity(f"urn:{n}:{m}")) for m in range(100)])
