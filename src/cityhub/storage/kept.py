@@ -83,12 +83,12 @@ class Memory:
             for key, item in items.items():
                 old = kept.pop(key, None)
                 if old is not None:
-                    size -= len(old.encoded)
+                    size -= old.weight
                     if key[0] == ENTITIES and (item is None or item.number != old.number):
                         entities.pop(old.number, None)
                 if item is not None:
                     kept[key] = item
-                    size += len(item.encoded)
+                    size += item.weight
                     if key[0] == ENTITIES:
                         entities[item.number] = item
             self._bytes = size
