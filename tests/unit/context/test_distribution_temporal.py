@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ OPERATIONS = [
     "deleteTemporal", "retrieveTemporal", "queryTemporal",
 ]  # fmt: skip
 PATIENT = {"timeout": 30_000}
-"""Milliseconds: the process that keeps a history may only be starting."""
+"""In milliseconds."""
 ALL = "timerel=after&timeAt=2020-01-01T00:00:00Z"
 Pair = tuple[Broker, Broker]
 
@@ -29,6 +30,10 @@ Pair = tuple[Broker, Broker]
 @pytest.fixture
 async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
     async with broker(tmp_path / "a") as a, broker(tmp_path / "b") as b:
+        for hub in (a, b):
+            async with asyncio.timeout(60):
+                while (await hub("GET", f"{V1}?local=true"))[0] == 503:
+                    await asyncio.sleep(0.1)  # the process that keeps the history starts
         yield a, b
 
 
