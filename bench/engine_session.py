@@ -96,8 +96,8 @@ def spark(catalogue: str, warehouse: str, *, workers: int = 2, objects: dict[str
         objects: Options of Iceberg's S3FileIO, for tables in an object store.
     """
     files = [str(jar) for jar in jars(FOR_FILES + 1 if objects else FOR_FILES)]
-    orders = {"engine": "spark", "catalogue": catalogue, "warehouse": warehouse, "workers": workers, "jars": files, "objects": objects or {}}
-    with _engine(orders, SPARK_LOCAL_IP="127.0.0.1") as engine:
+    orders = {"catalogue": catalogue, "warehouse": warehouse, "workers": workers, "jars": files, "objects": objects or {}}
+    with _engine({"engine": "spark"} | orders, SPARK_LOCAL_IP="127.0.0.1") as engine:
         yield engine
 
 

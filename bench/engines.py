@@ -82,7 +82,8 @@ def measure(folder: Path, catalog: SqlCatalog, runs: int) -> list[dict[str, Any]
     def note(engine: str, workers: int, ask: Any) -> None:
         for name, statement in STATEMENTS.items():
             seconds, rows = _best(ask, statement, runs)
-            results.append({"engine": engine, "workers": workers, "statement": name, "seconds": seconds, "answer": [[rows[0][0], round(rows[0][1], 3)]]})
+            answer = [rows[0][0], round(rows[0][1], 3)]
+            results.append({"engine": engine, "workers": workers, "statement": name, "seconds": seconds, "answer": answer})
 
     for threads in (1, 2):
         connection = duckdb.connect(config={"threads": threads})
