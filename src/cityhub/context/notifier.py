@@ -33,6 +33,8 @@ from cityhub.model.time import Clock, to_text
 from cityhub.web.negotiation import ContextSource
 
 READER: Final = "subscriptions"
+IDLE_S: Final = 0.01
+"""Where no subscription is concerned, the journal is read on after so long."""
 SAVE_S: Final = 1.0
 """How often positions and counters are stored."""
 TERMS_S: Final = 30.0
@@ -212,7 +214,7 @@ class Notifier:
                 continue
             if not self._concerns_somebody(changes):
                 self.position = changes[-1].position
-                await asyncio.sleep(0)
+                await asyncio.sleep(IDLE_S if len(changes) < BLOCK else 0)  # nobody waits: what comes is passed in few steps
                 continue
             for group in groups(changes, whole=len(changes) < BLOCK):
                 await self._notify(group)

@@ -13,7 +13,7 @@ import apsw
 from cityhub.model.change import Entry
 from cityhub.model.errors import StoreUnavailable
 from cityhub.storage.sqlite_file import connect
-from cityhub.storage.sqlite_search import journal_entries
+from cityhub.storage.sqlite_journal import journal_entries
 
 if TYPE_CHECKING:
     import psycopg

@@ -77,9 +77,21 @@ class Memory:
     def publish(self, items: dict[Key, Kept | None]) -> None:
         """Makes committed versions visible; None is a deletion."""
         with self._lock:
-            put = self._put
+            kept, entities, size = self._items, self._entities, self._bytes
             for key, item in items.items():
-                put(key, item)
+                old = kept.pop(key, None)
+                if old is not None:
+                    size -= len(old.encoded)
+                    if key[0] == ENTITIES and (item is None or item.number != old.number):
+                        entities.pop(old.number, None)
+                if item is not None:
+                    kept[key] = item
+                    size += len(item.encoded)
+                    if key[0] == ENTITIES:
+                        entities[item.number] = item
+            self._bytes = size
+            while len(kept) > self._bound or self._bytes > self._bound_bytes:
+                self._forget_oldest()
             self.published += 1  # last: who sees the new number must not meet an old version any more
 
     def add(self, key: Key, item: Kept, published: int) -> None:

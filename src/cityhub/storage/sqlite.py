@@ -22,25 +22,25 @@ import orjson
 from cityhub.model.change import Change
 from cityhub.model.condition import Anything, Condition, TypeIs
 from cityhub.model.entity import Entity
-from cityhub.model.errors import CityHubError
+from cityhub.model.errors import CityHubError, Conflict, NotFound
 from cityhub.model.indexing import satisfies
 from cityhub.model.ports import ENTITIES, INTERNAL, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.storage.backup import Block, State
 from cityhub.storage.kept import Kept, Memory, alive, decode, is_text
+from cityhub.storage.sqlite_checkpoint import Checkpoints
 from cityhub.storage.sqlite_file import connect, migrate
+from cityhub.storage.sqlite_journal import delete_passed, journal_rows, oldest
 from cityhub.storage.sqlite_portable import SqliteSnapshot, is_empty, replace_all, sqlite_snapshot
-from cityhub.storage.sqlite_query import Planner, Source, Wanted
+from cityhub.storage.sqlite_query import PLACES, Planner, Source, Wanted
 from cityhub.storage.sqlite_schema import STEPS
 from cityhub.storage.sqlite_search import (
-    PORTION,
     Numbers,
     Search,
+    box_block,
     delete_expired,
-    delete_passed,
     drop_tenant_rows,
     index_block,
-    journal_rows,
     rows_of,
 )
 from cityhub.storage.sqlite_writer import Writer
@@ -93,13 +93,19 @@ class SqliteStore:
         self._local = threading.local()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="cityhub-reader")
         self._journal_thread = ThreadPoolExecutor(1, thread_name_prefix="cityhub-journal")
-        self._writer = Writer(connection, self._memory, clock, self._on_commit)
+        self._checkpoints = Checkpoints(path)
+        self._checkpoints.watch(connection)
+        self._writer = Writer(connection, self._memory, clock, self._on_commit, self._grown.set, self._checkpoints.finish)
+        self._catalogue = self._writer.catalogue
         self._last = self._writer.last
+        self._reading_here: set[str] = set()
         self._built: dict[int, dict[tuple[str, tuple[str, ...]], int]] = {}
-        self._building: dict[tuple[int, str, tuple[str, ...]], asyncio.Future[None]] = {}
+        self._placed: set[int] | None = None
+        self._building: dict[tuple[int, Wanted], asyncio.Future[None]] = {}
         self._expiry: tuple[int, str | None] = (-1, None)
         self._pages: tuple[int, dict[tuple[Any, ...], Page]] = (-1, {})
         self._connection = connection
+        self._checkpoints.start()
         self._writer.start()
 
     async def close(self) -> None:
@@ -108,6 +114,7 @@ class SqliteStore:
             return
         self._writer.stop()
         await asyncio.to_thread(self._writer.join)
+        await asyncio.to_thread(self._checkpoints.stop)
         for threads in (self._threads, self._journal_thread):
             await asyncio.to_thread(threads.shutdown)
         self._reading.close()
@@ -143,7 +150,7 @@ class SqliteStore:
 
     def _read(self, key: tuple[str, str, str]) -> Kept | None:
         collection, tenant, id = key
-        number = self._writer.tenants.get(tenant)
+        number = self._catalogue.tenants.get(tenant)
         if number is None or not is_text(key):
             return None
         reading = self._reading if threading.get_ident() == self._thread else self._own_connection()
@@ -167,7 +174,7 @@ class SqliteStore:
         order: Callable[[Entity], Any] | None = None,
     ) -> Page:
         """See `cityhub.model.ports.Store.find`."""
-        number = self._writer.tenants.get(tenant)
+        number = self._catalogue.tenants.get(tenant)
         if number is None:
             return Page([], 0 if count else None)
         if matches is None and order is None and isinstance(condition, TypeIs | Anything) and not self._has_expired():
@@ -209,7 +216,7 @@ class SqliteStore:
         counted: tuple[str, tuple[Any, ...]]
         if isinstance(condition, TypeIs):
             column, rows = "t.entity", "entity_type t WHERE t.tenant = ? AND t.type = ?"
-            bindings: tuple[Any, ...] = (number, self._writer.names.find(condition.type))
+            bindings: tuple[Any, ...] = (number, self._catalogue.names.find(condition.type))
             counted = ("SELECT count FROM shape WHERE tenant = ? AND type = ? AND attribute = '' AND kind = ''", (number, condition.type))
         else:
             column, rows, bindings = "e.number", "entity e WHERE e.tenant = ?", (number,)
@@ -246,20 +253,19 @@ class SqliteStore:
 
     async def scan(self, tenant: str, condition: Condition) -> AsyncIterator[list[Entity]]:
         """See `cityhub.model.ports.Store.scan`."""
-        number = self._writer.tenants.get(tenant)
+        number = self._catalogue.tenants.get(tenant)
         if number is None:
             return
-        numbers = await self._in_thread(partial(self._numbers, number, condition, self._built_paths(number)))
+        planner = self._planner(number)
+        numbers = await self._in_thread(partial(self._numbers, condition, planner))
         after = 0
         while block := await self._in_thread(partial(self._block_after, tenant, number, numbers, after)):
             after = block[-1].number
             now = to_text(self._clock.now())
             yield [entity for kept in block if (entity := alive(kept, now)) is not None and satisfies(condition, entity)]
 
-    def _numbers(
-        self, number: int, condition: Condition, built: dict[tuple[str, tuple[str, ...]], int], connection: apsw.Connection
-    ) -> Numbers:
-        planner = Planner(connection, number, built)
+    def _numbers(self, condition: Condition, planner: Planner, connection: apsw.Connection) -> Numbers:
+        planner = planner.on(connection)
         return Numbers(connection, planner.source(condition) or planner.everything())
 
     def _block_after(self, tenant: str, number: int, numbers: Numbers, after: int, connection: apsw.Connection) -> list[Kept]:
@@ -285,7 +291,7 @@ class SqliteStore:
     async def shapes(self, tenant: str) -> list[Shape]:
         """See `cityhub.model.ports.Store.shapes`."""
         rows = self._reading.execute(
-            "SELECT type, attribute, kind, count FROM shape WHERE tenant = ? AND count > 0", (self._writer.tenants.get(tenant, -1),)
+            "SELECT type, attribute, kind, count FROM shape WHERE tenant = ? AND count > 0", (self._catalogue.tenants.get(tenant, -1),)
         )
         return [Shape(*row) for row in rows]
 
@@ -295,11 +301,11 @@ class SqliteStore:
 
     def tenants(self) -> set[str]:
         """See `cityhub.model.ports.Store.tenants`."""
-        return {tenant for tenant in self._writer.tenants if not tenant.startswith(INTERNAL)}
+        return {tenant for tenant in self._catalogue.tenants if not tenant.startswith(INTERNAL)}
 
     async def create_tenant(self, tenant: str) -> None:
         """See `cityhub.model.ports.Store.create_tenant`."""
-        if tenant not in self._writer.tenants:
+        if tenant not in self._catalogue.tenants:
             await self._writer.submit_job(
                 lambda connection: connection.execute("INSERT INTO tenant (name) VALUES (?) ON CONFLICT DO NOTHING", (tenant,)),
                 self._writer.reload,
@@ -307,10 +313,11 @@ class SqliteStore:
 
     async def drop_tenant(self, tenant: str) -> None:
         """See `cityhub.model.ports.Store.drop_tenant`."""
-        number = self._writer.tenants.get(tenant)
+        number = self._catalogue.tenants.get(tenant)
         if number is not None:
             await self._writer.submit_job(lambda connection: drop_tenant_rows(connection, number, tenant), self._forget_everything)
             self._built.clear()
+            self._placed = None
 
     def _forget_everything(self) -> None:
         # Before the next group: it must neither meet a document of the dropped tenant nor write under its number.
@@ -346,6 +353,7 @@ class SqliteStore:
         """Replaces everything by the contents of a backup, wholly or not at all."""
         await self._writer.submit_job(lambda connection: replace_all(connection, self._writer, state, blocks), self._forget_everything)
         self._built.clear()
+        self._placed = None
         self._last = self._writer.last
 
     # -- Value indexes come by use -------------------------------------------------------------------------------
@@ -357,27 +365,34 @@ class SqliteStore:
             built = self._built[tenant] = {(attribute, tuple(orjson.loads(path))): number for attribute, path, number in rows}
         return built
 
+    def _planner(self, tenant: int) -> Planner:
+        if self._placed is None:
+            self._placed = {number for (number,) in self._reading.execute("SELECT tenant FROM place_index WHERE built")}
+        return Planner(self._reading, tenant, self._built_paths(tenant), tenant in self._placed)
+
     async def _source(self, tenant: int, condition: Condition) -> Source:
-        """The candidates for a condition; builds the value indexes that it could use instead of looking at many entities."""
-        planner = Planner(self._reading, tenant, self._built_paths(tenant))
+        """The candidates for a condition; builds the indexes that it could use instead of looking at many entities."""
+        planner = self._planner(tenant)
         source = planner.source(condition) or planner.everything()
         if source.size < WORTH_AN_INDEX or not planner.wanted:
             return source
         for wanted in planner.wanted[:4]:
-            if sum(map(len, self._writer.paths.get(tenant, {}).values())) < MAX_PATHS or self._is_begun(tenant, wanted):
-                await self._build_index(tenant, wanted.attribute, wanted.path)
-        planner = Planner(self._reading, tenant, self._built_paths(tenant))
+            known = sum(map(len, self._catalogue.paths.get(tenant, {}).values()))
+            if wanted == PLACES or known < MAX_PATHS or self._is_begun(tenant, wanted):
+                await self._build_index(tenant, wanted)
+        planner = self._planner(tenant)
         return planner.source(condition) or planner.everything()
 
     def _is_begun(self, tenant: int, wanted: Wanted) -> bool:
-        known = self._writer.paths.get(tenant, {}).get(wanted.attribute, ())
+        known = self._catalogue.paths.get(tenant, {}).get(wanted.attribute, ())
         return any(path == wanted.path for _, path in known)
 
-    async def _build_index(self, tenant: int, attribute: str, path: tuple[str, ...]) -> None:
-        key = (tenant, attribute, path)
+    async def _build_index(self, tenant: int, wanted: Wanted) -> None:
+        key = (tenant, wanted)
         building = self._building.get(key)
         if building is None:
-            building = self._building[key] = asyncio.ensure_future(self._build(tenant, attribute, path))
+            work = self._build_places(tenant) if wanted == PLACES else self._build(tenant, wanted.attribute, wanted.path)
+            building = self._building[key] = asyncio.ensure_future(work)
             building.add_done_callback(lambda _: self._building.pop(key, None))
         await asyncio.shield(building)
 
@@ -390,7 +405,7 @@ class SqliteStore:
             ),
             self._writer.reload,
         )
-        known = self._writer.paths.get(tenant, {}).get(attribute, ())
+        known = self._catalogue.paths.get(tenant, {}).get(attribute, ())
         index = next((number for number, known_path in known if known_path == path), None)
         if index is None:  # the tenant is gone
             return
@@ -399,6 +414,19 @@ class SqliteStore:
             after = await self._writer.submit_job(partial(index_block, tenant, index, attribute, path, after))
         await self._writer.submit_job(lambda connection: connection.execute("UPDATE value_path SET built = 1 WHERE number = ?", (index,)))
         self._built.clear()
+
+    async def _build_places(self, tenant: int) -> None:
+        """Begins to keep the bounding boxes of a tenant's entities, those that are there included."""
+        log.info("building an index on places, because queries ask for it")
+        await self._writer.submit_job(
+            lambda connection: connection.execute("INSERT INTO place_index VALUES (?, 0) ON CONFLICT DO NOTHING", (tenant,)),
+            self._writer.reload,
+        )
+        after: int | None = 0
+        while after is not None:
+            after = await self._writer.submit_job(partial(box_block, tenant, self._catalogue.names, after))
+        await self._writer.submit_job(lambda connection: connection.execute("UPDATE place_index SET built = 1 WHERE tenant = ?", (tenant,)))
+        self._placed = None
 
     @property
     def waiting(self) -> int:
@@ -410,7 +438,6 @@ class SqliteStore:
     def _on_commit(self, changes: list[Change]) -> None:
         self._tail.extend(changes)
         self._last = changes[-1].position
-        self._loop.call_soon_threadsafe(self._grown.set)
 
     async def read(self, after: int, limit: int = 1000) -> list[Change]:
         """See `cityhub.model.ports.Journal.read`."""
@@ -440,10 +467,12 @@ class SqliteStore:
             connection.execute("INSERT INTO reader VALUES (?, ?) ON CONFLICT DO NOTHING", (reader, self._last))
             return int(connection.execute("SELECT position FROM reader WHERE name = ?", (reader,)).get)
 
+        self._reading_here.add(reader)
         return cast(int, await self._writer.submit_job(read_or_begin))
 
     async def advance(self, reader: str, position: int) -> None:
         """See `cityhub.model.ports.Journal.advance`."""
+        self._reading_here.add(reader)
         await self._writer.submit_job(
             lambda connection: connection.execute(
                 "INSERT INTO reader VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = max(position, excluded.position)",
@@ -455,18 +484,31 @@ class SqliteStore:
         """Every durable reader and how far it has come."""
         return dict(self._reading.execute("SELECT name, position FROM reader"))
 
+    async def forget_reader(self, name: str) -> None:
+        """Lets go of a durable reader that is not coming back, so that the journal need not wait for it.
+
+        Raises NotFound when there is none, Conflict for one that reads in this process.
+        """
+        if name in self._reading_here:
+            raise Conflict(f"The reader '{name[:200]}' is at work in this hub and cannot be forgotten")
+
+        def forget(connection: apsw.Connection) -> int:
+            connection.execute("DELETE FROM reader WHERE name = ?", (name,))
+            return connection.changes()
+
+        if not await self._writer.submit_job(forget):
+            raise NotFound(f"The journal has no reader '{name[:200]}'")
+
     async def oldest(self) -> int:
         """See `cityhub.model.ports.Journal.oldest`."""
-        return int(self._reading.execute("SELECT min(position) FROM journal").get or self._last + 1)
+        return oldest(self._reading) or self._last + 1
 
     async def compact(self, keep: int = 0) -> int:
         """See `cityhub.model.ports.Journal.compact`."""
         removed = 0
-        while True:
-            portion = cast(int, await self._writer.submit_job(partial(delete_passed, keep)))
+        while portion := cast(int, await self._writer.submit_job(partial(delete_passed, keep))):
             removed += portion
-            if portion < PORTION:
-                return removed
+        return removed
 
     # -- Threads -------------------------------------------------------------------------------------------------
 

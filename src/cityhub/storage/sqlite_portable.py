@@ -9,19 +9,19 @@ from itertools import islice
 from typing import Any
 
 import apsw
-import orjson
 
-from cityhub.model.change import Change
 from cityhub.model.ports import ENTITIES
 from cityhub.storage.backup import Block, Item, State, state_of
 from cityhub.storage.kept import Memory, decode
 from cityhub.storage.sqlite_file import connect
-from cityhub.storage.sqlite_search import journal_rows
-from cityhub.storage.sqlite_writer import Transaction, Writer
+from cityhub.storage.sqlite_journal import insert_change, journal_rows
+from cityhub.storage.sqlite_transaction import Transaction
+from cityhub.storage.sqlite_writer import Writer
 
 _ROWS = 200
 _TABLES = (
-    "entity", "entity_type", "entity_scope", "entity_box", "entity_value", "shape", "value_path", "record", "journal", "reader",
+    "entity", "entity_type", "entity_scope", "entity_box", "entity_value", "shape", "value_path", "place_index", "record", "journal",
+    "reader",
 )  # fmt: skip
 
 
@@ -79,24 +79,16 @@ def replace_all(connection: apsw.Connection, writer: Writer, state: State, block
     connection.executemany("INSERT INTO reader VALUES (?, ?)", list(state.readers.items()))
     writer.read_anew()
     for block in blocks():
-        transaction = Transaction(connection, Memory(bound=1), writer, state.at)
+        transaction = Transaction(connection, Memory(bound=1), writer.catalogue, 0, state.at)
         for key, document in block.items:
             transaction.add(key, decode(0, document, key[0] == ENTITIES))
         transaction.lay_down()
-        connection.executemany(
-            "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [_journal_row(writer, one) for one in block.changes]
-        )
+        for change in block.changes:
+            insert_change(connection, change, writer.catalogue.tenants[change.tenant])
+    first = connection.execute("SELECT min(first) FROM journal").get
+    connection.execute("UPDATE compacted SET position = ?", (0 if first is None else first - 1,))
 
 
 def _item(row: Any) -> Item:
     collection, tenant, id, document = row
     return (str(collection), str(tenant), str(id)), bytes(document)
-
-
-def _journal_row(writer: Writer, change: Change) -> tuple[Any, ...]:
-    return (
-        change.position, change.collection, writer.tenants[change.tenant], change.id, change.kind, change.at,
-        None if change.after is None else orjson.dumps(change.after),
-        None if change.before is None else orjson.dumps(change.before),
-        orjson.dumps(change.attributes), change.trace,
-    )  # fmt: skip

@@ -8,7 +8,7 @@ build one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import apsw
 import msgspec
@@ -55,20 +55,41 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A value index that would have helped."""
+    """A value index, or with no attribute the index on places, that would have helped."""
 
     attribute: str
     path: tuple[str, ...]
 
 
-class Planner:
-    """Chooses the driving set for one tenant on one connection."""
+PLACES: Final = Wanted("", ())
+"""Stands for the index on places, which is one for all GeoProperties of a tenant."""
 
-    def __init__(self, connection: apsw.Connection, tenant: int, built: dict[tuple[str, tuple[str, ...]], int]) -> None:
+
+class Planner:
+    """Chooses the driving set for one tenant on one connection.
+
+    Attributes:
+        wanted: The indexes that would have helped and are not there.
+
+    Args:
+        connection: Where it counts.
+        tenant: Number of the tenant.
+        built: The value indexes that are complete, by attribute and path.
+        has_places: Whether the index on places is complete.
+    """
+
+    def __init__(
+        self, connection: apsw.Connection, tenant: int, built: dict[tuple[str, tuple[str, ...]], int], has_places: bool
+    ) -> None:
         self._connection = connection
         self._tenant = tenant
         self._built = built
+        self._has_places = has_places
         self.wanted: list[Wanted] = []
+
+    def on(self, connection: apsw.Connection) -> Planner:
+        """The same on another connection."""
+        return Planner(connection, self._tenant, self._built, self._has_places)
 
     def everything(self) -> Source:
         """All entities of the tenant."""
@@ -148,7 +169,10 @@ class Planner:
             selects = [" UNION ".join(heap) if len(heaps) == 1 else f"SELECT entity FROM ({' UNION '.join(heap)})" for heap in heaps]
         return Source(selects[0], bindings, size)
 
-    def _box(self, box: InBox, bound: int) -> Source:
+    def _box(self, box: InBox, bound: int) -> Source | None:
+        if not self._has_places:
+            self.wanted.append(PLACES)
+            return None
         return self._sized(
             "SELECT entity FROM entity_box WHERE west <= ? AND east >= ? AND south <= ? AND north >= ? "
             "AND (attribute IS NULL OR attribute = (SELECT number FROM name WHERE text = ?))",

@@ -36,6 +36,23 @@ STEPS: tuple[str, ...] = (
     """,
     # Entities of a tenant in the order of creation: without it each block of a scan would sort all of them.
     "CREATE INDEX entity_order ON entity (tenant, number);",
+    # The changes of one group of calls share a row (`cityhub.storage.journal_block`), and boxes are kept of tenants that are asked by
+    # place. The journal so far becomes blocks of one change each.
+    """
+    CREATE TABLE journal_block (
+        position INTEGER PRIMARY KEY, first INTEGER NOT NULL, collection TEXT NOT NULL, tenant INTEGER NOT NULL, at TEXT NOT NULL,
+        changes BLOB NOT NULL);
+    INSERT INTO journal_block SELECT position, position, collection, tenant, at, CAST(
+        json_array(json_array(id, substr(kind, 1, 1), json(CAST(attributes AS TEXT)),
+            coalesce(octet_length(after), 0), coalesce(octet_length(before), 0), trace))
+        || char(10) || coalesce(CAST(after AS TEXT), '') || coalesce(CAST(before AS TEXT), '') AS BLOB) FROM journal;
+    DROP TABLE journal;
+    ALTER TABLE journal_block RENAME TO journal;
+    CREATE TABLE compacted (position INTEGER NOT NULL);
+    INSERT INTO compacted SELECT coalesce(min(first), 1) - 1 FROM journal;
+    CREATE TABLE place_index (tenant INTEGER PRIMARY KEY, built INTEGER NOT NULL);
+    INSERT INTO place_index SELECT DISTINCT tenant, 1 FROM entity;
+    """,
 )
 """Step N brings the file from user_version N to N + 1. Steps are never edited after a release, only added."""
 

@@ -1,4 +1,4 @@
-"""Reading many rows: searches over candidates, blocks for scans and index builds, journal entries."""
+"""Reading many rows: searches over candidates, blocks for scans and index builds."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ from typing import Any
 import apsw
 import orjson
 
-from cityhub.model.change import Change, Entry, change_of
 from cityhub.model.entity import Entity
 from cityhub.model.expiry import without_expired
 from cityhub.model.ports import Document, Page
 from cityhub.model.time import Clock, to_text
 from cityhub.storage.kept import Kept, alive
+from cityhub.storage.sqlite_journal import forget_tenant
+from cityhub.storage.sqlite_names import Names
 from cityhub.storage.sqlite_query import PROBE, Source
-from cityhub.storage.sqlite_rows import value_rows
+from cityhub.storage.sqlite_rows import box_values, value_rows
+from cityhub.storage.sqlite_statements import with_rows
 
 BLOCK = 500
 """Rows read at a time."""
 INDEX_BLOCK = 1_000
 """Entities per transaction while a value index is built, so that other writes go on between."""
-READ_BYTES = 16_000_000
-"""A block of the journal ends with the entry whose documents bring it over so many bytes of JSON."""
-PORTION = 1_000
-"""Journal entries per transaction of a compaction, for the same reason."""
 
 
 class Search:
@@ -130,56 +128,32 @@ def index_block(
     tenant: int, index: int, attribute: str, path: tuple[str, ...], after: int, connection: apsw.Connection
 ) -> int | None:
     """Adds the next block of entities to a value index; the last row number seen, or None when it is complete."""
-    rows = list(
-        connection.execute(
-            "SELECT number, document FROM entity WHERE number > ? AND tenant = ? ORDER BY number LIMIT ?", (after, tenant, INDEX_BLOCK)
-        )
-    )
-    if not rows:
-        return None
-    new = [
-        row
+    rows = _block_of(connection, tenant, after)
+    values = [
+        value
         for number, document in rows
         for row in value_rows(index, path, number, orjson.loads(document)["attrs"].get(attribute))
+        for value in row
     ]
-    connection.executemany("INSERT OR IGNORE INTO entity_value VALUES (?, ?, ?)", new)
-    return int(rows[-1][0])
+    with_rows(connection, "INSERT OR IGNORE INTO entity_value VALUES", 3, values)
+    return rows[-1][0] if rows else None
 
 
-def journal_rows(connection: apsw.Connection, after: int, limit: int) -> list[Change]:
-    """The next changes behind a position; fewer than `limit` when they are large."""
-    return [change_of(entry) for entry in journal_entries(connection, after, limit, READ_BYTES)]
+def box_block(tenant: int, names: Names, after: int, connection: apsw.Connection) -> int | None:
+    """Adds the next block of entities to the index on places; the last row number seen, or None when it is complete.
+
+    What was written since the tenant's boxes are kept is there already, and put there again.
+    """
+    rows = _block_of(connection, tenant, after)
+    values = [value for number, document in rows for value in box_values(number, orjson.loads(document)["attrs"], names.number)]
+    with_rows(connection, "INSERT OR REPLACE INTO entity_box VALUES", 7, values)
+    return rows[-1][0] if rows else None
 
 
-def journal_entries(connection: apsw.Connection, after: int, limit: int, bound: int) -> list[Entry]:
-    """The next journal entries behind a position; the last one brings their documents over `bound` bytes if there are more."""
-    rows = connection.execute(
-        "SELECT j.position, j.collection, coalesce(t.name, j.id), j.id, j.kind, j.at, j.after, j.before, j.attributes, j.trace "
-        "FROM journal j LEFT JOIN tenant t ON t.number = j.tenant WHERE j.position > ? ORDER BY j.position LIMIT ?",
-        (after, limit),
-    )
-    found: list[Entry] = []
-    size = 0
-    for row in rows:
-        found.append(row)
-        size += len(row[6] or b"") + len(row[7] or b"")
-        if size > bound:
-            break
-    return found
-
-
-def delete_passed(keep: int, connection: apsw.Connection) -> int:
-    """Removes the oldest journal entries that all readers have passed, one portion of them; how many."""
-    last = connection.execute("SELECT max(position) FROM journal").get
-    if last is None:
-        return 0
-    passed = connection.execute("SELECT min(position) FROM reader").get
-    bound = min(last - max(keep, 1), last if passed is None else passed)
-    connection.execute(
-        "DELETE FROM journal WHERE position IN (SELECT position FROM journal WHERE position <= ? ORDER BY position LIMIT ?)",
-        (bound, PORTION),
-    )
-    return connection.changes()
+def _block_of(connection: apsw.Connection, tenant: int, after: int) -> list[tuple[int, bytes]]:
+    select = "SELECT number, document FROM entity WHERE number > ? AND tenant = ? ORDER BY number LIMIT ?"
+    rows: list[tuple[Any, ...]] = connection.execute(select, (after, tenant, INDEX_BLOCK)).fetchall()
+    return rows
 
 
 def delete_expired(current: Document | None, now: str) -> tuple[Document | None, bool]:
@@ -191,22 +165,12 @@ def delete_expired(current: Document | None, now: str) -> tuple[Document | None,
 
 
 def drop_tenant_rows(connection: apsw.Connection, tenant: int, name: str) -> None:
-    """Removes every row of a tenant, but for the newest entry of the journal: that one is emptied.
-
-    The newest position must neither be given out again nor be awaited for ever. The emptied entry has no tenant's number,
-    and the name of the dropped one as its id.
-    """
-    slots = connection.execute(
-        "SELECT slot FROM entity_box WHERE entity IN (SELECT number FROM entity WHERE tenant = ?)", (tenant,)
-    ).fetchall()
-    connection.executemany("DELETE FROM entity_box WHERE slot = ?", slots)
+    """Removes every row of a tenant, but for an emptied newest entry of the journal (`forget_tenant`)."""
+    forget_tenant(connection, tenant, name)
+    boxes = "SELECT slot FROM entity_box WHERE entity IN (SELECT number FROM entity WHERE tenant = ?)"
+    connection.execute(f"DELETE FROM entity_box WHERE slot IN ({boxes})", (tenant,))
     connection.execute("DELETE FROM entity_value WHERE path IN (SELECT number FROM value_path WHERE tenant = ?)", (tenant,))
-    connection.execute(
-        "UPDATE journal SET collection = 'tenant', tenant = -1, id = ?, kind = 'deleted', after = NULL, before = NULL, attributes = '{}' "
-        "WHERE tenant = ? AND position = (SELECT max(position) FROM journal)",
-        (name, tenant),
-    )
-    for table in ("value_path", "entity_type", "entity_scope", "shape", "entity", "record", "journal"):
+    for table in ("value_path", "place_index", "entity_type", "entity_scope", "shape", "entity", "record"):
         connection.execute(f"DELETE FROM {table} WHERE tenant = ?", (tenant,))
     if tenant:
         connection.execute("DELETE FROM tenant WHERE number = ?", (tenant,))

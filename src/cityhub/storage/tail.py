@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -21,24 +21,30 @@ class Tail:
 
     def __init__(self, bound: int = TAIL, bound_bytes: int = TAIL_BYTES) -> None:
         self._changes: deque[Change] = deque()
+        self._sizes: deque[int] = deque()
         self._bound = bound
         self._bound_bytes = bound_bytes
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def extend(self, changes: Iterable[Change]) -> None:
+    def extend(self, changes: Sequence[Change]) -> None:
         """Adds newer changes in their order; after a gap it begins anew."""
+        if not changes:
+            return
         with self._lock:
-            kept = self._changes
-            expected = kept[-1].position + 1 if kept else 0
-            for change in changes:
-                if kept and change.position != expected:
-                    self._clear()
-                kept.append(change)
-                self._bytes += _size(change)
-                expected = change.position + 1
+            kept, sizes = self._changes, self._sizes
+            if changes[-1].position - changes[0].position >= len(changes):  # a gap among them
+                changes = _behind_gaps(changes)
+                self._clear()
+            elif kept and changes[0].position != kept[-1].position + 1:
+                self._clear()
+            added = [_size(change) for change in changes]
+            kept.extend(changes)
+            sizes.extend(added)
+            self._bytes += sum(added)
             while len(kept) > self._bound or (self._bytes > self._bound_bytes and len(kept) > 1):
-                self._bytes -= _size(kept.popleft())
+                kept.popleft()
+                self._bytes -= sizes.popleft()
 
     def read(self, after: int, limit: int) -> list[Change] | None:
         """Up to `limit` changes behind a position; None when not all of them are here."""
@@ -61,7 +67,16 @@ class Tail:
 
     def _clear(self) -> None:
         self._changes.clear()
+        self._sizes.clear()
         self._bytes = 0
+
+
+def _behind_gaps(changes: Sequence[Change]) -> Sequence[Change]:
+    """The last of the changes that follow one another."""
+    start = len(changes) - 1
+    while start and changes[start - 1].position == changes[start].position - 1:
+        start -= 1
+    return changes[start:]
 
 
 def _size(change: Change) -> int:

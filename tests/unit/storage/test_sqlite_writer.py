@@ -13,7 +13,7 @@ from cityhub.model.condition import AnyOf, TypeIs
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.ports import Write
 from cityhub.model.time import SystemClock
-from cityhub.storage import sqlite
+from cityhub.storage import sqlite, sqlite_checkpoint
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from tests.contract.store.city import LEVEL, TYPE, change, count_up, create, entity, ids, number
 
@@ -83,3 +83,18 @@ async def test_shapes_that_no_entity_has_any_more_are_not_kept(store: SqliteStor
         await store.write("", [Write("urn:1", lambda now, at, n=n: ({**now, "attrs": {f"https://example.org/a{n}": number(1)}}, None))])
     rows = list(store._reading.execute("SELECT type, attribute, kind, count FROM shape"))
     assert sorted(rows) == [(TYPE, "", "", 1), (TYPE, "https://example.org/a4", "Property", 1)]
+
+
+async def test_the_log_is_moved_beside_the_writer_and_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_checkpoint, "PAGES", 100)
+    store = await open_sqlite(tmp_path, SystemClock())
+    log, written, largest = tmp_path / "hub.sqlite-wal", 0, 0
+    while (tmp_path / "hub.sqlite").stat().st_size < 3_000_000:  # nothing gets there but by moving the log
+        await store.write("", [create(entity(f"urn:{written}:{n}", {LEVEL: number("x" * 500)})) for n in range(50)])
+        written += 1
+        largest = max(largest, log.stat().st_size)
+    assert largest < 3_000_000
+    await store.close()
+    again = await open_sqlite(tmp_path, SystemClock())
+    assert await again.entity_count() == written * 50
+    await again.close()

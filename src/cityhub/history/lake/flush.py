@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyiceberg.manifest import DataFile
 
 from cityhub.history.lake.erasing import register
 from cityhub.history.lake.following import newer
-from cityhub.history.lake.parquet import FileWriter
+from cityhub.history.lake.parquet import FileWriter, month_number
 from cityhub.history.lake.reading import SCHEMAS, Half, columns_of, file_select, local
 from cityhub.history.lake.schema import OBSERVATIONS
 from cityhub.history.lake.standing import Standing
@@ -66,14 +67,32 @@ def lay_down(database: duckdb.DuckDBPyConnection, table: LakeTable, half: Half, 
 
 def partition_files(connection: duckdb.DuckDBPyConnection, name: str, rows: Sequence[pa.Table], writer: FileWriter) -> Iterator[DataFile]:
     """A file for each partition of rows."""
-    connection.register("tail", pa.concat_tables(rows))
+    whole = pa.concat_tables(rows)
+    connection.register("tail", whole)
+    columns = columns_of(SCHEMAS[name])
+    single = _only_partition(name, whole)
+    if single is not None:
+        yield from sorted_file(connection, name, f"SELECT {columns} FROM tail r", single, writer)
+        return
     month = _MONTH if name == OBSERVATIONS else "0"
     partitions = connection.execute(f"SELECT DISTINCT r.tenant, {month} FROM tail r ORDER BY ALL").fetchall()
     for tenant, number in partitions:
-        query = f"SELECT {columns_of(SCHEMAS[name])} FROM tail r WHERE r.tenant = ? AND ({month}) IS NOT DISTINCT FROM ?"
-        yield from sorted_file(
-            connection, name, query, (tenant, number) if name == OBSERVATIONS else (tenant,), writer, [tenant, number]
-        )
+        query = f"SELECT {columns} FROM tail r WHERE r.tenant = ? AND ({month}) IS NOT DISTINCT FROM ?"
+        partition = (tenant, number) if name == OBSERVATIONS else (tenant,)
+        yield from sorted_file(connection, name, query, partition, writer, [tenant, number])
+
+
+def _only_partition(name: str, rows: pa.Table) -> tuple[Any, ...] | None:
+    """The partition that all rows belong to; None when there are several."""
+    tenants = pc.min_max(rows.column("tenant")).as_py()
+    if tenants["min"] != tenants["max"]:
+        return None
+    if name != OBSERVATIONS:
+        return (tenants["min"],)
+    times = rows.column("observed_at")
+    bounds = pc.min_max(times).as_py()
+    months = {month_number(bounds["min"]), month_number(bounds["max"])}
+    return (tenants["min"], *months) if len(months) == 1 and times.null_count in (0, len(times)) else None
 
 
 def sorted_file(

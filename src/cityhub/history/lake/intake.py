@@ -46,14 +46,29 @@ class _Instance(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 class _Document(msgspec.Struct, gc=False):
     type: list[str]
     attrs: dict[str, list[_Instance]]
+    scope: msgspec.Raw | None = None
+    expiresAt: str | None = None
 
 
-class Known(msgspec.Struct, frozen=True, gc=False):
-    """What is remembered of an entity: its types as a list and as the text of the column, and whether it was deleted."""
+class Known:
+    """What is remembered of an entity.
 
-    types: list[str]
-    text: str
-    is_deleted: bool = False
+    Attributes:
+        types: Its types.
+        text: The types as the column has them.
+        is_deleted: Whether it was deleted.
+        length: Bytes of its last document, if that was taken the short way; else -1.
+        observed: The observedAt that attributes had in it, each with one instance without a datasetId.
+    """
+
+    __slots__ = ("is_deleted", "length", "observed", "text", "types")
+
+    def __init__(self, types: list[str], text: str, is_deleted: bool = False) -> None:
+        self.types = types
+        self.text = text
+        self.is_deleted = is_deleted
+        self.length = -1
+        self.observed: dict[str, str] = {}
 
 
 class Intake(msgspec.Struct):
@@ -138,23 +153,23 @@ class Reader:
         known = self._known.get((tenant, id))
         if not touched or known is None or after is None or before is None:
             return False
-        if b'"datasetId"' in before or b'"scope"' in after or b'"scope"' in before or b'"expiresAt"' in after or b'"expiresAt"' in before:
-            return False
         try:
+            if known.length != len(before) and not self._recall(known, before):
+                return False
             document = self._decode(after)
         except msgspec.ValidationError:
             return False
-        if document.type != known.types:
+        if document.type != known.types or document.scope is not None or document.expiresAt is not None:
             return False
+        last, attrs, types = known.observed, document.attrs, known.text
         rows: list[tuple[Any, ...]] = []
-        attrs = document.attrs
         for name in touched:
-            instances = attrs.get(name)
-            if instances is None or len(instances) != 1:
+            was, instances = last.get(name), attrs.get(name)
+            if was is None or instances is None or len(instances) != 1:
                 return False
             instance = instances[0]
             observed = instance.observedAt
-            if observed is None or instance.modifiedAt != at or instance.datasetId is not None or observed.encode() in before:
+            if observed is None or observed == was or instance.modifiedAt != at or instance.datasetId is not None:
                 return False
             value = instance.value
             form = type(value)
@@ -164,17 +179,29 @@ class Reader:
                 number, text = None, value
             else:
                 return False
-            rest = instance.attrs
-            if rest is not None:
-                raw = bytes(rest)
-                if b"quality" in raw:
-                    return False
-                other = '{"attrs":' + raw.decode() + "}"
-            else:
-                other = None
-            unit, kind = instance.unitCode, instance.type
-            rows.append((tenant, id, known.text, name, observed, at, number, text, unit, position, len(rows), kind, other))
+            rest = None if instance.attrs is None else _rest(instance.attrs)
+            if rest == "":
+                return False
+            rows.append((tenant, id, types, name, observed, at, number, text, instance.unitCode, position, len(rows), instance.type, rest))
         self._fast.extend(rows)
+        known.length = len(after)
+        for row in rows:
+            last[row[3]] = row[4]
+        return True
+
+    def _recall(self, known: Known, before: bytes) -> bool:
+        """Remembers of the document before an update what the short way must know; whether the update may go there.
+
+        A document of the length that the last one had is that one: the journal has every change of an entity.
+        """
+        document = self._decode(before)
+        if document.type != known.types or document.scope is not None or document.expiresAt is not None:
+            return False
+        known.observed = {
+            name: instances[0].observedAt
+            for name, instances in document.attrs.items()
+            if len(instances) == 1 and instances[0].datasetId is None and instances[0].observedAt is not None
+        }
         return True
 
     def _touched_by(self, attributes: bytes) -> tuple[str, ...]:
@@ -283,6 +310,12 @@ class Reader:
                     )
                 )  # fmt: skip
                 ordinal += 1
+
+
+def _rest(sub_attributes: msgspec.Raw) -> str:
+    """The column `rest` of an instance that has sub-attributes and nothing else; empty when one may have its own column."""
+    raw = bytes(sub_attributes)
+    return "" if b"quality" in raw else '{"attrs":' + raw.decode() + "}"
 
 
 def _last_of_each(instances: list[Instance]) -> list[Instance]:

@@ -289,6 +289,18 @@ class Lake:
         )
 
 
+def _floor(unit_us: int) -> str:
+    return f"make_timestamptz(epoch_us(moment) - (epoch_us(moment) % {unit_us} + {unit_us}) % {unit_us})"
+
+
+_DATE_TRUNC: Final = (
+    "CREATE MACRO date_trunc(part VARCHAR, moment TIMESTAMPTZ) AS CASE lower(part) "
+    f"WHEN 'hour' THEN {_floor(3_600_000_000)} WHEN 'minute' THEN {_floor(60_000_000)} WHEN 'second' THEN {_floor(1_000_000)} "
+    "ELSE system.main.date_trunc(part, moment) END"
+)
+"""DuckDB's own asks the calendar for each row, which takes ten times as long. Right for time zones of whole hours."""
+
+
 def _scratch(place: Place) -> Path:
     """An empty folder for what does not fit into memory."""
     if "://" in place.warehouse:
@@ -309,6 +321,7 @@ def _database(place: Place, scratch: Path) -> duckdb.DuckDBPyConnection:
     }
     database = duckdb.connect(":memory:", config=settings)
     database.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
+    database.execute(_DATE_TRUNC)
     if place.warehouse.startswith(SCHEME) or "s3.access-key-id" in place.io:
         open_objects(database, place.io)
     if place.count_reads:

@@ -16,6 +16,7 @@ from cityhub.model.errors import BadRequestData
 from cityhub.model.ngsild.attribute_member import MEMBERS, METADATA, NOT_ATTRIBUTES, NOT_SUB_ATTRIBUTES, VALUE_KEYS, read_dataset
 from cityhub.model.ngsild.attribute_value import READ_VALUE
 from cityhub.model.ngsild.geometry import GEOMETRIES, looks_like_geometry
+from cityhub.model.ngsild.plain import plain_instance
 from cityhub.model.ngsild.reading import Reading
 from cityhub.model.ngsild.values import MAX_DEPTH
 
@@ -23,6 +24,8 @@ GEO_PROPERTIES: Final = frozenset(f"{NGSI_LD}{name}" for name in ("location", "o
 """Attributes that the core context defines as GeoProperties."""
 PROOF: Final = f"{NGSI_LD}ngsildproof"
 """The attribute that seals an entity (clause C.11)."""
+CHECKED: Final = GEO_PROPERTIES | {PROOF}
+"""Attributes whose values the core context says something about."""
 _INFERRED = {key: kind for kind, key in VALUE_KEY.items() if key != "value"}
 
 
@@ -34,11 +37,15 @@ class AttributeReader(Reading):
     def name(self, term: str) -> str:
         """The IRI of an attribute name. Raises BadRequestData if it is not a name or means something else."""
         if term in NOT_ATTRIBUTES:
-            raise BadRequestData(_bad_name(term, term))
+            raise BadRequestData(bad_name(term, term))
         return self.terms.expand_name(term)
 
     def instances(self, name: str, value: Any, iri: str, depth: int = 0) -> list[Instance]:
         """All instances of one attribute, or of one sub-attribute at `depth` > 0; at most one per datasetId."""
+        if type(value) is dict and not self.simplified and depth < MAX_DEPTH:
+            plain = plain_instance(value)
+            if plain is not None and (iri not in CHECKED or plain["type"] == "GeoProperty"):
+                return [plain]
         if self.simplified:
             found = self._simplified(name, value, depth)
         elif type(value) is dict:
@@ -139,7 +146,7 @@ class AttributeReader(Reading):
     def _sub_attribute(self, subs: Attributes, key: str, item: Any, name: str, depth: int) -> None:
         where = f"{name}.{key}"
         if key in NOT_SUB_ATTRIBUTES:
-            raise BadRequestData(_bad_name(where, key))
+            raise BadRequestData(bad_name(where, key))
         try:
             iri = self.terms.expand_name(key)
         except BadRequestData as error:
@@ -151,7 +158,8 @@ class AttributeReader(Reading):
         subs[iri] = reader.instances(where, item, iri, depth + 1)
 
 
-def _bad_name(where: str, name: str) -> str:
+def bad_name(where: str, name: str) -> str:
+    """What is said of a word that must not name an attribute."""
     return f"'{where}' must not be there: '{name}' is a word of NGSI-LD and no name of an attribute at this place"
 
 

@@ -46,6 +46,22 @@ def read_geometry(value: Any, where: str) -> dict[str, Any]:
     return dict(value)
 
 
+def is_plain_point(value: dict[str, Any]) -> bool:
+    """Whether an object is a valid Point of longitude and latitude alone, as nearly all are."""
+    if value.get("type") != "Point":
+        return False
+    position = value.get("coordinates")
+    if type(position) is not list or len(position) != 2:
+        return False
+    lon, lat = position
+    return (
+        (type(lon) is float or type(lon) is int)
+        and (type(lat) is float or type(lat) is int)
+        and -_FAR <= lon <= _FAR
+        and -_FAR <= lat <= _FAR
+    )
+
+
 def _problem(coordinates: Any, depth: int, kind: str) -> str:
     if depth == 0:
         return _position_problem(coordinates)

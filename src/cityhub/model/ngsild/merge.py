@@ -131,7 +131,7 @@ def partial_update(current: Entity, iri: str, fragment: list[Instance], now: str
                 new = with_attrs(new, {**kept, **subs})
             if (old.get("createdAt") or current["createdAt"]) != now:
                 new["modifiedAt"] = now
-            instances = [new if instance is old else instance for instance in instances]
+            instances = [new] if len(instances) == 1 else [new if instance is old else instance for instance in instances]
     return with_attribute(current, iri, instances, now)
 
 
@@ -226,13 +226,14 @@ def _overwritten(old: Instance, part: Instance, terms: Terms, name: str) -> Inst
     kind = old["type"]
     if part.get("type", kind) != kind:
         raise BadRequestData(f"'{name}' is a {kind}; a partial update must not make it a {part['type']}")
-    new = {**old, **{key: value for key, value in part.items() if key != "attrs"}}
+    new = {**old, **part} if "attrs" not in part else {**old, **{key: value for key, value in part.items() if key != "attrs"}}
     if "type" not in part and "value" in part:
         if VALUE_KEY[kind] != "value":
             raise BadRequestData(f"'{name}' is a {kind}; its value must be given as '{VALUE_KEY[kind]}'")
         new["value"] = read_value(kind, part["value"], terms, name)
     if "observedAt" in part and "observedAtText" not in part:
         new.pop("observedAtText", None)
-    new = {key: value for key, value in new.items() if not (type(value) is str and value == NULL)}
+    if NULL in part.values():  # what is stored never is
+        new = {key: value for key, value in new.items() if not (type(value) is str and value == NULL)}
     check_members(name, new)
     return new

@@ -13,9 +13,10 @@ import msgspec
 from cityhub.model.entity import NULL, Attributes, Entity, Instance
 from cityhub.model.errors import BadRequestData, InvalidRequest
 from cityhub.model.ngsild import moment
-from cityhub.model.ngsild.attribute import AttributeReader
-from cityhub.model.ngsild.attribute_member import VALUE_KEYS
+from cityhub.model.ngsild.attribute import CHECKED, AttributeReader, bad_name
+from cityhub.model.ngsild.attribute_member import NOT_ATTRIBUTES, VALUE_KEYS
 from cityhub.model.ngsild.names import is_uri, read_scope, texts
+from cityhub.model.ngsild.plain import plain_instance
 from cityhub.model.ngsild.terms import Terms
 from cityhub.model.ngsild.values import MAX_DEPTH
 
@@ -23,6 +24,10 @@ _MEMBERS: Final = frozenset(
     ("id", "type", "@id", "@type", "@context", "scope", "expiresAt", "createdAt", "modifiedAt", "deletedAt")
 )
 """Members of an entity that are no attributes; system times in a request are ignored."""
+
+
+_WORDS: Final = _MEMBERS | NOT_ATTRIBUTES
+"""What cannot name an attribute of an entity."""
 
 
 class Fragment(msgspec.Struct, frozen=True):
@@ -64,18 +69,26 @@ def parse_entity(document: Any, terms: Terms, *, require_type: bool = True, simp
     if types is None and require_type:
         raise BadRequestData("'type' must be there: the name of a type, or a list of names")
     entity: Entity = {"id": id, "type": [] if types is None else read_types(types, terms)}
-    reader = AttributeReader(terms, simplified=simplified)
+    reader: AttributeReader | None = None
+    expand_name = terms.expand_name
     attrs: Attributes = {}
     for name, value in document.items():
-        if name in _MEMBERS:
-            if name == "scope":
-                entity["scope"] = _read_scope(value, nulls=False)
-            elif name == "expiresAt":
-                entity["expiresAt"] = moment.read(value, "expiresAt")
-            continue
-        iri = reader.name(name)
+        if name in _WORDS:
+            if name in _MEMBERS:
+                if name == "scope":
+                    entity["scope"] = _read_scope(value, nulls=False)
+                elif name == "expiresAt":
+                    entity["expiresAt"] = moment.read(value, "expiresAt")
+                continue
+            raise BadRequestData(bad_name(name, name))
+        iri = expand_name(name)
         if iri in attrs:
             raise BadRequestData(f"'{name}' is there twice, under two names of {iri}")
+        plain = plain_instance(value) if type(value) is dict and not simplified else None
+        if plain is not None and (iri not in CHECKED or plain["type"] == "GeoProperty"):
+            attrs[iri] = [plain]
+            continue
+        reader = reader or AttributeReader(terms, simplified=simplified)
         attrs[iri] = reader.instances(name, value, iri)
     entity["attrs"] = attrs
     return entity
@@ -145,6 +158,8 @@ def parse_attribute(
 
 def read_types(value: Any, terms: Terms) -> list[str]:
     """The IRIs of a 'type' member. Raises BadRequestData unless it is a name or a list of names."""
+    if type(value) is str and value != NULL:
+        return [terms.expand_name(value)]
     names = [value] if type(value) is str else texts(value, "type")
     if NULL in names:
         raise BadRequestData(f"'type' must not have the NGSI-LD Null ('{NULL}'): types can only be added")

@@ -13,7 +13,8 @@ from cityhub.model.errors import BadRequestData
 
 MAX_DEPTH = 64
 """How deep JSON may be nested inside an attribute; sub-attributes count."""
-_LEAST, _MOST = -(2**63), 2**64 - 1
+LEAST, MOST = -(2**63), 2**64 - 1
+"""The integers that JSON readers keep."""
 
 
 def check_value(value: Any, where: str, *, nulls: bool = False, raw: bool = False, depth: int = 0) -> None:
@@ -28,7 +29,7 @@ def check_value(value: Any, where: str, *, nulls: bool = False, raw: bool = Fals
         if value == NULL and not nulls and not raw:
             raise BadRequestData(f"'{where}' must not have the NGSI-LD Null ('{NULL}') as value here")
     elif kind is int:
-        if not _LEAST <= value <= _MOST:
+        if not LEAST <= value <= MOST:
             raise BadRequestData(f"'{where}' has an integer of more than 64 bits")
     elif kind is float:
         if not isfinite(value):
