@@ -16,15 +16,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from cityhub.history.keeping import Keeping
+from cityhub.history.keeping import Keeping, KeptLake
 from cityhub.history.lake.place import Place
 from cityhub.history.readings import Readings
+from cityhub.history.sql.answers import SqlAnswers
+from cityhub.history.sql.part import FlightDoor, Followed, limits_of, spill_of
 from cityhub.history.supervision import Orders, read_orders
 from cityhub.history.temporal_answers import TemporalAnswers
 from cityhub.history.wire import Answering, WireServer
@@ -48,11 +50,13 @@ class Surroundings(msgspec.Struct, frozen=True):
         settings: The hub's settings.
         readings: Runs work on the lake in threads.
         keeping: The lake and its upkeep.
+        lake: The lake itself.
     """
 
     settings: Settings
     readings: Readings
     keeping: Keeping
+    lake: Followed
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -68,7 +72,26 @@ def open_parts(around: Surroundings) -> Sequence[Part]:
     return (
         Part({"status": around.keeping.answer_status}),
         Part(TemporalAnswers(around.readings).handlers()),
+        sql_part(around),
     )
+
+
+def sql_part(around: Surroundings) -> Part:
+    """SQL: statements, and what they can ask."""
+    settings = around.settings
+    sql = SqlAnswers(around.readings, limits_of(settings))
+    door = FlightDoor(settings, sql, around.lake)
+    folders = [place_of(settings).warehouse]
+
+    async def start() -> None:
+        await sql.prepare(folders, spill_of(settings))
+        await door.start()
+
+    async def stop() -> None:
+        await door.stop()
+        await sql.stop()
+
+    return Part(sql.handlers(), start, stop)
 
 
 def main() -> int:
@@ -110,30 +133,38 @@ async def _run(orders: Orders) -> int:
     settings = orders.settings
     place = place_of(settings)
     lake = await asyncio.to_thread(lambda: open_lake(place, open_journal(settings.store, Path(settings.data)), SystemClock()))
+    try:
+        async with answering(lake, settings, Path(orders.socket)) as keeping:
+            log.info("the historian answers", extra={"position": lake.position})
+            keeping.start()
+            await end.wait()
+            await keeping.stop()
+    finally:
+        lake.close()
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def answering(lake: KeptLake, settings: Settings, socket: Path) -> AsyncIterator[Keeping]:
+    """Answers from a lake on a socket for as long as the block runs; the lake's upkeep is for the block to start."""
     keeping = Keeping(lake)
     readings = Readings(lake)
-    parts = open_parts(Surroundings(settings, readings, keeping))
+    parts = open_parts(Surroundings(settings, readings, keeping, lake))
     server = WireServer(_together(parts), keeping.catch_up)
-    await server.start(Path(orders.socket))
-    log.info("the historian answers", extra={"position": lake.position})
-    stops: list[Callable[[], Awaitable[None]]] = []
+    stops = [part.stop for part in reversed(parts) if part.stop is not None]
     try:
         for part in parts:
             if part.start is not None:
                 await part.start()
-            if part.stop is not None:
-                stops.append(part.stop)
-        keeping.start()
-        await end.wait()
+        await server.start(socket)
+        yield keeping
     finally:
-        for stop in (server.stop, *reversed(stops), keeping.stop):
+        for stop in (server.stop, *stops):
             try:
                 await stop()
             except Exception:  # what follows must be closed all the same
                 log.exception("a part of the historian did not stop in order")
-        readings.close()
-        lake.close()
-    return 0
+        await asyncio.to_thread(readings.close)
 
 
 def place_of(settings: Settings) -> Place:

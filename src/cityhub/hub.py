@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 import cityhub
 from cityhub import __version__
 from cityhub.access.loopback import LoopbackAccess
+from cityhub.catalogue.assembly import Around, Catalogue
+from cityhub.catalogue.district_words import Place
 from cityhub.context.batch_api import BatchApi
 from cityhub.context.context_api import context_routes
 from cityhub.context.contexts import Contexts
 from cityhub.context.discovery_api import DiscoveryApi
 from cityhub.context.distribution import DistributedOperations
+from cityhub.context.distribution_temporal_write import DistributedTemporal
 from cityhub.context.entity_api import EntityApi
 from cityhub.context.entity_map_api import EntityMapApi
 from cityhub.context.entity_maps import EntityMaps
@@ -41,9 +44,12 @@ from cityhub.history.copies import Copies
 from cityhub.history.evolutions import Consumption
 from cityhub.history.lake_history import LakeHistory
 from cityhub.history.past import Past
+from cityhub.history.sql.analysis import LakeAnalysis
+from cityhub.history.sql.sql_api import SqlApi
 from cityhub.history.supervision import Orders, Supervision
 from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
+from cityhub.history.temporal_view import TemporalShaping
 from cityhub.history.wire import socket_path
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
@@ -78,6 +84,8 @@ MAX_FLOWS = 200
 """At most so many subscriptions are listed by `cityhub flow`."""
 USAGE_S = 60.0
 """How often the counters of uses of @contexts are stored."""
+PROFILE_S = 300.0
+"""How often datasets of the catalogue without a young quality profile are looked for."""
 COMPACT_S = 60.0
 """How often journal entries that all readers have passed are removed."""
 
@@ -111,7 +119,7 @@ class Hub:
         self.registrations = Registrations(store, clock)
         states = SourceStates(clock, time.monotonic)
         self._registration_api = RegistrationApi(self.registrations, states, self.contexts, store, clock, url)
-        requests = SourceRequests(self.outbound, self.contexts, states, alias, time.monotonic)
+        requests = self.requests = SourceRequests(self.outbound, self.contexts, states, alias, time.monotonic)
         self.operations = DistributedOperations(store, self.registrations, requests)
         self.maps = EntityMaps(store, clock)
         mqtt_policy = AddressPolicy(settings.mqtt_allow, loopback_allowed=settings.dev)
@@ -124,14 +132,20 @@ class Hub:
         self.historian = HistorianClient(socket, store.last)
         self.supervision = Supervision(Orders(str(socket), settings), store, self.historian)
         self.history = LakeHistory(self.historian, store)
+        self.analysis = LakeAnalysis(self.historian)
         copies = Copies(self.history, self._consumption())
         self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
-        self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows])
+        self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
+        self._access = LoopbackAccess()
+        self.catalogue = Catalogue(self._around())
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self.application = Application(self._routes(), LoopbackAccess(), settings.max_body_bytes, self.observation.observers)
+        self.application = Application(
+            self._routes(), self._access, settings.max_body_bytes, self.observation.observers,
+            answer_timeout_s=settings.request_timeout_s,
+        )  # fmt: skip
 
     def _routes(self) -> list[Route]:
         store: Store = self.store
@@ -149,8 +163,10 @@ class Hub:
             ).routes(),
             *SourceNotificationApi(self.forwarder.copies, self.operations, store, self.contexts, self.clock).routes(),
             *SubscriptionApi(store, self.contexts, self.clock, self.tallies, registrations=True).routes(),
-            *TemporalApi(self.history, self.contexts, store, self.clock).routes(),
-            *temporal.routes(),
+            *self._distributed_temporal().around(
+                [*TemporalApi(self.history, self.contexts, store, self.clock).routes(), *temporal.routes()]
+            ),
+            *SqlApi(self.analysis, store).routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),
             *context_routes(self.contexts),
@@ -158,13 +174,30 @@ class Hub:
             *status_routes(self._status_sources()),
             *self.observation.routes(),
             *page_routes(read_assets()),
+            *self.catalogue.routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
         routes.append(openapi_route(lambda: routes, "CityHub", __version__))
         return snapshot_scope(routes, self.snapshots, store)
 
+    def _around(self) -> Around:
+        base = self.settings.public_url or self.url
+        if self.district is None:
+            return Around(self.store, self.analysis, self._access, self.clock, base)
+        about = self.district.about
+        place = Place(about.code, about.short_names, about.bounding_box)
+        return Around(self.store, self.analysis, self._access, self.clock, base, self.district.folder, place)
+
     def _consumption(self) -> Consumption:
-        return Consumption(self.history, DEV_TEMPORAL_PAGE if self.settings.dev else self.settings.temporal_page)
+        return Consumption(self.history, self._temporal_page())
+
+    def _temporal_page(self) -> int:
+        return DEV_TEMPORAL_PAGE if self.settings.dev else self.settings.temporal_page
+
+    def _distributed_temporal(self) -> DistributedTemporal:
+        return DistributedTemporal(
+            self.store, self.registrations, self.requests, self.contexts, self.clock, TemporalShaping(), self._temporal_page()
+        )
 
     def _status_sources(self) -> StatusSources:
         about = self.district.about if self.district else None
@@ -185,6 +218,9 @@ class Hub:
         lines += [Flow(f"subscription {id}", "its copy", source, state) for id, source, state in self.forwarder.overview()[:MAX_FLOWS]]
         lines.append(Flow("journal", "every change", "history", self.supervision.trouble or "follows"))
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
+
+    def _troubles(self) -> list[str]:
+        return [trouble] if (trouble := self.supervision.trouble) else []
 
     async def _compact(self) -> int:
         return await self.store.compact(self.settings.journal_keep)
@@ -207,7 +243,8 @@ class Hub:
         jobs: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (
             (SWEEP_S, self.store.expire), (COMPACT_S, self._compact), (1.0, self._rate.sample),
             (SWEEP_S, self._registration_api.expire), (USAGE_S, self.contexts.save_usage),
-            (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep),
+            (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep), (SWEEP_S, self.application.end_overdue),
+            (PROFILE_S, self.catalogue.quality.renew),
         )  # fmt: skip
         await self.registrations.load()
         await self.maps.load()

@@ -95,6 +95,42 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "is asked for by time (206 with Content-Range). With `dev` it is 30.",
         ),
     ] = 2_000
+    sql_memory_mb: Annotated[
+        int,
+        Meta(
+            ge=128,
+            le=4_000_000,
+            description="Memory for the statements of SQL and the upkeep of the history, all together, in megabytes.",
+        ),
+    ] = 2048
+    sql_spill_mb: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000_000,
+            description="Room in the data folder for what statements of SQL cannot hold in memory, in megabytes; 0: none.",
+        ),
+    ] = 4096
+    sql_timeout_s: Annotated[
+        float,
+        Meta(ge=1, le=86_400, description="The longest time that one statement of SQL may take, in seconds, whatever its caller asks for."),
+    ] = 600.0
+    sql_concurrent: Annotated[
+        int,
+        Meta(ge=1, le=64, description="How many statements of SQL run at one time; further ones wait for up to 20 s."),
+    ] = 4
+    flight_host: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Address on which the SQL door for tools (Arrow Flight SQL) listens. Whoever is not on this machine is refused "
+            "until callers can sign in.",
+        ),
+    ] = "127.0.0.1"
+    flight_port: Annotated[
+        int,
+        Meta(ge=0, le=65535, description="TCP port of the SQL door for tools (Arrow Flight SQL: DBeaver, Superset, pandas); 0: none."),
+    ] = 0
     request_timeout_s: Annotated[
         float,
         Meta(ge=1, le=3600, description="How long a request may take to arrive and to be answered, in seconds. Streams are not bounded."),

@@ -15,6 +15,12 @@ from cityhub.web.http import Route
 
 PUBLIC = {"/", "/pages/{name}", "/health", "/ready", "/api/openapi.json"}
 """What anybody may see: the pages' files and the description of the doors, which hold no data, and whether the hub lives."""
+OPEN_DATA = re.compile(
+    r"/open-data(/.*)?|/catalog(\..*)?|/dataset/\{name\}|/api/catalogue/(datasets|words)(/.*)?|/api/(3/)?action/.*"
+)
+"""The catalogue's reading doors: a stranger sees there what providers have opened to residents, and nothing else."""
+READ_BY_POST = re.compile(r"/api/(3/)?action/.*")
+"""CKAN's clients read by POST as well."""
 STRANGERS = [
     ("192.0.2.1", {"Host": "localhost"}),
     ("127.0.0.1", {"Host": "hub.example"}),
@@ -41,7 +47,12 @@ async def knock(hub: Hub, route: Route, peer: str, headers: dict[str, str]) -> i
 @pytest.mark.parametrize(("peer", "headers"), STRANGERS, ids=["another machine", "another name", "another page", "a proxy"])
 async def test_a_stranger_passes_the_public_doors_only(hub: Hub, peer: str, headers: dict[str, str]) -> None:
     answers = {(route.method, route.path): await knock(hub, route, peer, headers) for route in hub.application.router.routes}
-    assert {door for door, status in answers.items() if status != 401} == {("GET", path) for path in PUBLIC}
+    opened = {door for door, status in answers.items() if status != 401}
+    catalogue = {(method, path) for method, path in opened if OPEN_DATA.fullmatch(path)}
+    assert opened - catalogue == {("GET", path) for path in PUBLIC}
+    assert {path for method, path in catalogue if method != "GET" and not READ_BY_POST.fullmatch(path)} == set()
+    for action in ("package_create", "package_update", "package_patch", "package_delete", "organization_create", "datastore_search_sql"):
+        assert answers["POST", f"/api/3/action/{action}"] == 401, action
     for door in (("GET", "/metrics"), ("GET", "/api/status"), ("GET", "/api/stream"), ("GET", "/api/hub/flow")):
         assert answers[door] == 401, door  # it is there, and shut
 
@@ -49,7 +60,9 @@ async def test_a_stranger_passes_the_public_doors_only(hub: Hub, peer: str, head
 async def test_every_permission_is_named_by_subject_and_deed(hub: Hub) -> None:
     for route in hub.application.router.routes:
         named = re.fullmatch(r"[a-z]+(-[a-z]+)*\.[a-z]+", route.permission)
-        assert named if route.path not in PUBLIC else route.permission == "public", f"{route.method} {route.path}: '{route.permission}'"
+        public = route.path in PUBLIC or OPEN_DATA.fullmatch(route.path)
+        assert public if route.permission == "public" else named, f"{route.method} {route.path}: '{route.permission}'"
+        assert route.path not in PUBLIC or route.permission == "public", f"{route.method} {route.path}: '{route.permission}'"
 
 
 async def test_the_local_user_is_let_in(hub: Hub) -> None:

@@ -12,8 +12,8 @@ import msgspec
 
 from cityhub.catalogue.district_words import DistrictWords, Place
 from cityhub.catalogue.licences import licence_of
-from cityhub.catalogue.model import DOWNLOAD, Agency, Dataset, Distribution, Names, Theme, in_language, local_name
-from cityhub.catalogue.national import resource_code
+from cityhub.catalogue.model import DOWNLOAD, Agency, Dataset, Distribution, Names, Rule, Theme, in_language, local_name
+from cityhub.catalogue.national import CYCLE_SECONDS, resource_code
 from cityhub.model.condition import TypeIs
 from cityhub.model.entity import value_of
 from cityhub.model.ports import DatasetSource, Document, OfferedDataset, Store
@@ -99,10 +99,22 @@ class AutomaticParts:
         }
         facts = {name: value for name, value in offer.facts.items() if name != "provider"}
         document |= facts
+        if offer.kind == "entity type":
+            document["rules"] = [msgspec.to_builtins(rule) for rule in self._rules(offer, words.cycle)]
         document["fields"] = [self._titled(field) for field in document["fields"]]
         id = ids[(offer.kind, offer.key)]
         document["distributions"] = [_placed(item, id) for item in document.get("distributions", [])]
         return Automatic(key, document)
+
+    def _rules(self, offer: OfferedDataset, cycle: str) -> list[Rule]:
+        """What must hold of entities: ids, names, the ranges that the district knows, and how old the newest value may be."""
+        names = {field.name for field in offer.fields}
+        rules = [Rule("complete", "id"), Rule("unique", "id"), *([Rule("complete", "name")] if "name" in names else [])]
+        for name, (low, high) in self._words.ranges.items():
+            rules += [Rule("between", name, low, high)] if name in names else []
+        if "observed_at" in names and cycle in CYCLE_SECONDS:
+            rules.append(Rule("fresh", "observed_at", high=CYCLE_SECONDS[cycle]))
+        return rules
 
     def _titled(self, field: Document) -> Document:
         known = self._words.attributes.get(field["name"].partition(".")[0])

@@ -83,8 +83,6 @@ class CkanApi:
     async def _unknown(self, request: Request) -> Response:
         name = request.parameters["action"][:100]
         text = f"Bad request - Action name not known: {name}"
-        if name in self._writing:
-            text = f"Bad request - {name} changes something: use POST"
         return Response(400, orjson.dumps(text), None, "application/json;charset=utf-8")
 
     async def _help_show(self, seen: Seen, data: Data) -> Any:

@@ -16,7 +16,7 @@ import msgspec
 from cityhub.catalogue.ckan_errors import ValidationError
 from cityhub.catalogue.ckan_form import has_rows as is_table
 from cityhub.catalogue.ckan_read import Data, find_resource, flag, number, wanted
-from cityhub.catalogue.model import Dataset, Field
+from cityhub.catalogue.model import Dataset, Field, local_name
 from cityhub.catalogue.offers import sql_type
 from cityhub.catalogue.seen import Seen
 from cityhub.catalogue.tables import Row, Tables, entity_type
@@ -126,7 +126,7 @@ def _source(seen: Seen, id: str) -> str:
     type = entity_type(dataset)
     if dataset.statement:
         return f"({dataset.statement})"
-    return f'"{dataset.origin.key.rpartition("/")[2]}"' if type and dataset.origin else f'"{id}"'
+    return f'"{local_name(type)}_now"' if type else f'"{id}"'
 
 
 def _chosen(dataset: Dataset, data: Data) -> list[Field]:

@@ -124,6 +124,9 @@ def dataset_of(package: Mapping[str, Any], known: Dataset | None, contents: Cont
     for name in ("name",):
         if not package.get(name):
             errors[name] = ["Missing value"]
+    # A resource without times of its own shows those of its dataset, so these say nothing of it.
+    unsaid = {_given_time(package.get("metadata_created")), _given_time(package.get("metadata_modified"))}
+    unsaid |= {known.created, known.modified} if known else set()
     document: dict[str, Any] = {
         "id": str(package.get("id") or (known.id if known else uuid4())),
         "name": package.get("name"),
@@ -134,7 +137,7 @@ def dataset_of(package: Mapping[str, Any], known: Dataset | None, contents: Cont
         "created": _given_time(package.get("metadata_created")),
         "modified": _given_time(package.get("metadata_modified")),
         "state": package.get("state") or "active",
-        "distributions": [_distribution(item, known, base) for item in _objects(package.get("resources"), "resources", errors)],
+        "distributions": [_distribution(item, known, unsaid, base) for item in _objects(package.get("resources"), "resources", errors)],
         "relations": [
             {"type": item.get("type"), "object": item.get("object"), "comment": item.get("comment") or ""}
             for item in _objects(package.get("relationships_as_subject"), "relationships_as_subject", errors)
@@ -337,14 +340,12 @@ def _given_time(value: Any) -> str:
     return f"{value.removesuffix('Z')}Z" if isinstance(value, str) and value else ""
 
 
-def _distribution(item: Mapping[str, Any], known: Dataset | None, base: str) -> dict[str, Any]:
+def _distribution(item: Mapping[str, Any], known: Dataset | None, unsaid: set[str], base: str) -> dict[str, Any]:
     id = str(item.get("id") or uuid4())
     before = next((one for one in known.distributions if one.id == id), None) if known else None
     url = str(item.get("url") or "")
     created, modified = _given_time(item.get("created")), _given_time(item.get("metadata_modified"))
     given = {member: item[name] for name, member in _RESOURCE.items() if item.get(name) not in (None, "")}
-    # CKAN shows the dataset's times where a resource has none of its own, so they say nothing of it.
-    unsaid = {"", known.created if known else "", known.modified if known else ""}
     extras = {
         name: value
         for name, value in item.items()

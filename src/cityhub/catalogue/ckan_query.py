@@ -24,7 +24,7 @@ MAX_DEPTH: Final = 20
 _TOKEN: Final = re.compile(
     r"""\s*(?:
     (?P<range>[\[{][^\]}]*[\]}]) | (?P<open>\() | (?P<close>\)) | (?P<field>[A-Za-z*][\w*.-]*):(?=\S)
-    | (?P<phrase>"(?:[^"\\]|\\.)*") | (?P<sign>[+!-])(?=\S) | (?P<word>(?:[^\s()"\[\]{}:]|\\.|:(?!\s))+) | (?P<bad>\S)
+    | (?P<phrase>"(?:[^"\\]|\\.)*") | (?P<sign>[+!-])(?=\S) | (?P<word>(?:[^\s()"\[\]{}:]|\\.|:(?=\S))+) | (?P<bad>\S)
     )""",
     re.VERBOSE,
 )

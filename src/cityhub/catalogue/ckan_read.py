@@ -47,7 +47,8 @@ class CkanReading:
         """The licences that a package may name."""
         return [
             {
-                "id": one.id, "title": in_language(one.title), "url": one.url, "status": "active", "od_conformance": "approved" if one.is_open else "",
+                "id": one.id, "title": in_language(one.title), "url": one.url, "status": "active",
+                "od_conformance": "approved" if one.is_open else "",
                 "is_okd_compliant": one.is_open, "is_generic": one.id.startswith("other"), "family": "", "maintainer": "",
                 "domain_content": one.is_open, "domain_data": one.is_open, "domain_software": False,
             }

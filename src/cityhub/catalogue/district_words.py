@@ -49,16 +49,18 @@ class DistrictWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
         provider_name: Its name, for hubs whose context does not hold it.
         licence: Of what names none.
         attributes: Titles of attributes by the last part of their IRI.
+        ranges: Least and greatest value that an attribute can have, in the unit that it is told in.
     """
 
-    title: Names = {"zh": "政务数据目录", "en": "Data catalogue"}
-    description: Names = {"zh": "本中枢的数据资源。", "en": "The data of this hub."}
+    title: Names = msgspec.field(default_factory=lambda: {"zh": "政务数据目录", "en": "Data catalogue"})
+    description: Names = msgspec.field(default_factory=lambda: {"zh": "本中枢的数据资源。", "en": "The data of this hub."})
     provider: str = "publisher"
-    provider_name: Names = {"zh": "数据管理部门", "en": "Data office"}
+    provider_name: Names = msgspec.field(default_factory=lambda: {"zh": "数据管理部门", "en": "Data office"})
     licence: str = NO_LICENCE
     themes: list[ThemeWords] = []
     types: list[TypeWords] = []
     attributes: dict[str, Names] = {}
+    ranges: dict[str, tuple[float, float]] = {}
 
     def of(self, type: str) -> TypeWords:
         """What is said of a type; nothing but its name when nothing is."""
@@ -70,10 +72,10 @@ class DistrictWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
 
 
 class Place(msgspec.Struct, frozen=True):
-    """The district that the catalogue is for: its code, names and bounding box (west, south, east, north)."""
+    """The district that the catalogue is for: its code, short names and bounding box (west, south, east, north)."""
 
     code: str = "000000"
-    names: Names = {}
+    short_names: Names = {}
     bbox: tuple[float, float, float, float] | None = None
 
 

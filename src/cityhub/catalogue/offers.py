@@ -58,7 +58,7 @@ class EntityTypes:
 
     async def _offer(self, tenant: str, type: str, attributes: set[str]) -> OfferedDataset:
         sample = (await self._store.find(tenant, TypeIs(type), None, limit=SAMPLE)).entities
-        fields = [_field(attribute, _instances(sample, attribute)) for attribute in sorted(attributes, key=local_name)]
+        fields = [_field(attribute, _instances(sample, attribute)) for attribute in sorted(attributes, key=_place_of)]
         observed = any("observedAt" in instance for attribute in attributes for instance in _instances(sample, attribute))
         feeds = sorted({feed for attribute in attributes for instance in _instances(sample, attribute) for feed in _feeds(instance)})
         simulated = any(is_simulated(instance) for attribute in attributes for instance in _instances(sample, attribute))
@@ -143,7 +143,7 @@ def _feed(entity: Entity) -> OfferedDataset:
     simulated = bool(_value(attributes.get(SIMULATED)))
     key = str(entity["id"])
     source = str(_value(attributes.get(_SOURCE)) or "")
-    description = {"zh": f"数据流。来源：{source or '未注明'}", "en": f"A feed. Source: {source or 'not given'}"}
+    description = {"zh": f"数据流。来源：{source or '未注明'}。", "en": "A feed: values as they arrive."}
     stream = {
         "id": f"{key}:stream", "name": "实时推送 Live stream", "url": "/api/stream", "format": "SSE", "media_type": "text/event-stream",
         "service": True,
@@ -181,6 +181,11 @@ XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
 
 def _instances(sample: Iterable[Entity], attribute: str) -> list[Instance]:
     return [instance for entity in sample for instance in entity["attrs"].get(attribute, ())]
+
+
+def _place_of(attribute: str) -> tuple[bool, str]:
+    """Names first, then by the alphabet."""
+    return attribute != NAME, local_name(attribute)
 
 
 def _field(attribute: str, instances: list[Instance]) -> OfferedField:

@@ -108,10 +108,9 @@ class Register:
         def transition(current: Document | None, at: str) -> tuple[Document | None, Any]:
             if current is not None:
                 raise AlreadyExists(f"A record with the id '{record.id}' exists already")
-            return document, None
+            return document, document
 
-        await self._write(tenant, record, transition)
-        return await self._again(tenant, record)
+        return self._with(tenant, record, await self._write(tenant, record, transition))
 
     async def change(self, tenant: str, record: Record) -> Record:
         """Makes the record with this id what is given; its automatic part stays under the edits.
@@ -139,26 +138,37 @@ class Register:
                 raise NotFound(f"There is no record '{record.id}' in the catalogue")
             wanted, automatic = _builtins(record), current["automatic"]
             edits = wanted if automatic is None else edits_of(automatic, wanted, defaults)
-            return {**current, "edits": edits, "state": record.state, "created": created, "modified": modified}, None
+            document = {**current, "edits": edits, "state": record.state, "created": created, "modified": modified}
+            return document, document
 
-        await self._write(tenant, record, transition)
-        return await self._again(tenant, record)
+        return self._with(tenant, record, await self._write(tenant, record, transition))
 
     async def remove(self, tenant: str, record: Record) -> None:
         """Removes a record for good. One that comes by itself comes back without the edits."""
         await self._write(tenant, record, lambda current, at: (None, None))
         self._contents.pop(tenant, None)
 
-    async def _write(self, tenant: str, record: Record, transition: Callable[[Document | None, str], tuple[Document | None, Any]]) -> None:
+    async def _write(
+        self, tenant: str, record: Record, transition: Callable[[Document | None, str], tuple[Document | None, Any]]
+    ) -> Document:
         (result,) = await self._store.write(tenant, [Write(record.id, transition, _collection(type(record)))])
         if isinstance(result, CityHubError):
             raise result
+        document: Document = result or {}
+        return document
 
-    async def _again(self, tenant: str, record: Record) -> Record:
-        self._contents.pop(tenant, None)
-        found = _of_kind(await self.contents(tenant), record).find(record.id)
-        assert found is not None
-        return found
+    def _with(self, tenant: str, record: Record, stored: Document) -> Record:
+        """The record as it was stored; it stands in the contents from now on, which need not be read again for it."""
+        written = _record(type(record), stored)
+        known = self._contents.get(tenant)
+        if known is not None:
+            at, contents = known
+            self._version += 1
+            kinds: dict[type, Listed[Any]] = {Dataset: contents.datasets, Agency: contents.agencies, Theme: contents.themes}
+            changed: dict[type, list[Any]] = {kind: listed.all for kind, listed in kinds.items()}
+            changed[type(record)] = [*(one for one in changed[type(record)] if one.id != record.id), written]
+            self._contents[tenant] = (at, Contents(self._version, changed[Dataset], changed[Agency], changed[Theme]))
+        return written
 
     async def _refreshed(self, tenant: str) -> dict[type, list[Document]]:
         """The stored records by kind, after what changed of their automatic parts was stored."""

@@ -18,6 +18,8 @@ from cityhub.catalogue.synonyms import MEANINGS, STOP
 
 ENOUGH: Final = 0.6
 """Which part of the question, by length, a dataset must have."""
+LITTLE: Final = 0.3
+"""Which part is enough when no dataset has more."""
 PARTLY: Final = 0.35
 """What a piece counts that is not there as a whole but of which at least this part of the pairs is."""
 MAX_QUESTION: Final = 200
@@ -55,6 +57,7 @@ class TextIndex:
                 scores[place] = scores.get(place, 0.0) + score * rarity
                 covered[place] = covered.get(place, 0.0) + part * len(alternatives[0])
         matching = [place for place in scores if covered[place] >= ENOUGH * whole]
+        matching = matching or [place for place in scores if covered[place] >= LITTLE * whole]
         return [(self._ids[place], scores[place]) for place in sorted(matching, key=lambda place: (-scores[place], place))]
 
     def _piece(self, alternatives: Sequence[str]) -> dict[int, tuple[float, float]]:

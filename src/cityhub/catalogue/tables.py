@@ -41,12 +41,15 @@ class Tables:
         self._store = store
         self._analysis = analysis
 
-    async def page(self, tenant: str, dataset: Dataset, offset: int, limit: int) -> Table:
-        """Some rows, in the order of creation. Raises NotImplementedHere when the hub has no rows of the dataset."""
+    async def page(self, tenant: str, dataset: Dataset, offset: int, limit: int, language: str = "zh") -> Table:
+        """Some rows, in the order of creation, with texts of a language where there are such.
+
+        Raises NotImplementedHere when the hub has no rows of the dataset.
+        """
         type = entity_type(dataset)
         if type is not None:
             page = await self._store.find(tenant, TypeIs(type), None, offset, limit, count=True)
-            return Table(dataset.fields, [row_of(entity, dataset.fields) for entity in page.entities], page.count)
+            return Table(dataset.fields, [row_of(entity, dataset.fields, language) for entity in page.entities], page.count)
         analysis = self._asked(dataset)
         statement = f"SELECT * FROM ({dataset.statement}) LIMIT {int(limit)} OFFSET {int(offset)}"
         found = await analysis.rows(tenant, statement, limit=max(1, limit))
@@ -97,8 +100,8 @@ def has_rows(dataset: Dataset) -> bool:
     return dataset.available and (entity_type(dataset) is not None or bool(dataset.statement))
 
 
-def row_of(entity: Entity, fields: list[Field]) -> Row:
-    """An entity as one flat row: the default instance of each attribute, names in Chinese, a relationship as the id it points to.
+def row_of(entity: Entity, fields: list[Field], language: str = "zh") -> Row:
+    """An entity as one flat row: the default instance of each attribute, texts of one language, a relationship as the id it points to.
 
     "observed_at" is the newest observedAt among them, "simulated" whether a model made any of them up.
     """
@@ -111,7 +114,7 @@ def row_of(entity: Entity, fields: list[Field]) -> Row:
             row[field.name] = entity["id"] if field.name == "id" else None
             continue
         instance = next((one for one in instances if "datasetId" not in one), instances[0])
-        row[field.name] = plain(instance)
+        row[field.name] = plain(instance, language)
         newest = max(newest, instance.get("observedAt", ""))
         simulated = simulated or is_simulated(instance)
     if "observed_at" in row:
@@ -121,12 +124,12 @@ def row_of(entity: Entity, fields: list[Field]) -> Row:
     return row
 
 
-def plain(instance: Instance) -> Any:
-    """The value of an attribute for a table: IRIs of a vocabulary by their last part, of languages the Chinese text."""
+def plain(instance: Instance, language: str = "zh") -> Any:
+    """The value of an attribute for a table: IRIs of a vocabulary by their last part, of languages one (else Chinese, else any)."""
     value = value_of(instance)
     kind = instance["type"]
     if kind == "LanguageProperty" and isinstance(value, dict):
-        return value.get("zh") or next(iter(value.values()), None)
+        return value.get(language) or value.get("zh") or next(iter(value.values()), None)
     if kind == "VocabProperty":
         return local_name(value) if isinstance(value, str) else [local_name(str(item)) for item in value]
     return value

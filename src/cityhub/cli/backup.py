@@ -17,12 +17,13 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import apsw
 
 from cityhub.cli.connection import command
 from cityhub.cli.presence import DATABASE, claim
+from cityhub.cli.progress import Progress
 from cityhub.model.time import SystemClock, to_text
 from cityhub.settings import Settings
 from cityhub.storage.backup import Summary, restore
@@ -68,7 +69,7 @@ async def _backup(settings: Settings, file: Path) -> str:
             await asyncio.to_thread(_copy_history, data / HISTORY, Path(folder) / HISTORY)
             parts.append(Path(folder) / HISTORY)
         async with _portable(settings) as store:
-            summary = await write_backup(store, Path(folder) / STORE)
+            summary = await _with_progress(store, Path(folder) / STORE, sys.stderr)
         await asyncio.to_thread(_pack, parts, Path(folder) / "whole", file)
     return f"{file}: {_told(summary)}"
 
@@ -130,6 +131,17 @@ async def _portable(settings: Settings) -> AsyncIterator[Any]:
     if not path.is_file():
         raise RuntimeError(f"'data' is '{settings.data}', where no hub has been yet: right would be the folder of one (--data)")
     yield _File(path)
+
+
+async def _with_progress(store: Any, file: Path, stream: TextIO) -> Summary:
+    """Writes the store's part; a terminal sees how far it is, anything else nothing, as backups are mostly made by timers."""
+    if not stream.isatty():
+        return await write_backup(store, file)
+    progress = Progress(0, "items", "store", stream)
+    summary = await write_backup(store, file, lambda items: progress.show(items, items, 0))
+    items = summary.entities + summary.records + summary.changes
+    progress.show(items, items, 0, last=True)
+    return summary
 
 
 def _copy_history(source: Path, target: Path) -> None:

@@ -75,7 +75,8 @@ def _readers(journal: dict[str, Any]) -> list[str]:
     for name, reader in journal["readers"].items():
         print(f"  reader {name}: position {reader['position']:,}, {reader['lag']:,} behind")
     return [
-        f"The reader '{name}' is {reader['lag']:,} changes behind; its log tells why"
+        f"The reader '{name}' is {reader['lag']:,} changes behind; its log tells why. "
+        f"If it is not coming back: cityhub readers --forget {name}"
         for name, reader in journal["readers"].items()
         if reader["lag"] > LAG
     ]

@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cityhub", description="The digital hub of a city district.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"cityhub {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_add_run, _add_check, _add_backup, _add_restore, _add_load, _add_query, _add_trace, _add_flow):
+    for add in (_add_run, _add_check, _add_backup, _add_restore, _add_load, _add_query, _add_sql, _add_trace, _add_flow, _add_readers):
         add(commands)
     return parser
 
@@ -150,6 +150,24 @@ QUERY_PARAMETERS = {
 """Query parameters of the standard's Query Entities operation that the command passes on."""
 
 
+def _add_sql(commands: Any) -> None:
+    def run(given: argparse.Namespace, settings: SettingsRead) -> int:
+        from cityhub.cli.sql import Wanted, sql
+
+        wanted = Wanted(given.statement, given.parameter, given.format, given.output, given.limit, given.timeout, given.excel)
+        return sql(settings, given.url, given.tenant, wanted)
+
+    parser = _command(commands, "sql", "Runs an SQL statement over everything that is and was.", run)
+    parser.add_argument("statement", nargs="?", default="-", metavar="SQL", help="one SELECT, or SHOW TABLES; '-': from standard input")
+    parser.add_argument("--parameter", action="append", default=[], metavar="VALUE", help="value of a '?': JSON, or text; once for each")
+    parser.add_argument("--format", choices=("table", "json", "csv", "parquet", "arrow", "xlsx", "gpkg"), help="form of the answer (table)")
+    parser.add_argument("--output", metavar="FILE", help="write the answer there; its ending says the form")
+    parser.add_argument("--limit", type=int, metavar="N", help="at most so many rows (1000 of a table, else all)")
+    parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="how long the statement may take, in seconds (600)")
+    parser.add_argument("--excel", action="store_true", help="CSV as Excel reads it: with a byte order mark, and without formulas")
+    _add_connection(parser)
+
+
 def _add_trace(commands: Any) -> None:
     def run(given: argparse.Namespace, settings: SettingsRead) -> int:
         from cityhub.cli.journey import trace
@@ -171,6 +189,17 @@ def _add_flow(commands: Any) -> None:
     parser = _command(commands, "flow", "Shows who reads what from whom.", run)
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
     _add_connection(parser)
+
+
+def _add_readers(commands: Any) -> None:
+    def run(given: argparse.Namespace, settings: SettingsRead) -> int:
+        from cityhub.cli.journey import readers
+
+        return readers(settings, given.url, given.forget)
+
+    parser = _command(commands, "readers", "Shows who follows the journal and how far each is, or lets go of one.", run)
+    parser.add_argument("--forget", metavar="NAME", help="let go of a reader that will not come back, so that the journal need not wait")
+    parser.add_argument("--url", help="address of the hub; without it the hub that runs on the data folder, or else the store itself")
 
 
 def _add_connection(parser: argparse.ArgumentParser) -> None:

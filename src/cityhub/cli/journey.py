@@ -1,4 +1,4 @@
-"""`cityhub trace` and `cityhub flow`: an item's way through the hub, and the hub's routing table."""
+"""`cityhub trace`, `flow` and `readers`: an item's way through the hub, the hub's routing table, and who follows the journal."""
 
 from __future__ import annotations
 
@@ -38,6 +38,26 @@ def flow(read: SettingsRead, url: str | None, tenant: str, as_json: bool) -> int
         else:
             rows = [(line["source"], line["what"], line["reader"], line["state"]) for line in lines]
             print_table(("from", "what", "to", "state"), rows)
+        return 0
+
+    return command(work)
+
+
+def readers(read: SettingsRead, url: str | None, forget: str | None) -> int:
+    """Prints the durable readers of the journal and how far each has come, or lets go of one; returns 0."""
+
+    async def work() -> int:
+        if forget is not None:
+            async with connect(read.settings, url, "") as client:
+                response = await client.delete(f"/api/hub/readers/{quote(forget, safe='')}")
+            if response.status_code != 204:
+                raise Failed(failure(response))
+            print(f"The journal waits for '{forget}' no more.")
+            return 0
+        positions = await _get(read, url, "", "/api/hub/journal")
+        rows = [(name, f"{one['position']:,}", f"{one['lag']:,}") for name, one in positions["readers"].items()]
+        print(f"newest position {positions['last']:,}")
+        print_table(("reader", "position", "behind"), rows)
         return 0
 
     return command(work)

@@ -8,7 +8,7 @@ Source: GS CIM 009 V1.9.1, clauses 4.3.6, 5.6, 5.7, 6.3.17 and 6.3.18.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from cityhub.context.distribution_ask import filters
 from cityhub.context.distribution_batch import BatchOrder, DistributedBatches
 from cityhub.context.distribution_discovery import DistributedDiscovery
+from cityhub.context.distribution_links import DistributedLinks
 from cityhub.context.distribution_query import MAX_WINDOW, DistributedQueries
 from cityhub.context.distribution_read import DistributedReads
 from cityhub.context.distribution_write import DistributedWrites, Order, attribute_path, entity_path, type_text
@@ -52,6 +53,7 @@ class DistributedOperations(EntityOperations):
         self._batches = DistributedBatches(store, self._writes, requests)
         self._reads = DistributedReads(store, registrations, requests)
         self._queries = DistributedQueries(store, registrations, requests)
+        self._links = DistributedLinks(registrations, requests, self._reads, self._queries)
         self._discovery = DistributedDiscovery(registrations, requests)
 
     async def _alone(self, call: Call) -> bool:
@@ -304,6 +306,14 @@ class DistributedOperations(EntityOperations):
         if len(page.entities) == most:
             raise TooManyResults(f"{most} entities or more match, too many to be gathered from several context sources; ask for less")
         return [entity["id"] for entity in page.entities]
+
+    async def linked(self, call: Call, wanted: Mapping[str, frozenset[str]]) -> dict[str, Entity]:
+        """The linked entities (4.5.23): those here, and those at sources whose types are known."""
+        here = await super().linked(call, wanted)
+        outside = {id: types for id, types in wanted.items() if types}
+        if not outside or await self._alone(call):
+            return here
+        return await self._links.united(call, here, outside)
 
     async def shapes(self, call: Call, about: About | None = None) -> list[Shape]:
         """Which types and attributes there are (5.7.5 to 5.7.10)."""

@@ -105,7 +105,7 @@ class DistributedWrites:
     ) -> list[Part]:
         """What became of each part of an operation; the local part is told which attributes are left for it."""
         shared = self.plan(call, (order.operation,), id, types, attributes)
-        jobs = [self._remote(call, share, order) for share in shared.shares]
+        jobs = [self.remote(call, share, order) for share in shared.shares]
         # Without attributes of its own the operation is about the whole entity, of which a part may be here.
         here = shared.here if attributes is not None else not shared.claimed or self._store.get(call.tenant, id) is not None
         if here:
@@ -149,7 +149,8 @@ class DistributedWrites:
                 failed.setdefault(name, reason)
         return AttributesResult([name for name in attributes if name not in failed], list(failed.items()))
 
-    async def _remote(self, call: Call, share: Share, order: Order) -> Part:
+    async def remote(self, call: Call, share: Share, order: Order) -> Part:
+        """What became of a source's part. Faults are part of it: nothing is raised."""
         registration = share.registration
         names = frozenset(share.attributes)
         refusal: CityHubError | None = self._requests.refusal(call, registration)

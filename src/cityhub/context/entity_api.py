@@ -147,7 +147,7 @@ class EntityApi:
             return Response(304, headers=[("etag", tag)])
         if tag:
             request.answer_headers.append(("etag", tag))
-        linked = await linked_entities(self._store, tenant_of(request), [entity], view, query)
+        linked = await linked_entities(self._operations, self._call(request, terms, query), [entity], view, query)
         if media == GEO_JSON:
             return feature_response(request, render_feature(entity, terms, view, linked), terms)
         if query.get("join") == "flat":

@@ -155,7 +155,7 @@ class QueryApi:
         self, request: Request, call: Call, page: Page, view: View, media: str, members: dict[str, str],
         headers: list[tuple[str, str]], status: int,
     ) -> Response:  # fmt: skip
-        linked = await linked_entities(self._store, call.tenant, page.entities, view, members)
+        linked = await linked_entities(self._operations, call, page.entities, view, members)
         if media == GEO_JSON:
             response = feature_response(request, render_feature_collection(page.entities, call.terms, view, linked), call.terms)
             response.headers.extend(headers)

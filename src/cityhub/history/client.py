@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +22,15 @@ MARGIN_S: Final = 5.0
 """How much longer than the historian itself the hub waits for an answer, before it takes the historian for stuck."""
 
 
+class _Ended(Exception):
+    """The connection was closed before the answer was whole."""
+
+
 class HistorianClient:
     """Asks the historian.
+
+    Attributes:
+        missed: Set as soon as a question finds it absent.
 
     Args:
         path: Its socket.
@@ -35,8 +43,9 @@ class HistorianClient:
         self._last = last
         self._patience_s = patience_s
         self._encode = msgspec.msgpack.Encoder().encode
+        self.missed = asyncio.Event()
 
-    async def call(self, name: str, body: Any, *, fresh: bool = True, timeout_s: float = TIMEOUT_S) -> bytes:
+    async def call(self, name: str, body: Any, *, fresh: bool = True, timeout_s: float = TIMEOUT_S, again: bool = False) -> bytes:
         """The answer to a question, in one piece.
 
         Args:
@@ -44,21 +53,40 @@ class HistorianClient:
             body: Its question, whatever msgspec can encode.
             fresh: Whether the answer must have seen all that is acknowledged by now.
             timeout_s: How long the work may take.
+            again: Whether it is asked once more when the historian ends before it has answered anything.
 
         Raises:
             StoreUnavailable: The historian is not there, is stuck, or says so itself.
             CityHubError: Whatever the handler raised.
         """
-        pieces = [piece async for piece in self.stream(name, body, fresh=fresh, timeout_s=timeout_s)]
+        pieces = [piece async for piece in self.stream(name, body, fresh=fresh, timeout_s=timeout_s, again=again)]
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def stream(self, name: str, body: Any, *, fresh: bool = True, timeout_s: float = TIMEOUT_S) -> AsyncGenerator[bytes, None]:
+    async def stream(
+        self, name: str, body: Any, *, fresh: bool = True, timeout_s: float = TIMEOUT_S, again: bool = False
+    ) -> AsyncGenerator[bytes, None]:
         """The answer to a question, piece by piece; see `call`. Leaving the loop ends the work."""
-        question = Question(name, self._last() if fresh else 0, timeout_s, self._encode(body))
+        question = self._encode(Question(name, self._last() if fresh else 0, timeout_s, self._encode(body)))
         deadline = asyncio.get_running_loop().time() + timeout_s + MARGIN_S
+        began = False
+        try:
+            async with aclosing(self._answer(question, deadline)) as pieces:
+                async for piece in pieces:
+                    began = True
+                    yield piece
+        except _Ended:
+            if began or not again:
+                raise StoreUnavailable("The historian ended while it answered; it is being started again, try again later") from None
+        else:
+            return
+        async with aclosing(self.stream(name, body, fresh=fresh, timeout_s=timeout_s)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _answer(self, question: bytes, deadline: float) -> AsyncGenerator[bytes, None]:
         reader, writer = await self._connect()
         try:
-            writer.write(frame(ASKED, self._encode(question)))
+            writer.write(frame(ASKED, question))
             while True:
                 async with asyncio.timeout_at(deadline):
                     kind, content = await read_frame(reader)
@@ -68,9 +96,9 @@ class HistorianClient:
                     raise read_problem(content)
                 yield content
         except TimeoutError:
-            raise StoreUnavailable(f"The historian had no answer within {timeout_s:.0f} s") from None
+            raise StoreUnavailable("The historian had no answer in time") from None
         except (asyncio.IncompleteReadError, OSError):
-            raise StoreUnavailable("The historian ended while it answered; it is being started again, try again later") from None
+            raise _Ended from None
         finally:
             writer.close()
             with contextlib.suppress(OSError):
@@ -83,6 +111,7 @@ class HistorianClient:
             try:
                 return await asyncio.open_unix_connection(self._path, limit=MAX_FRAME)
             except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
+                self.missed.set()
                 if loop.time() >= end:
                     raise StoreUnavailable("The historian is not there: it starts, or the log says why not; try again later") from None
             await asyncio.sleep(KNOCK_S)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cityhub.model.condition import AllOf, AnyOf, Condition, HasAttribute, IdIn, IdPrefix, TypeIs, ValueIn
+from cityhub.model.ngsild.q import Query
 from cityhub.model.ngsild.q_condition import LONGEST
+from cityhub.model.ngsild.q_tree import AllTrue, AnyTrue, Missing, Node
 
 Sql = tuple[str, list[Any]]
 _EVERY: Final[Sql] = ("true", [])
@@ -35,16 +37,49 @@ def where(condition: Condition, *, spanned: bool) -> Sql:
 
 
 def _value(condition: ValueIn) -> Sql:
+    test, values = in_range(condition)
+    return f"entity IN (SELECT entity FROM spanned WHERE attribute = ?{test})", [condition.attribute, *values]
+
+
+def in_range(condition: ValueIn) -> Sql:
+    """The test of an instance of the attribute, with " AND " before it; "" where it says nothing about rows."""
     column = "text" if isinstance(condition.low if condition.low is not None else condition.high, str) else "number"
     tests: list[str] = []
-    values: list[Any] = [condition.attribute]
+    values: list[Any] = []
     for sign, bound in ((">=", condition.low), ("<=", condition.high)):
         if bound is not None and not condition.path and _comparable(bound):
             tests.append(f"{column} {sign} ?")
             values.append(bound)
     # What is neither text nor number is looked at by whoever knows the whole language.
-    test = f" AND (({' AND '.join(tests)}) OR json IS NOT NULL OR lon IS NOT NULL)" if tests else ""
-    return f"entity IN (SELECT entity FROM spanned WHERE attribute = ?{test})", values
+    return (f" AND (({' AND '.join(tests)}) OR json IS NOT NULL OR lon IS NOT NULL)" if tests else ""), values
+
+
+def ranges(query: Query) -> tuple[ValueIn, ...]:
+    """The ranges of attributes near which an instance must lie for a query to hold because of it.
+
+    Empty where this cannot be said: what an instance that is not there would make true needs all of them.
+    """
+    if not _needs_one(query.node):
+        return ()
+    found: list[ValueIn] = []
+    plain: set[str] = set()
+    parts = [query.condition]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, AllOf | AnyOf):
+            parts.extend(part.conditions)
+        elif isinstance(part, ValueIn) and in_range(part)[0]:
+            found.append(part)
+        elif isinstance(part, ValueIn | HasAttribute):
+            plain.add(part.attribute)
+    return tuple(part for part in found if part.attribute not in plain)
+
+
+def _needs_one(node: Node) -> bool:
+    """Whether further instances never make a query untrue that holds already."""
+    if isinstance(node, AllTrue | AnyTrue):
+        return all(map(_needs_one, node.terms))
+    return not isinstance(node, Missing) and not getattr(node, "negated", False)
 
 
 def _comparable(bound: float | str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from cityhub.history.conditions import ranges
 from cityhub.history.temporal_view import TemporalView
 from cityhub.model.entity import Attributes, Instance
 from cityhub.model.errors import NotFound, TooManyResults
@@ -30,6 +31,8 @@ MAX_IDS: Final = 50_000
 """Most entities of one entity map."""
 BLOCK: Final = 200
 """Entities whose instances are looked at together by a filter."""
+NEAR: Final = 10
+"""Instances of one attribute that are read where only those that may fit are."""
 FEW: Final = 200
 """Instances of one attribute that are read of many entities at once; where there are more, the entity is read by itself."""
 
@@ -145,11 +148,15 @@ class Consumption:
             if wanted.geo is not None:
                 names |= {wanted.geo.attribute}
         ids = [one.id for one in evolutions]
-        found = await self._history.read(tenant, ids, self._window(shown, names, FEW))
+        near = ranges(wanted.q) if wanted.q is not None and wanted.geo is None and wanted.scope is None else ()
+        window = self._window(shown, names, NEAR if near else FEW)
+        found = await self._history.read(tenant, ids, msgspec.structs.replace(window, near=near))
         validities = await self._validities(tenant, ids, wanted, shown)
         for place, evolution in enumerate(evolutions):
             attrs = found[place]
-            if any(len(instances) >= FEW for instances in attrs.values()):
+            # Where those that may fit were read first, the others are needed only if they do not fit.
+            is_short = not wanted.matches(_as_entity(evolution, attrs)) if near else any(len(of_one) >= FEW for of_one in attrs.values())
+            if is_short:
                 [attrs] = await self._history.read(tenant, [evolution.id], self._window(shown, names, MAX_READ))
             attrs = _restricted(attrs, validities, evolution.id, shown)
             attrs.pop(SCOPE, None)

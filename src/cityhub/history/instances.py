@@ -18,16 +18,21 @@ SAME: Final = ", ".join(("entity", "attribute", *_IDENTITY))
 FIRST_OF_SAME: Final = f"observed_at IS NULL OR row_number() OVER (PARTITION BY {SAME} ORDER BY position, ordinal) = 1"
 
 
-def instances_in(reading: Reading, ids: list[str], rows: list[tuple[Any, ...]]) -> list[Attributes]:
-    """The instances of rows with `COLUMNS`, in their order; of a measurement that came more than once, the first."""
+def instances_in(reading: Reading, ids: list[str], rows: list[tuple[Any, ...]]) -> tuple[dict[str, Attributes], bool]:
+    """The instances of rows with `COLUMNS`, in their order, by entity; of a measurement that came more than once, the first.
+
+    Also whether there was such a measurement.
+    """
     found: dict[str, Attributes] = {id: {} for id in ids}
     seen: set[tuple[Any, ...]] = set()
+    repeated = False
     for values in rows:
         row = dict(zip(COLUMNS, values, strict=True))
         if row["observed_at"] is not None:
             key = (row["entity"], row["attribute"], *(row[name] for name in _IDENTITY))
             if key in seen:
+                repeated = True
                 continue
             seen.add(key)
         found[row["entity"]].setdefault(row["attribute"], []).append(instance_of(row, reading.seed))
-    return list(found.values())
+    return found, repeated

@@ -36,14 +36,14 @@ class LakeHistory:
 
     async def entities(self, tenant: str, ids: Sequence[str]) -> list[Evolution]:
         """See `cityhub.model.ports.History.entities`."""
-        return _evolutions.decode(await self._client.call("entities", questions.Entities(tenant, _once(ids))))
+        return _evolutions.decode(await self._client.call("entities", questions.Entities(tenant, _once(ids)), again=True))
 
     async def scan(
         self, tenant: str, condition: Condition, window: Window | None = None, *, whole: bool = True
     ) -> AsyncGenerator[list[Evolution], None]:
         """See `cityhub.model.ports.History.scan`."""
         sql, values = where(condition, spanned=window is not None)
-        async with aclosing(self._client.stream("scan", questions.Scan(tenant, sql, values, window, whole))) as blocks:
+        async with aclosing(self._client.stream("scan", questions.Scan(tenant, sql, values, window, whole), again=True)) as blocks:
             async for block in blocks:
                 yield _evolutions.decode(block)
 
@@ -56,7 +56,7 @@ class LakeHistory:
         period = aggregation.period
         question = questions.Aggregate(tenant, list(ids), window, aggregation.methods, period.months, period.seconds)
         found: list[Figures] = []
-        async with aclosing(self._client.stream("aggregate", question)) as blocks:
+        async with aclosing(self._client.stream("aggregate", question, again=True)) as blocks:
             async for block in blocks:
                 found.extend(_figures.decode(block))
         return found
@@ -66,7 +66,7 @@ class LakeHistory:
         if len(ids) < len(question.ids):
             found = dict(zip(ids, await self._read(msgspec.structs.replace(question, ids=ids)), strict=True))
             return [found[id] for id in question.ids]
-        return _attributes.decode(await self._client.call("read", question)) if ids else []
+        return _attributes.decode(await self._client.call("read", question, again=True)) if ids else []
 
     # -- Writing: it is asked first whether it can be done, then the journal takes it ------------------------------
 

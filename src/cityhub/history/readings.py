@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -76,7 +76,12 @@ class Readings:
             with self._opened(tenant, state) as reading:
                 return work(reading)
 
-        return await _interruptible(asyncio.get_running_loop().run_in_executor(self._threads, whole), state)
+        made = self._threads.submit(whole)
+        future = asyncio.wrap_future(made)
+        try:
+            return await asyncio.shield(future)
+        finally:
+            await _ended(made, future, state)
 
     async def stream(self, tenant: str, work: Callable[[Reading], Iterator[bytes]]) -> AsyncIterator[bytes]:
         """The pieces that the work makes of a reading, one after the other, not far ahead of the caller."""
@@ -96,14 +101,15 @@ class Readings:
             finally:
                 loop.call_soon_threadsafe(pieces.put_nowait, None)
 
-        made = loop.run_in_executor(self._threads, whole)
+        made = self._threads.submit(whole)
+        future = asyncio.wrap_future(made)
         try:
             while (piece := await pieces.get()) is not None:
                 room.release()
                 yield piece
-            await made
+            await future
         finally:
-            await _ended(made, state)
+            await _ended(made, future, state)
 
     @contextlib.contextmanager
     def _opened(self, tenant: str, state: _Work) -> Iterator[Reading]:
@@ -121,18 +127,11 @@ class Readings:
         self._threads.shutdown(cancel_futures=True)
 
 
-async def _interruptible(future: asyncio.Future[T], state: _Work) -> T:
-    try:
-        return await asyncio.shield(future)
-    finally:
-        if not future.done():
-            await _ended(future, state)
-
-
-async def _ended(future: asyncio.Future[Any], state: _Work) -> None:
-    """Interrupts the work, until it has ended. What it raises by then interests nobody."""
-    while not future.done():
+async def _ended(made: Future[Any], future: asyncio.Future[Any], state: _Work) -> None:
+    """Ends the work: does not let it begin, or interrupts it until it has ended. What it raises by then interests nobody."""
+    made.cancel()
+    while not made.done():
         state.stop()
         await asyncio.wait((future,), timeout=INTERRUPT_S)
-    if not future.cancelled():
+    if future.done() and not future.cancelled():
         future.exception()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from cityhub.history.conditions import in_range
 from cityhub.model.ports import Window
 
 Sql = tuple[str, list[Any]]
@@ -32,6 +33,10 @@ def spanned(window: Window) -> Sql:
         named = sorted(window.datasets - {"@none"})
         sql += " AND (list_contains(?::VARCHAR[], dataset)" + (" OR dataset IS NULL)" if "@none" in window.datasets else ")")
         values.append(named)
+    for attribute in sorted({one.attribute for one in window.near}):
+        tests = [in_range(one) for one in window.near if one.attribute == attribute]
+        sql += f" AND (attribute <> ? OR {' OR '.join('(true' + test + ')' for test, _ in tests)})"
+        values.extend([attribute, *(value for _, given in tests for value in given)])
     return sql, values
 
 

@@ -21,6 +21,8 @@ from cityhub.settings import Settings
 
 NAME: Final = "history"
 """The historian's name among the journal's readers."""
+BEGIN_S: Final = 0.5
+"""The process is started so long after the hub, which has much to do then, or as soon as somebody asks it."""
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 STEADY_S: Final = 60.0
@@ -108,6 +110,8 @@ class Supervision:
 
     async def _supervise(self) -> None:
         pause_s = FIRST_PAUSE_S
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._client.missed.wait(), BEGIN_S)
         while True:
             began = time.monotonic()
             try:
@@ -135,6 +139,9 @@ class Supervision:
 
     async def _follow(self) -> None:
         while True:
+            if self._process is None:  # not begun yet: asking would wake it
+                await asyncio.sleep(BEGIN_S)
+                continue
             with contextlib.suppress(StoreUnavailable):  # it is starting or in trouble; `trouble` says so
                 await self._ask()
             await asyncio.sleep(STATUS_S)

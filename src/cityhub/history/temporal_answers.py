@@ -31,7 +31,7 @@ _VERSIONS: Final = (
     "FROM entity_versions WHERE {0} GROUP BY entity"
 )
 _SEEN: Final = (
-    "SELECT entity, arg_max(type, position) AS type, min(position) AS first, min(coalesce(created_at, modified_at)) AS created, "
+    "SELECT entity, any_value(type) AS type, min(position) AS first, min(coalesce(created_at, modified_at)) AS created, "
     "max(modified_at) AS modified FROM {1} WHERE {0} GROUP BY entity"
 )
 _NARROW: Final = "SELECT entity, type, attribute, number, text, json, lon, position, created_at, modified_at"
@@ -122,47 +122,51 @@ def _evolution(row: tuple[Any, ...]) -> Evolution:
 
 
 def _read(reading: Reading, question: questions.Read) -> list[Attributes]:
+    """The instances; where a measurement came more than once it is counted out again, since limits are about the first of each only."""
+    found, repeated = _read_rows(reading, question, once=False)
+    if repeated and (question.page is not None or question.window.limit is not None):
+        found, _ = _read_rows(reading, question, once=True)
+    return found
+
+
+def _read_rows(reading: Reading, question: questions.Read, *, once: bool) -> tuple[list[Attributes], bool]:
     window = question.window
     span, given = spanned(window)
     if question.instance is not None:
         place = instance_place(reading.seed, question.instance)
         if place is None:
-            return [{} for _ in question.ids]
+            return [{} for _ in question.ids], False
         span, given = " AND list_contains(?, attribute) AND position = ? AND ordinal = ?", [sorted(window.attributes or ()), *place]
     where, values = f"entity IN (SELECT unnest(?::VARCHAR[])){span}", [question.ids, *given]
     time, direction = time_of(window), "DESC" if window.latest else "ASC"
     order = f"{time} {direction}, modified_at {direction}, position {direction}, ordinal {direction}"
     columns = ", ".join(COLUMNS)
-    chosen = f"SELECT {columns}, {time} AS moment FROM observations WHERE {where}"
+    chosen = f"(SELECT {columns}, {time} AS moment FROM observations WHERE {where}{f' QUALIFY {FIRST_OF_SAME}' if once else ''})"
     if window.limit is not None:
-        chosen = (
-            f"SELECT * FROM ({chosen} QUALIFY {FIRST_OF_SAME}) "
-            f"QUALIFY row_number() OVER (PARTITION BY entity, attribute ORDER BY {order}) <= {window.limit:d}"
+        first = f"row_number() OVER (PARTITION BY entity, attribute ORDER BY {order}) <= {window.limit:d}"
+        reading.connection.execute(f"CREATE OR REPLACE TEMP TABLE chosen AS SELECT * FROM {chosen} QUALIFY {first}", values)
+        chosen, values = "chosen", []
+    names: list[tuple[Any, ...]] = []
+    kept = "true"
+    if question.page is not None:
+        names = _rows(reading, f"SELECT DISTINCT entity, attribute FROM {chosen} ORDER BY ALL", values)
+        bounds = _rows(
+            reading,
+            f"SELECT moment FROM {chosen} WHERE attribute <> '{SCOPE}' ORDER BY moment {direction} LIMIT 1 OFFSET {question.page:d}",
+            values,
         )
-    if question.page is None:
-        rows = _rows(reading, f"SELECT {columns} FROM ({chosen}) ORDER BY {order} LIMIT {MAX_INSTANCES + 1}", values)
-        return _in_order(reading, question, rows)
-    connection = reading.connection
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE chosen AS {chosen}", values)
-    names = connection.execute("SELECT DISTINCT entity, attribute FROM chosen").fetchall()
-    bound = connection.execute(
-        f"SELECT moment FROM chosen WHERE attribute <> '{SCOPE}' ORDER BY moment {direction} LIMIT 1 OFFSET {question.page:d}"
-    ).fetchone()
-    kept = "true" if bound is None else f"(moment {'>=' if window.latest else '<='} ? OR attribute = '{SCOPE}')"
-    statement = f"SELECT {columns} FROM chosen WHERE {kept} ORDER BY {order} LIMIT {MAX_INSTANCES + 1}"
-    rows = _rows(reading, statement, [] if bound is None else [bound[0]])
-    found = dict(zip(question.ids, _in_order(reading, question, rows), strict=True))
-    for entity, attribute in sorted(names):
-        found[entity].setdefault(attribute, [])
-    return list(found.values())
-
-
-def _in_order(reading: Reading, question: questions.Read, rows: list[tuple[Any, ...]]) -> list[Attributes]:
+        if bounds:
+            kept = f"(moment {'>=' if window.latest else '<='} ? OR attribute = '{SCOPE}')"
+            values = [*values, bounds[0][0]]
+    rows = _rows(reading, f"SELECT {columns} FROM {chosen} WHERE {kept} ORDER BY {order} LIMIT {MAX_INSTANCES + 1}", values)
     if len(rows) > MAX_INSTANCES:
         raise TooManyResults(f"The answer would have more than {MAX_INSTANCES} instances; ask for a shorter span of time or fewer entities")
-    if question.window.latest:
+    if window.latest:
         rows.reverse()
-    return instances_in(reading, question.ids, rows)
+    found, repeated = instances_in(reading, question.ids, rows)
+    for entity, attribute in names:
+        found[entity].setdefault(attribute, [])
+    return list(found.values()), repeated
 
 
 def _rows(reading: Reading, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:

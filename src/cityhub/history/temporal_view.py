@@ -115,3 +115,15 @@ def _view(query: dict[str, str], terms: TermMap, form: Form) -> View:
         attrs=attributes,
         dataset_ids=dataset_ids(query),
     )
+
+
+class TemporalShaping:
+    """What a temporal answer shows, for those who unite histories of several hubs."""
+
+    def of_parameters(self, query: dict[str, str], terms: TermMap, *, required: bool) -> TemporalView:
+        """See `view_of_parameters`."""
+        return view_of_parameters(query, terms, required=required)
+
+    def of_document(self, document: dict[str, Any], query: dict[str, str], members: dict[str, str], terms: TermMap) -> TemporalView:
+        """See `view_of_document`."""
+        return view_of_document(document, query, members, terms)

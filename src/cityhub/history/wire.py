@@ -120,6 +120,7 @@ class WireServer:
     def __init__(self, handlers: Mapping[str, Answering], seen: Callable[[int], Awaitable[None]]) -> None:
         self._handlers = handlers
         self._seen = seen
+        self._path = Path()
         self._open: set[asyncio.Task[None]] = set()
         self._server: asyncio.AbstractServer | None = None
 
@@ -133,11 +134,13 @@ class WireServer:
         finally:
             os.umask(before)
         listener.setblocking(False)
+        self._path = path
         self._server = await asyncio.start_unix_server(self._connected, sock=listener, limit=MAX_FRAME)
 
     async def stop(self) -> None:
         """Takes no more questions and ends those that are being answered."""
         if self._server is not None:
+            self._path.unlink(missing_ok=True)
             self._server.close()
         for task in list(self._open):
             task.cancel()

@@ -176,6 +176,12 @@ class NotImplementedHere(CityHubError):
     title = "Not implemented"
 
 
+class TookTooLong(CityHubError):
+    """The answer was not ready in the time that the hub allows. 503."""
+
+    title = "Took too long"
+
+
 class StoreUnavailable(CityHubError):
     """The store cannot take the write now (disk full, server gone). Nothing was changed. 503."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Protocol
 import msgspec
 
 from cityhub.model.change import Change
-from cityhub.model.condition import Condition
+from cityhub.model.condition import Condition, ValueIn
 from cityhub.model.entity import Attributes, Entity, Instance
 from cityhub.model.errors import CityHubError
 from cityhub.model.ngsild.temporal import Aggregation
@@ -173,6 +173,7 @@ class Window(msgspec.Struct, frozen=True):
         datasets: The datasets wanted, the default one as "@none"; None: all.
         latest: Whether `limit` keeps the latest instances, not the earliest.
         limit: Most instances of each attribute; None: all.
+        near: Of an attribute that one of these names, only instances whose value may lie in the range of one of them.
     """
 
     property: TimeProperty = "observedAt"
@@ -183,6 +184,7 @@ class Window(msgspec.Struct, frozen=True):
     datasets: frozenset[str] | None = None
     latest: bool = False
     limit: int | None = None
+    near: tuple[ValueIn, ...] = ()
 
 
 class Figures(msgspec.Struct, frozen=True, array_like=True):

@@ -109,8 +109,13 @@ class Summary(msgspec.Struct, frozen=True):
     sha256: str
 
 
-async def backup(store: Portable, path: Path) -> Summary:
+async def backup(store: Portable, path: Path, told: Callable[[int], None] = lambda items: None) -> Summary:
     """Writes a consistent backup of a store that is in use; the file is there once it is whole and on disk.
+
+    Args:
+        store: What is backed up.
+        path: The file.
+        told: Is called now and then with how many items and journal entries have been written.
 
     Raises:
         StoreUnavailable: The store cannot be read now.
@@ -123,6 +128,7 @@ async def backup(store: Portable, path: Path) -> Summary:
                 await asyncio.to_thread(output.head, snapshot.state)
                 async for block in snapshot.blocks():
                     await asyncio.to_thread(output.block, block)
+                    told(output.written)
                 summary = await asyncio.to_thread(output.foot, snapshot.state)
         await asyncio.to_thread(_finish, part, path)
     except BaseException:
@@ -213,6 +219,11 @@ class _Output:
     def __exit__(self, *_: object) -> None:
         with self._raw:
             self._file.close()
+
+    @property
+    def written(self) -> int:
+        """How many items and changes are in it so far."""
+        return sum(self._counts.values())
 
     def head(self, state: State) -> None:
         """Writes the first line."""

@@ -21,7 +21,7 @@ import psycopg
 from cityhub.model.change import Change
 from cityhub.model.condition import Condition
 from cityhub.model.entity import Entity
-from cityhub.model.errors import CityHubError, StoreUnavailable
+from cityhub.model.errors import CityHubError, Conflict, NotFound, StoreUnavailable
 from cityhub.model.expiry import without_expired
 from cityhub.model.ports import ENTITIES, INTERNAL, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
@@ -71,6 +71,7 @@ class PostgresStore:
         self._writer = Writer(link, self._follower, clock)
         self._values = ValueIndexes(link, self._follower, wasted)
         self._single = _SingleReads(link)
+        self._reading_here: set[str] = set()
 
     async def start(self) -> None:
         """Connects; called once by `open_postgres`."""
@@ -310,11 +311,13 @@ class PostgresStore:
                 row = await cursor.fetchone()
                 return int(row[0]) if row else 0
 
+        self._reading_here.add(reader)
         rows = await self._link.rows("SELECT position FROM reader WHERE name = %s", (encode(reader),))
         return int(rows[0][0]) if rows else await self._link.read(work)
 
     async def advance(self, reader: str, position: int) -> None:
         """See `cityhub.model.ports.Journal.advance`. A reader never goes back."""
+        self._reading_here.add(reader)
         await self._link.rows(
             "INSERT INTO reader (name, position) VALUES (%s, %s)"
             " ON CONFLICT (name) DO UPDATE SET position = greatest(reader.position, excluded.position) RETURNING position",
@@ -324,6 +327,17 @@ class PostgresStore:
     async def readers(self) -> dict[str, int]:
         """Every durable reader and how far it has come."""
         return {decode(name): position for name, position in await self._link.rows("SELECT name, position FROM reader")}
+
+    async def forget_reader(self, name: str) -> None:
+        """Lets go of a durable reader that is not coming back, so that the journal need not wait for it.
+
+        Raises NotFound when there is none, Conflict for one that reads in this process. Whether another hub on the same
+        database reads under that name, this one cannot know.
+        """
+        if name in self._reading_here:
+            raise Conflict(f"The reader '{name[:200]}' is at work in this hub and cannot be forgotten")
+        if not await self._link.rows("DELETE FROM reader WHERE name = %s RETURNING name", (encode(name),)):
+            raise NotFound(f"The journal has no reader '{name[:200]}'")
 
     async def oldest(self) -> int:
         """See `cityhub.model.ports.Journal.oldest`."""

@@ -22,7 +22,7 @@ import orjson
 from cityhub.model.change import Change
 from cityhub.model.condition import Anything, Condition, TypeIs
 from cityhub.model.entity import Entity
-from cityhub.model.errors import CityHubError
+from cityhub.model.errors import CityHubError, Conflict, NotFound
 from cityhub.model.indexing import satisfies
 from cityhub.model.ports import ENTITIES, INTERNAL, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
@@ -98,6 +98,7 @@ class SqliteStore:
         self._writer = Writer(connection, self._memory, clock, self._on_commit, self._grown.set, self._checkpoints.finish)
         self._catalogue = self._writer.catalogue
         self._last = self._writer.last
+        self._reading_here: set[str] = set()
         self._built: dict[int, dict[tuple[str, tuple[str, ...]], int]] = {}
         self._placed: set[int] | None = None
         self._building: dict[tuple[int, Wanted], asyncio.Future[None]] = {}
@@ -466,10 +467,12 @@ class SqliteStore:
             connection.execute("INSERT INTO reader VALUES (?, ?) ON CONFLICT DO NOTHING", (reader, self._last))
             return int(connection.execute("SELECT position FROM reader WHERE name = ?", (reader,)).get)
 
+        self._reading_here.add(reader)
         return cast(int, await self._writer.submit_job(read_or_begin))
 
     async def advance(self, reader: str, position: int) -> None:
         """See `cityhub.model.ports.Journal.advance`."""
+        self._reading_here.add(reader)
         await self._writer.submit_job(
             lambda connection: connection.execute(
                 "INSERT INTO reader VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = max(position, excluded.position)",
@@ -480,6 +483,21 @@ class SqliteStore:
     async def readers(self) -> dict[str, int]:
         """Every durable reader and how far it has come."""
         return dict(self._reading.execute("SELECT name, position FROM reader"))
+
+    async def forget_reader(self, name: str) -> None:
+        """Lets go of a durable reader that is not coming back, so that the journal need not wait for it.
+
+        Raises NotFound when there is none, Conflict for one that reads in this process.
+        """
+        if name in self._reading_here:
+            raise Conflict(f"The reader '{name[:200]}' is at work in this hub and cannot be forgotten")
+
+        def forget(connection: apsw.Connection) -> int:
+            connection.execute("DELETE FROM reader WHERE name = ?", (name,))
+            return connection.changes()
+
+        if not await self._writer.submit_job(forget):
+            raise NotFound(f"The journal has no reader '{name[:200]}'")
 
     async def oldest(self) -> int:
         """See `cityhub.model.ports.Journal.oldest`."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from cityhub.model.errors import (
     CityHubError,
@@ -15,6 +15,7 @@ from cityhub.model.errors import (
     LengthRequired,
     MethodNotAllowed,
     NotFound,
+    TookTooLong,
     TooLarge,
     Unauthenticated,
 )
@@ -68,6 +69,7 @@ class Application:
         max_body_bytes: Larger bodies are refused with 413.
         observers: Who hears of answered requests (metrics, logs, tracing).
         headers: Sent with every answer (security headers).
+        answer_timeout_s: How long a door may take to answer; see `end_overdue`.
     """
 
     def __init__(
@@ -77,7 +79,11 @@ class Application:
         max_body_bytes: int,
         observers: Iterable[Observer] = (),
         headers: Iterable[tuple[str, str]] = (),
+        answer_timeout_s: float = 60.0,
     ) -> None:
+        self._answer_timeout_s = answer_timeout_s
+        self._answering: dict[asyncio.Task[Any], float] = {}
+        self._overdue: set[asyncio.Task[Any]] = set()
         self.router = Router(routes)
         self._access = access
         self._max_body_bytes = max_body_bytes
@@ -103,7 +109,7 @@ class Application:
                 operation = route.operation
                 if request.method in _BODY_METHODS:
                     request.body = await self._body(request, receive)
-                response = await route.handler(request)
+                response = await self._answered(route, request)
             except CityHubError as error:
                 response = problem_response(error, request.trace)
             except asyncio.CancelledError:
@@ -118,6 +124,35 @@ class Application:
         seconds = time.perf_counter() - began
         for observer in self._observers:
             observer.answered(request, operation, response.status, seconds)
+
+    async def _answered(self, route: Route, request: Request) -> Response:
+        """What the door answers. Raises TookTooLong when `end_overdue` has ended it."""
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._answering[task] = time.monotonic()
+        try:
+            return await route.handler(request)
+        except asyncio.CancelledError:
+            if task not in self._overdue:
+                raise
+            task.uncancel()
+            log.warning("%s took longer than %g seconds and was ended", route.operation, self._answer_timeout_s)
+            raise TookTooLong(
+                f"The hub ends what takes longer than {self._answer_timeout_s:g} seconds. Ask for less at a time; what was to be written "
+                "may have been written all the same"
+            ) from None
+        finally:
+            del self._answering[task]
+            self._overdue.discard(task)
+
+    async def end_overdue(self) -> None:
+        """Ends doors that take too long; to be called again and again. Bodies that come piece by piece are not bounded.
+
+        One look for all now and then costs the usual request next to nothing; a timer for each would not.
+        """
+        last = time.monotonic() - self._answer_timeout_s
+        for task in [task for task, began in self._answering.items() if began <= last and task not in self._overdue]:
+            self._overdue.add(task)
+            task.cancel()
 
     def _route(self, request: Request, scope: Scope) -> Route:
         raw_path: str = scope["raw_path"].decode("latin-1") if scope.get("raw_path") else request.path

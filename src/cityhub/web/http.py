@@ -144,3 +144,8 @@ class Route(msgspec.Struct, frozen=True):
     clause: str = ""
     tag: str = ""
     describe: dict[str, Any] = {}
+
+
+def with_handler(route: Route, handler: Handler) -> Route:
+    """The same door with something else behind it."""
+    return msgspec.structs.replace(route, handler=handler)

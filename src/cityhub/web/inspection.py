@@ -25,6 +25,9 @@ class WatchedJournal(Journal, Protocol):
     async def readers(self) -> dict[str, int]:
         """Every durable reader and how far it has come."""
 
+    async def forget_reader(self, name: str) -> None:
+        """Lets go of a reader. Raises NotFound when there is none, Conflict for one that is at work."""
+
 
 class Flow(msgspec.Struct, frozen=True):
     """One line of the routing table: `reader` gets `what` from `source`.
@@ -63,6 +66,7 @@ class Inspection:
         """All doors."""
         return [
             Route("GET", "/api/hub/journal", self.journal, "hub.observe", "Read Journal Positions", tag="hub"),
+            Route("DELETE", "/api/hub/readers/{name:path}", self.forget, "hub.manage", "Forget Journal Reader", tag="hub"),
             Route("GET", "/api/hub/flow", self.flow, "hub.observe", "Read Flow", tag="hub"),
             Route("GET", "/api/hub/trace/{id:path}", self.trace, "hub.observe", "Trace Item", tag="hub"),
         ]
@@ -76,6 +80,11 @@ class Inspection:
     async def journal(self, request: Request) -> Response:
         """Answers with `positions`."""
         return json_response(await self.positions())
+
+    async def forget(self, request: Request) -> Response:
+        """Lets go of a durable reader that is not coming back. The journal's entries that only it needed go with the next compaction."""
+        await self._journal.forget_reader(request.parameters["name"])
+        return Response(204)
 
     async def flow(self, request: Request) -> Response:
         """Answers with the routing table: the journal's readers, then what the rooms add."""

@@ -38,16 +38,19 @@ class Observation:
         store: The hub's store.
         queue: How many writes wait for the store.
         flows: What each room adds to the routing table.
+        troubles: What does not work now although writes can be taken; the hub is ready, but degraded.
 
     Raises:
         SettingsError: A collector is named but OpenTelemetry is not installed.
     """
 
     def __init__(
-        self, settings: Settings, version: str, journal: WatchedJournal, store: Store, queue: Number, flows: Iterable[Flows] = ()
-    ) -> None:
+        self, settings: Settings, version: str, journal: WatchedJournal, store: Store, queue: Number,
+        flows: Iterable[Flows] = (), troubles: Callable[[], list[str]] = list,
+    ) -> None:  # fmt: skip
         self._data = Path(settings.data)
         self._journal = journal
+        self._troubles = troubles
         self._inspection = Inspection(journal, store, flows)
         self._tracer = open_tracer(settings.otlp_endpoint, version)
         self.metrics = Metrics()
@@ -71,7 +74,7 @@ class Observation:
             await asyncio.to_thread(self._tracer.close)
 
     async def _ready(self, request: Request) -> Response:
-        """200 when the hub can take writes, else 503 with the reasons."""
+        """200 when the hub can take writes, else 503 with the reasons; "degraded" says what else does not work."""
         reasons = []
         try:
             await asyncio.wait_for(self._journal.readers(), 2.0)
@@ -80,7 +83,8 @@ class Observation:
             reasons.append("The store does not answer; the log says why")
         if self._free_bytes() < MIN_FREE_BYTES:
             reasons.append(f"Less than {MIN_FREE_BYTES // 1_000_000} MB are free in the data folder")
-        return json_response({"status": "not ready" if reasons else "ready", "reasons": reasons}, 503 if reasons else 200)
+        status = {"status": "not ready" if reasons else "ready", "reasons": reasons, "degraded": self._troubles()}
+        return json_response(status, 503 if reasons else 200)
 
     async def _lags(self) -> Mapping[tuple[str, ...], float]:
         positions = await self._inspection.positions()

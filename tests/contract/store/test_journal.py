@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cityhub.model.errors import Conflict, NotFound
 from cityhub.model.ports import HISTORY_EVENTS
 from tests.contract.store.city import LEVEL, NAME, NOW, change, create, delete, entity, number
 
@@ -242,3 +243,20 @@ async def test_entries_are_the_same_after_a_restart(store: Any, open_store: Any,
         assert await again.read(before[1].position, limit=1) == before[2:3]
     finally:
         await again.close()
+
+
+async def test_a_reader_that_is_not_coming_back_holds_nothing_any_more(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await store.write("", [create(entity("urn:1"))])
+    await store.position("gone")
+    await store.position("here")
+    await store.write("", [create(entity(f"urn:{number}")) for number in range(2, 6)])
+    await store.advance("here", store.last())
+    with pytest.raises(Conflict):
+        await store.forget_reader("here")
+    with pytest.raises(NotFound):
+        await store.forget_reader("never")
+    assert await store.compact() == 1
+    monkeypatch.setattr(store, "_reading_here", {"here"})  # as after a restart without that reader
+    await store.forget_reader("gone")
+    assert set(await store.readers()) == {"here"}
+    assert await store.compact() == 3

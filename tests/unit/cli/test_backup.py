@@ -60,3 +60,19 @@ def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
     assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", f"cityhub: {tmp_path / 'x.tar'} is no backup of a hub\n")
     absent = cityhub("backup", "--data", tmp_path / "nothing", tmp_path / "y.tar")
     assert (absent.returncode, "where no hub has been yet" in absent.stderr, (tmp_path / "y.tar").exists()) == (1, True, False)
+
+
+def test_on_a_terminal_its_progress_is_shown(tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty")
+    with running_hub(tmp_path / "one", "--no-feeds") as hub:
+        assert httpx.post(f"{hub.url}/ngsi-ld/v1/entities", json=ENTITY).status_code == 201
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "CITYHUB_FEEDS": "false"}
+    command = [sys.executable, "-m", "cityhub", "backup", "--data", str(tmp_path / "one"), str(tmp_path / "saved.tar")]
+    code = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=theirs, timeout=60).returncode
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert code == 0
+    assert "items" in shown
+    assert (tmp_path / "saved.tar").is_file()

@@ -126,6 +126,15 @@ def test_trace_flow_and_check(running: str, data: Path, devices: Path, capfd: py
     assert "All is well." in out
 
 
+def test_readers_are_shown_and_those_at_work_are_kept(running: str, data: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["readers", "--data", str(data)]) == 0
+    assert "subscriptions" in capfd.readouterr().out
+    assert main(["readers", "--data", str(data), "--forget", "subscriptions"]) == 1
+    assert "at work" in capfd.readouterr().err
+    assert main(["readers", "--data", str(data), "--forget", "no/such"]) == 1
+    assert "no reader 'no/such'" in capfd.readouterr().err
+
+
 def test_metrics_and_readiness(running: str) -> None:
     with urllib.request.urlopen(f"{running}/ready") as answer:
         assert json.load(answer)["status"] == "ready"

@@ -1,5 +1,6 @@
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -140,3 +141,9 @@ async def test_older_versions_are_told_apart(world):
     assert (old.status_code, old.headers["preference-applied"], old.json()[0]["a"]["type"]) == (203, "ngsi-ld=1.5", "Property")
     new = await client.get("/entities?type=W", headers={"Prefer": "ngsi-ld=2.7"})
     assert (new.status_code, new.headers["preference-applied"]) == (200, "ngsi-ld=1.9")
+
+
+async def test_changing_maps_takes_a_permission_of_its_own(tmp_path: Path) -> None:
+    async with open_hub(tmp_path) as (hub, _):
+        doors = {(route.method, route.permission) for route in hub.application.router.routes if "ntityMaps" in route.path}
+    assert doors == {("GET", "entity.read"), ("POST", "entity.map"), ("PATCH", "entity.map"), ("DELETE", "entity.map")}

@@ -1,16 +1,10 @@
-"""A store with its journal, a history and the recorder between them, all real, in a folder of the test."""
+"""A clock of the test for the rooms of the history."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-
-from cityhub.history.recorder import Recorder
-from cityhub.history.sqlite_history import SqliteHistory, open_history
-from cityhub.storage.sqlite import SqliteStore, open_sqlite
 
 
 class TickingClock:
@@ -30,25 +24,3 @@ class TickingClock:
 @pytest.fixture
 def clock() -> TickingClock:
     return TickingClock()
-
-
-@pytest.fixture
-async def store(tmp_path: Path, clock: TickingClock) -> AsyncIterator[SqliteStore]:
-    store = await open_sqlite(tmp_path, clock)
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def history(tmp_path: Path, clock: TickingClock) -> AsyncIterator[SqliteHistory]:
-    history = open_history(tmp_path, clock)
-    yield history
-    await history.close()
-
-
-@pytest.fixture
-async def recorder(store: SqliteStore, history: SqliteHistory) -> AsyncIterator[Recorder]:
-    recorder = Recorder(store, history)
-    await recorder.start()
-    yield recorder
-    await recorder.stop()

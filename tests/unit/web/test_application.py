@@ -135,6 +135,64 @@ async def ask(
     return answer
 
 
+async def test_a_door_that_takes_too_long_is_ended_and_says_so() -> None:
+    ended: list[str] = []
+    heard = Heard()
+
+    async def slow(request: Request) -> Response:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append(request.path)
+            raise
+        raise AssertionError
+
+    async def quick(request: Request) -> Response:
+        await asyncio.sleep(0.05)
+        return json_response("done")
+
+    async def endless(request: Request) -> Response:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"one"
+            await asyncio.sleep(0.15)
+            yield b"two"
+
+        return Response(200, chunks=chunks())
+
+    doors = [("/slow", slow), ("/quick", quick), ("/endless", endless)]
+    routes = [Route("GET", path, handler, "public", path) for path, handler in doors]
+    hub = Application(routes, LoopbackAccess(), MAX_BODY, [heard], answer_timeout_s=0.1)
+
+    async def watch() -> None:
+        while True:
+            await hub.end_overdue()
+            await asyncio.sleep(0.01)
+
+    watching = asyncio.create_task(watch())
+    late, done, streamed = await asyncio.gather(*(ask(hub, "GET", path) for path, _ in doors))
+    watching.cancel()
+    assert late.status == 503
+    assert "0.1 seconds" in late.json()["detail"]
+    assert ended == ["/slow"]
+    assert ("/slow", 503) in heard.all
+    assert done.json() == "done"
+    assert streamed.body == b"onetwo"
+
+
+async def test_a_caller_who_ends_a_request_is_no_slow_door() -> None:
+    async def slow(request: Request) -> Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    hub = Application([Route("GET", "/slow", slow, "public", "Slow")], LoopbackAccess(), MAX_BODY)
+    asking = asyncio.create_task(ask(hub, "GET", "/slow"))
+    await asyncio.sleep(0.01)
+    await hub.end_overdue()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
 async def test_a_request_and_its_answer() -> None:
     heard = Heard()
     answer = await ask(application(heard), "GET", "/things/urn:a?x=1&x=2&y=%20")

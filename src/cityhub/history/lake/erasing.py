@@ -73,7 +73,10 @@ _KINDS: tuple[tuple[str, str], ...] = (
         "observed_at",
         "AND e.entity = r.entity AND e.attribute = r.attribute AND e.observed_at = r.observed_at AND e.dataset = coalesce(r.dataset, '')",
     ),
-    ("instance", "AND e.position = r.position AND e.ordinal = r.ordinal"),
+    (
+        "instance",
+        "AND e.entity = r.entity AND e.attribute = r.attribute AND e.position = r.position AND e.ordinal = r.ordinal",
+    ),
 )
 
 

@@ -7,7 +7,7 @@ only what became a row; everything else takes the long way by `cityhub.history.r
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -46,14 +46,29 @@ class _Instance(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 class _Document(msgspec.Struct, gc=False):
     type: list[str]
     attrs: dict[str, list[_Instance]]
+    scope: msgspec.Raw | None = None
+    expiresAt: str | None = None
 
 
-class Known(msgspec.Struct, frozen=True, gc=False):
-    """What is remembered of an entity: its types as a list and as the text of the column, and whether it was deleted."""
+class Known:
+    """What is remembered of an entity.
 
-    types: list[str]
-    text: str
-    is_deleted: bool = False
+    Attributes:
+        types: Its types.
+        text: The types as the column has them.
+        is_deleted: Whether it was deleted.
+        length: Bytes of its last document, if that was taken the short way; else -1.
+        observed: The observedAt that attributes had in it, each with one instance without a datasetId.
+    """
+
+    __slots__ = ("is_deleted", "length", "observed", "text", "types")
+
+    def __init__(self, types: list[str], text: str, is_deleted: bool = False) -> None:
+        self.types = types
+        self.text = text
+        self.is_deleted = is_deleted
+        self.length = -1
+        self.observed: dict[str, str] = {}
 
 
 class Intake(msgspec.Struct):
@@ -72,16 +87,17 @@ class Intake(msgspec.Struct):
 
 Lookup = Callable[[list[tuple[str, str]]], dict[tuple[str, str], Known]]
 """What the lake knows of (tenant, entity)s; those it does not know are left out."""
-Instances = Callable[[str, str, str, tuple[int, int]], str | None]
+Created = Callable[[str, str, str, tuple[int, int]], str | None]
 """When the instance of a tenant, entity, attribute and place was created; None when there is none."""
 
 
 class Reader:
     """Turns entries into rows. What it remembers between batches only makes it faster."""
 
-    def __init__(self, seed: str, lookup: Lookup) -> None:
+    def __init__(self, seed: str, lookup: Lookup, created: Created) -> None:
         self._seed = seed
         self._lookup = lookup
+        self._created = created
         self._known: dict[tuple[str, str], Known] = {}
         self._touched: dict[bytes, tuple[str, ...]] = {}
         self._decode = msgspec.json.Decoder(_Document).decode
@@ -97,9 +113,10 @@ class Reader:
         """Empties the memory of entities."""
         self._known.clear()
 
-    def take(self, entries: Iterable[Entry]) -> Intake:
+    def take(self, entries: Sequence[Entry]) -> Intake:
         """The rows of entries, in their order; entries that say nothing to the history are passed over."""
         self._begin()
+        self._look_ahead(entries)
         for entry in entries:
             collection = entry[1]
             if collection == ENTITIES:
@@ -117,6 +134,14 @@ class Reader:
         versions = [chunk_of(ENTITY_VERSIONS_TAIL, self._versions)] if self._versions else []
         return Intake(observations, versions, self._erasures)
 
+    def _look_ahead(self, entries: Sequence[Entry]) -> None:
+        """Learns in one question what the lake knows of the entities that clients give instances of."""
+        given = [entry for entry in entries if entry[1] == HISTORY_EVENTS and entry[6] is not None]
+        keys = {(entry[2], str(orjson.loads(entry[6] or b"{}").get("entity"))) for entry in given}
+        unknown = [key for key in keys if key not in self._known]
+        if unknown:
+            self._known.update(self._lookup(unknown))
+
     # -- Changes of entities -------------------------------------------------------------------------------------
 
     def _update(self, entry: Entry) -> bool:
@@ -128,23 +153,23 @@ class Reader:
         known = self._known.get((tenant, id))
         if not touched or known is None or after is None or before is None:
             return False
-        if b'"datasetId"' in before or b'"scope"' in after or b'"scope"' in before or b'"expiresAt"' in after or b'"expiresAt"' in before:
-            return False
         try:
+            if known.length != len(before) and not self._recall(known, before):
+                return False
             document = self._decode(after)
         except msgspec.ValidationError:
             return False
-        if document.type != known.types:
+        if document.type != known.types or document.scope is not None or document.expiresAt is not None:
             return False
+        last, attrs, types = known.observed, document.attrs, known.text
         rows: list[tuple[Any, ...]] = []
-        attrs = document.attrs
         for name in touched:
-            instances = attrs.get(name)
-            if instances is None or len(instances) != 1:
+            was, instances = last.get(name), attrs.get(name)
+            if was is None or instances is None or len(instances) != 1:
                 return False
             instance = instances[0]
             observed = instance.observedAt
-            if observed is None or instance.modifiedAt != at or instance.datasetId is not None or observed.encode() in before:
+            if observed is None or observed == was or instance.modifiedAt != at or instance.datasetId is not None:
                 return False
             value = instance.value
             form = type(value)
@@ -154,17 +179,29 @@ class Reader:
                 number, text = None, value
             else:
                 return False
-            rest = instance.attrs
-            if rest is not None:
-                raw = bytes(rest)
-                if b"quality" in raw:
-                    return False
-                other = '{"attrs":' + raw.decode() + "}"
-            else:
-                other = None
-            unit, kind = instance.unitCode, instance.type
-            rows.append((tenant, id, known.text, name, observed, at, number, text, unit, position, len(rows), kind, other))
+            rest = None if instance.attrs is None else _rest(instance.attrs)
+            if rest == "":
+                return False
+            rows.append((tenant, id, types, name, observed, at, number, text, instance.unitCode, position, len(rows), instance.type, rest))
         self._fast.extend(rows)
+        known.length = len(after)
+        for row in rows:
+            last[row[3]] = row[4]
+        return True
+
+    def _recall(self, known: Known, before: bytes) -> bool:
+        """Remembers of the document before an update what the short way must know; whether the update may go there.
+
+        A document of the length that the last one had is that one: the journal has every change of an entity.
+        """
+        document = self._decode(before)
+        if document.type != known.types or document.scope is not None or document.expiresAt is not None:
+            return False
+        known.observed = {
+            name: instances[0].observedAt
+            for name, instances in document.attrs.items()
+            if len(instances) == 1 and instances[0].datasetId is None and instances[0].observedAt is not None
+        }
         return True
 
     def _touched_by(self, attributes: bytes) -> tuple[str, ...]:
@@ -224,6 +261,25 @@ class Reader:
             self._erasures.append(Erasure(change.position, change.tenant, event.entity, event.attribute, dataset))
         elif isinstance(event, events.DropTenant):
             self._erase_tenant(change.tenant, change.position)
+        elif isinstance(event, events.DeleteInstance | events.Modify):
+            place = events.instance_place(self._seed, event.instance_id)
+            if place is not None:
+                self._erasures.append(Erasure(change.position, change.tenant, event.entity, event.attribute, instance=place))
+            if place is not None and isinstance(event, events.Modify):
+                self._modify(change, event, place)
+
+    def _modify(self, change: Change, event: events.Modify, place: tuple[int, int]) -> None:
+        """An instance as it is from now on, in its old place. It is in no earlier entry of the same batch."""
+        created = self._created(change.tenant, event.entity, event.attribute, place)
+        if created is None:
+            return
+        key = (change.tenant, event.entity)
+        known = self._known.get(key)
+        types = known.text if known else ""
+        row = row_of(
+            change.tenant, event.entity, types, event.attribute, event.instance, change.at, *place, change.position, created
+        )  # fmt: skip
+        self._rows.append(row)
 
     def _erase_tenant(self, tenant: str, position: int) -> None:
         self._erasures.append(Erasure(position, tenant))
@@ -233,8 +289,6 @@ class Reader:
     def _put(self, change: Change, event: events.Put) -> None:
         key = (change.tenant, event.entity)
         known = self._known.get(key)
-        if known is None:
-            known = self._lookup([key]).get(key)
         merged = list(dict.fromkeys([*(known.types if known else ()), *event.types]))
         types = " ".join(merged)
         if known is None or known.types != merged:
@@ -256,6 +310,12 @@ class Reader:
                     )
                 )  # fmt: skip
                 ordinal += 1
+
+
+def _rest(sub_attributes: msgspec.Raw) -> str:
+    """The column `rest` of an instance that has sub-attributes and nothing else; empty when one may have its own column."""
+    raw = bytes(sub_attributes)
+    return "" if b"quality" in raw else '{"attrs":' + raw.decode() + "}"
 
 
 def _last_of_each(instances: list[Instance]) -> list[Instance]:

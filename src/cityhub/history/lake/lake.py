@@ -5,7 +5,9 @@
     with lake.reading(tenant) as reading:    # reading.connection: DuckDB with the views `observations` and `entity_versions`
         reading.connection.execute("SELECT ...")
     lake.flush_due(), lake.flush()           # lays the tail down: one commit for each table that has something
-    lake.status()
+    lake.examine()                           # after a question failed: sets aside the files that cannot be read; then ask again
+    lake.compact(report), lake.expire(report), lake.clean(report), lake.forget(report)   # upkeep, with progress
+    lake.status()                            # status().committed: the journal may drop what is up to there
     lake.close()
 
 All methods block and may be called from any thread. Readers never wait for a flush nor for upkeep.
@@ -14,47 +16,44 @@ All methods block and may be called from any thread. Readers never wait for a fl
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import secrets
-import threading
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import duckdb
 import msgspec
-import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
 
-from cityhub.history.lake.erasing import Erasure, Pending, register
-from cityhub.history.lake.flush import lay_down
-from cityhub.history.lake.intake import Known, Reader
+from cityhub.history.lake.backfill import take_backfill
+from cityhub.history.lake.erasing import Pending
+from cityhub.history.lake.examining import examine
+from cityhub.history.lake.file_reads import count_reads, taken_reads
+from cityhub.history.lake.flush import flush
+from cityhub.history.lake.following import Following, JournalSource
+from cityhub.history.lake.objects import SCHEME, open_objects
 from cityhub.history.lake.place import Place
 from cityhub.history.lake.reading import Half, Reading, State, make_views
-from cityhub.history.lake.schema import ENTITY_VERSIONS, ENTITY_VERSIONS_SCHEMA, OBSERVATIONS, OBSERVATIONS_SCHEMA
+from cityhub.history.lake.schema import ENTITY_VERSIONS, NAMESPACE, OBSERVATIONS
+from cityhub.history.lake.standing import Standing
 from cityhub.history.lake.tables import SEED, LakeTable, locations, open_tables
-from cityhub.history.lake.tail import SEQUENCE, bytes_in, joined, rows_in
+from cityhub.history.lake.tail import bytes_in, rows_in
+from cityhub.history.lake.upkeep import Progress, Report, Upkeep, silent
 from cityhub.model.change import Entry
-from cityhub.model.errors import StoreUnavailable
 from cityhub.model.time import Clock, to_text
 
-GAP_TRIES: Final = 20
-GAP_S: Final = 0.05
-"""So often, and so far apart, a position is asked for that the journal does not give out before it is given up."""
+__all__ = ["JournalSource", "Lake", "Place", "Progress", "Reading", "Status", "open_lake"]
+
+OVERFULL: Final = 2
+"""Whoever reads the journal lays the tail down himself when it is so many times as large as it should be."""
 
 log = logging.getLogger(__name__)
-
-
-class JournalSource(Protocol):
-    """The journal, as another process reads it."""
-
-    def read(self, after: int, limit: int) -> list[Entry]:
-        """Up to `limit` entries behind a position, in order; fewer when they are large, none at the end."""
-
-    def last(self) -> int:
-        """Position of the newest entry; 0 when there is none."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -100,240 +99,181 @@ def open_lake(place: Place, source: JournalSource, clock: Clock, *, begin: int =
         warehouse = Path(warehouse).absolute().as_uri()
     uri = place.catalog or f"sqlite:///{Path(place.warehouse).absolute()}/catalog.sqlite"
     catalog = SqlCatalog(place.name, uri=uri, warehouse=warehouse, **place.io)
-    observations, versions = open_tables(catalog, begin, secrets.token_hex(4))
-    return Lake(place, source, clock, catalog, observations, versions)
+    tables = open_tables(catalog, begin, secrets.token_hex(4))
+    return Lake(place, source, clock, catalog, dict(zip((OBSERVATIONS, ENTITY_VERSIONS), tables, strict=True)))
 
 
 class Lake:
     """See the module."""
 
     def __init__(
-        self, place: Place, source: JournalSource, clock: Clock, catalog: SqlCatalog, observations: LakeTable, versions: LakeTable
+        self, place: Place, source: JournalSource, clock: Clock, catalog: SqlCatalog, tables: dict[str, LakeTable]
     ) -> None:
         self._place = place
-        self._source = source
         self._clock = clock
         self._catalog = catalog
-        self._tables = {OBSERVATIONS: observations, ENTITY_VERSIONS: versions}
-        self._intake_lock = threading.Lock()
-        self._commit_lock = threading.Lock()
-        self._swap_lock = threading.Lock()
-        self._pins: dict[str, int] = {}
-        self._readings = 0
-        self._oldest: float | None = None
-        self._flushing: tuple[tuple[pa.Table, ...], tuple[pa.Table, ...]] = ((), ())
-        self._database = _database(place)
-        first, second = observations.version(), versions.version()
-        self._state = State(min(first.position, second.position), Half(first, (), Pending()), Half(second, (), Pending()))
-        self.seed = observations.table.properties[SEED]
-        self._reader = Reader(self.seed, self._lookup)
+        self._tables = tables
+        self._scratch = _scratch(place)
+        self._database = _database(place, self._scratch)
+        observations, versions = (tables[name].version() for name in (OBSERVATIONS, ENTITY_VERSIONS))
+        position = min(observations.position, versions.position)
+        self._standing = Standing(State(position, Half(observations, (), Pending()), Half(versions, (), Pending())))
+        self.seed = str(tables[OBSERVATIONS].table.properties[SEED])
+        self._following = Following(place, source, clock, self._standing, self._database, self.seed, self._backfill, self._relieve)
+        self._upkeep = Upkeep(place, self._standing, tables, self._database)
+        self.examine(deep=False)
 
     def close(self) -> None:
         """Ends. What is in the tail is read from the journal again at the next start."""
         self._database.close()
         self._catalog.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
-    # -- Following the journal -----------------------------------------------------------------------------------
+    # -- Following and reading -----------------------------------------------------------------------------------
 
     @property
     def position(self) -> int:
         """The journal position that can be seen."""
-        return self._state.position
+        return self._standing.state.position
 
     def catch_up(self, position: int | None = None) -> int:
-        """Reads the journal up to a position at least, or to its end; the position reached.
+        """Reads the journal up to a position at least, or to its present end; the position reached.
 
-        Raises:
-            StoreUnavailable: The journal does not give the position out.
+        A tail that has grown much too large is laid down on the way.
+        Raises StoreUnavailable when the journal does not give the position out.
         """
-        target = self._source.last() if position is None else position
-        tries = 0
-        while self._state.position < target:
-            with self._intake_lock:
-                if self._state.position >= target:
-                    break
-                found = self._take()
-            if found:
-                tries = 0
-                continue
-            tries += 1
-            if tries > GAP_TRIES:
-                self._pass_gap(target)
-            else:
-                time.sleep(GAP_S)
-        return self._state.position
+        return self._following.catch_up(position)
 
-    def _pass_gap(self, target: int) -> None:
-        last = self._source.last()
-        if last < target:
-            raise StoreUnavailable(f"The journal ends at {last}; the change {target} is not in it")
-        log.warning("the changes after %s are no more in the journal; the lake goes on at %s", self._state.position, last)
-        with self._intake_lock:
-            self._swap(msgspec.structs.replace(self._state, position=last))
+    def _backfill(self, entry: Entry) -> None:
+        with self._standing.commit:
+            flush(self._database, self._standing, self._tables)
+            take_backfill(self._place, self._database, self._standing, self._tables, entry)
 
-    def _take(self) -> bool:
-        """Takes in the next batch of the journal; whether there was one."""
-        entries = self._source.read(self._state.position, self._place.batch)
-        if not entries:
-            return False
-        enabled = gc.isenabled()
-        gc.disable()  # a batch makes many small objects that are no garbage, and looking for it takes longer than the work
-        try:
-            state = self._state
-            seen = (state.observations.version.position, state.versions.version.position)
-            intake = self._reader.take(entries)
-            observations = self._grown(OBSERVATIONS, state.observations, intake.observations, intake.erasures, seen[0])
-            of_entities = [one for one in intake.erasures if one.attribute is None and one.instance is None]
-            versions = self._grown(ENTITY_VERSIONS, state.versions, intake.versions, of_entities, seen[1])
-            if self._oldest is None and (intake.observations or intake.versions or intake.erasures):
-                self._oldest = time.monotonic()
-            self._swap(State(entries[-1][0], observations, versions))
-        finally:
-            if enabled:
-                gc.enable()
-        return True
-
-    def _grown(self, name: str, half: Half, new: Sequence[pa.Table], erasures: Sequence[Erasure], seen: int) -> Half:
-        """A table with new rows and erasures; what was committed before a crash is there already and left out."""
-        tail = half.tail
-        for chunk in new:
-            fresh = chunk if chunk.column(SEQUENCE)[0].as_py() > seen else chunk.filter(pa.compute.greater(chunk.column(SEQUENCE), seen))
-            tail = joined(tail, fresh)
-        fresh_erasures = Pending(tuple(one for one in erasures if one.sequence > seen))
-        if not fresh_erasures:
-            return Half(half.version, tail, half.pending)
-        left, victims = self._without(name, tail, fresh_erasures)
-        return Half(half.version, left, half.pending.with_([*self._resolved(name, half, fresh_erasures), *victims]))
-
-    def _without(self, name: str, tail: tuple[pa.Table, ...], erasures: Pending) -> tuple[tuple[pa.Table, ...], list[Erasure]]:
-        """The tail without what is erased, and the instances that were erased while a flush may be writing them."""
-        connection = self._database.cursor()
-        try:
-            conditions = " AND ".join(register(connection, erasures, in_tail=True))
-            left = []
-            for chunk in tail:
-                connection.register("chunk", chunk)
-                kept = connection.execute(f"SELECT * FROM chunk r WHERE {conditions}").to_arrow_table()
-                left.append(chunk if kept.num_rows == chunk.num_rows else kept.cast(chunk.schema))
-            return tuple(chunk for chunk in left if chunk.num_rows), []
-        finally:
-            connection.close()
-
-    def _resolved(self, name: str, half: Half, erasures: Pending) -> list[Erasure]:
-        """Erasures as the files wait for them: those by time of observation become the instances that they meet."""
-        return list(erasures.erasures)
-
-    def _lookup(self, keys: list[tuple[str, str]]) -> dict[tuple[str, str], Known]:
-        found: dict[tuple[str, str], Known] = {}
-        for tenant, entity in keys:
-            with self.reading(tenant) as reading:
-                row = reading.connection.execute(
-                    "SELECT type, kind FROM entity_versions WHERE entity = ? ORDER BY position DESC LIMIT 1", [entity]
-                ).fetchone()
-            if row is not None:
-                found[(tenant, entity)] = Known(row[0].split(" "), row[0], row[1] == "deleted")
-        return found
-
-    # -- Reading -------------------------------------------------------------------------------------------------
+    def _relieve(self) -> None:
+        tails = [half.tail for half in self._standing.state.halves.values()]
+        rows, size = sum(map(rows_in, tails)), sum(map(bytes_in, tails))
+        if rows > OVERFULL * self._place.flush_rows or size > OVERFULL * self._place.flush_bytes:
+            self.flush()
 
     @contextlib.contextmanager
     def reading(self, tenant: str) -> Iterator[Reading]:
-        """A look at one tenant's rows as they are now; its files stay until the end of the block."""
+        """A look at one tenant's rows as they are now; its files stay until the end of the block.
+
+        Raises StoreUnavailable when another engine left the tables in a state that cannot be read here.
+        """
         self._notice_others()
-        with self._swap_lock:
-            state = self._state
-            self._readings += 1
-            for file in state.files:
-                self._pins[file.path] = self._pins.get(file.path, 0) + 1
-        connection = self._database.cursor()
-        try:
-            make_views(connection, state, tenant, to_text(self._clock.now()))
-            yield Reading(connection, state.position, tenant, self.seed)
-        finally:
-            connection.close()
-            with self._swap_lock:
-                self._readings -= 1
-                for file in state.files:
-                    left = self._pins[file.path] - 1
-                    if left:
-                        self._pins[file.path] = left
-                    else:
-                        del self._pins[file.path]
+        with self._standing.pinned() as state:
+            connection = self._database.cursor()
+            try:
+                make_views(connection, state, tenant, to_text(self._clock.now()))
+                yield Reading(connection, state.position, tenant, self.seed)
+            finally:
+                connection.close()
 
     def _notice_others(self) -> None:
         """Takes up what another engine committed."""
-        if not self._commit_lock.acquire(blocking=False):
-            return
+        standing = self._standing
+        if not standing.commit.acquire(blocking=False):
+            return  # this lake is committing, and knows the newest itself
         try:
             now = locations(self._catalog)
-            state = self._state
-            if (now.get(OBSERVATIONS), now.get(ENTITY_VERSIONS)) == (state.observations.version.location, state.versions.version.location):
-                return
-            observations, versions = (self._tables[name].version() for name in (OBSERVATIONS, ENTITY_VERSIONS))
-            with self._intake_lock:
-                state = self._state
-                self._swap(
-                    State(
-                        state.position,
-                        msgspec.structs.replace(state.observations, version=observations),
-                        msgspec.structs.replace(state.versions, version=versions),
-                    )
-                )
+            for name, half in standing.state.halves.items():
+                if now.get(name) != half.version.location:
+                    standing.swap_version(name, self._tables[name].version())
         finally:
-            self._commit_lock.release()
+            standing.commit.release()
 
-    def _swap(self, state: State) -> None:
-        with self._swap_lock:
-            self._state = state
+    def examine(self, *, deep: bool = True) -> dict[str, str]:
+        """Looks for files that cannot be read, names and sets them aside, so that the rest answers; the new ones with their fault.
 
-    # -- Flush ---------------------------------------------------------------------------------------------------
+        Files that were set aside and can be read again come back. Without `deep` a file only has to be there with all its bytes.
+        """
+        with self._standing.commit:
+            return examine(self._database, self._standing, self._tables, deep=deep)
+
+    # -- Flush and upkeep ----------------------------------------------------------------------------------------
 
     def flush_due(self) -> bool:
         """Whether the tail is large or old enough to be laid down."""
-        state, place = self._state, self._place
-        if self._oldest is None:
+        standing, place = self._standing, self._place
+        oldest = standing.oldest
+        if oldest is None:
             return False
-        tails = (state.observations.tail, state.versions.tail)
+        tails = [half.tail for half in standing.state.halves.values()]
         return (
-            time.monotonic() - self._oldest >= place.flush_age_s
+            time.monotonic() - oldest >= place.flush_age_s
             or sum(map(rows_in, tails)) >= place.flush_rows
             or sum(map(bytes_in, tails)) >= place.flush_bytes
         )
 
     def flush(self) -> int:
         """Lays down what is in the tail, with the position and what is erased, in one commit for each table; the position."""
-        with self._commit_lock:
-            with self._intake_lock:
-                state, self._oldest = self._state, None
-            for name, schema, half in (
-                (OBSERVATIONS, OBSERVATIONS_SCHEMA, state.observations),
-                (ENTITY_VERSIONS, ENTITY_VERSIONS_SCHEMA, state.versions),
-            ):
-                if half.tail or half.pending:
-                    version = lay_down(self._database, self._tables[name], schema, half, state.position)
-                    self._laid_down(name, half, version)
-            return state.position
+        with self._standing.commit:
+            self._take_up_others()
+            return flush(self._database, self._standing, self._tables)
 
-    def _laid_down(self, name: str, flushed: Half, version: object) -> None:
-        """Takes from the tail what is in the files now."""
-        member = "observations" if name == OBSERVATIONS else "versions"
-        with self._intake_lock:
-            half: Half = getattr(self._state, member)
-            position = version.position  # type: ignore[attr-defined]
-            tail = []
-            for chunk in half.tail:
-                newer = chunk.filter(pa.compute.greater(chunk.column(SEQUENCE), position))
-                if newer.num_rows:
-                    tail.append(newer if newer.num_rows < chunk.num_rows else chunk)
-            replaced = Half(version, tuple(tail), half.pending.after(position))  # type: ignore[arg-type]
-            self._swap(msgspec.structs.replace(self._state, **{member: replaced}))
+    def _take_up_others(self) -> None:
+        now = locations(self._catalog)
+        for name, half in self._standing.state.halves.items():
+            if now.get(name) != half.version.location:
+                self._standing.swap_version(name, self._tables[name].version())
+
+    def compact(self, report: Report = silent, *, whole: bool = False) -> int:
+        """Merges small files of the same partition (`whole`: also few of them); how many files went."""
+        return self._upkeep.compact(report, whole=whole)
+
+    def expire(self, report: Report = silent, *, keep_s: float | None = None) -> int:
+        """Lets snapshots go that are older than `keep_s` (default: the place's), with the files that only they name; how many files."""
+        return self._upkeep.expire(report, keep_s=keep_s)
+
+    def clean(self, report: Report = silent, *, grace_s: float | None = None) -> int:
+        """Removes files that no snapshot names and that are older than `grace_s` (default: the place's); how many."""
+        return self._upkeep.clean(report, grace_s=grace_s)
+
+    def forget(self, report: Report = silent) -> int:
+        """Makes the deletions of all changes that can be seen final; how many files went.
+
+        Afterwards no file of the lake has what was deleted: the files are rewritten, and all older snapshots go with their files.
+        Files that a question is looking at go with the next clean-up.
+        """
+        report(Progress("forget", 0, 2, "steps"))
+        self.flush()
+        report(Progress("forget", 1, 2, "steps"))
+        removed = self._upkeep.expire(keep_s=0)
+        report(Progress("forget", 2, 2, "steps"))
+        return removed
+
+    # -- Files in other tiers ------------------------------------------------------------------------------------
+
+    def table(self, name: str) -> Table:
+        """A table as its newest commit has it."""
+        return self._catalog.load_table((NAMESPACE, name))
+
+    def replace(self, name: str, gone: Sequence[DataFile], added: Sequence[DataFile]) -> bool:
+        """Puts files with the same rows in the place of others in one commit; False when one of those is no longer in the table."""
+        with self._standing.commit:
+            self._take_up_others()
+            version = self._standing.half(name).version
+            if not {file.file_path for file in gone} <= {file.path for file in version.files}:
+                return False
+            self._standing.swap_version(name, self._tables[name].commit(version, added, gone, {}))
+        return True
+
+    def in_use(self) -> set[str]:
+        """Paths of the files that a question is looking at, or that the next one would."""
+        return self._standing.in_use()
+
+    def file_reads(self) -> dict[str, tuple[int, int]]:
+        """What was read of files since the last time: requests and bytes by path."""
+        return taken_reads(self._database)
 
     # -- Status --------------------------------------------------------------------------------------------------
 
     def status(self) -> Status:
         """How the lake is."""
-        state = self._state
-        halves = {OBSERVATIONS: state.observations, ENTITY_VERSIONS: state.versions}
+        standing = self._standing
+        state = standing.state
+        halves = state.halves
         waiting = [half.version.position for half in halves.values() if half.tail or half.pending]
         return Status(
             read=state.position,
@@ -344,15 +284,46 @@ class Lake:
             rows={name: sum(file.rows for file in half.version.files) for name, half in halves.items()},
             size={name: sum(file.size for file in half.version.files) for name, half in halves.items()},
             pending=sum(len(half.pending.erasures) for half in halves.values()),
-            readings=self._readings,
+            readings=standing.readings,
             set_aside={path: fault for half in halves.values() for path, fault in half.version.set_aside.items()},
         )
 
 
-def _database(place: Place) -> duckdb.DuckDBPyConnection:
-    """An empty DuckDB in memory that reads the lake's files and nothing else."""
-    database = duckdb.connect(
-        ":memory:", config={"threads": place.threads, "memory_limit": place.memory, "python_enable_replacements": "false"}
-    )
+def _floor(unit_us: int) -> str:
+    return f"make_timestamptz(epoch_us(moment) - (epoch_us(moment) % {unit_us} + {unit_us}) % {unit_us})"
+
+
+_DATE_TRUNC: Final = (
+    "CREATE MACRO date_trunc(part VARCHAR, moment TIMESTAMPTZ) AS CASE lower(part) "
+    f"WHEN 'hour' THEN {_floor(3_600_000_000)} WHEN 'minute' THEN {_floor(60_000_000)} WHEN 'second' THEN {_floor(1_000_000)} "
+    "ELSE system.main.date_trunc(part, moment) END"
+)
+"""DuckDB's own asks the calendar for each row, which takes ten times as long. Right for time zones of whole hours."""
+
+
+def _scratch(place: Place) -> Path:
+    """An empty folder for what does not fit into memory."""
+    if "://" in place.warehouse:
+        return Path(tempfile.mkdtemp(prefix="cityhub-lake-"))
+    folder = Path(place.warehouse) / "scratch"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+def _database(place: Place, scratch: Path) -> duckdb.DuckDBPyConnection:
+    """An empty DuckDB in memory."""
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "threads": place.threads,
+        "memory_limit": place.memory,
+        "temp_directory": str(scratch),
+        "python_enable_replacements": "false",
+    }
+    database = duckdb.connect(":memory:", config=settings)
     database.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
+    database.execute(_DATE_TRUNC)
+    if place.warehouse.startswith(SCHEME) or "s3.access-key-id" in place.io:
+        open_objects(database, place.io)
+    if place.count_reads:
+        count_reads(database)
     return database

@@ -103,7 +103,7 @@ class FileWriter:
 
     def _described(self, path: str, partition: Record, written: pq.FileMetaData) -> DataFile:
         statistics = data_file_statistics_from_parquet_metadata(written, self._plan, self._ids)
-        return DataFile.from_args(
+        described = DataFile.from_args(
             content=DataFileContent.DATA,
             file_path=path,
             file_format=FileFormat.PARQUET,
@@ -115,6 +115,8 @@ class FileWriter:
             key_metadata=None,
             **statistics.to_serialized_dict(),
         )
+        described.spec_id = self._metadata.default_spec_id
+        return described
 
 
 def month_label(number: int | None) -> str:

@@ -22,6 +22,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         threads: DuckDB's threads.
         target_bytes: Size up to which files are merged.
         keep_s: How long superseded snapshots can still be read by other engines, in seconds.
+        count_reads: Whether what is read of each file is counted; `Lake.file_reads` must then be called now and then.
         grace_s: How long a file that no snapshot names is left alone, in seconds: another engine may be about to commit it.
     """
 
@@ -39,3 +40,4 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     target_bytes: int = 256_000_000
     keep_s: float = 3600.0
     grace_s: float = 3600.0
+    count_reads: bool = False

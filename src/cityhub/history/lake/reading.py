@@ -11,9 +11,10 @@ import pyarrow as pa
 from pyiceberg.schema import Schema
 
 from cityhub.history.lake.erasing import Pending, register
-from cityhub.history.lake.schema import ENTITY_VERSIONS, ENTITY_VERSIONS_SCHEMA, OBSERVATIONS, OBSERVATIONS_SCHEMA
+from cityhub.history.lake.schema import ENTITY_VERSIONS, ENTITY_VERSIONS_SCHEMA, OBSERVATIONS, OBSERVATIONS_SCHEMA, arrow_schema
 from cityhub.history.lake.tables import File, Version
 
+SCHEMAS: Final = {OBSERVATIONS: OBSERVATIONS_SCHEMA, ENTITY_VERSIONS: ENTITY_VERSIONS_SCHEMA}
 _EXPIRES_AT: Final = OBSERVATIONS_SCHEMA.find_field("expires_at").field_id
 
 
@@ -31,6 +32,11 @@ class State(msgspec.Struct, frozen=True):
     position: int
     observations: Half
     versions: Half
+
+    @property
+    def halves(self) -> dict[str, Half]:
+        """Both tables by name."""
+        return {OBSERVATIONS: self.observations, ENTITY_VERSIONS: self.versions}
 
     @property
     def files(self) -> list[File]:
@@ -74,33 +80,23 @@ def make_views(connection: duckdb.DuckDBPyConnection, state: State, tenant: str,
         tenant: Whose rows.
         now: What expired until then is left out.
     """
-    for name, schema, half in (
-        (OBSERVATIONS, OBSERVATIONS_SCHEMA, state.observations),
-        (ENTITY_VERSIONS, ENTITY_VERSIONS_SCHEMA, state.versions),
-    ):
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {select(connection, name, schema, half, tenant, now)}")
+    for name, half in state.halves.items():
+        query = select(connection, name, half, tenant, now)
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}")
 
 
-def select(connection: duckdb.DuckDBPyConnection, name: str, schema: Schema, half: Half, tenant: str, now: str) -> str:
+def select(connection: duckdb.DuckDBPyConnection, name: str, half: Half, tenant: str, now: str) -> str:
     """The query behind a view; what it needs beside files is registered in the connection."""
-    parts = [*_of_files(connection, name, schema, half, tenant, now), *_of_tail(connection, name, schema, half, tenant, now)]
+    schema = SCHEMAS[name]
+    parts = [*_of_files(connection, name, half, tenant, now), *_of_tail(connection, name, half, tenant, now)]
     if not parts:
-        empty = pa.table({field: [] for field in half_schema(schema).names}, schema=half_schema(schema))
-        connection.register(f"no_{name}", empty)
+        plain = arrow_schema(schema)
+        connection.register(f"no_{name}", plain.empty_table())
         return f"SELECT {columns_of(schema)} FROM no_{name} r"
     return " UNION ALL ".join(parts)
 
 
-def half_schema(schema: Schema) -> pa.Schema:
-    """The Arrow schema of a table."""
-    from cityhub.history.lake.schema import arrow_schema
-
-    return arrow_schema(schema)
-
-
-def _of_files(
-    connection: duckdb.DuckDBPyConnection, name: str, schema: Schema, half: Half, tenant: str, now: str
-) -> list[str]:
+def _of_files(connection: duckdb.DuckDBPyConnection, name: str, half: Half, tenant: str, now: str) -> list[str]:
     files = [file for file in half.version.files if file.tenant == tenant]
     pending = half.pending.of(tenant)
     if not files or any(one.entity is None for one in pending.erasures):
@@ -108,13 +104,41 @@ def _of_files(
     conditions = register(connection, pending, prefix=f"{name}_erased_")
     if name == OBSERVATIONS and any(_may_expire(file) for file in files):
         conditions.append(f"(r.expires_at IS NULL OR r.expires_at > {quoted(now)}::TIMESTAMPTZ)")
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return [f"SELECT {columns_of(schema)} FROM {read_files(files)} r{where}"]
+    query = file_select(connection, SCHEMAS[name], half.version, files, prefix=name)
+    return [f"SELECT r.* FROM ({query}) r WHERE {' AND '.join(conditions)}" if conditions else query]
 
 
-def read_files(files: Sequence[File], extra: str = "") -> str:
-    """The table function over files."""
-    return f"read_parquet([{', '.join(quoted(local(file.path)) for file in files)}], hive_partitioning = false{extra})"
+def file_select(
+    connection: duckdb.DuckDBPyConnection,
+    schema: Schema,
+    version: Version,
+    files: Sequence[File],
+    *,
+    prefix: str = "",
+    with_path: bool = False,
+) -> str:
+    """The rows of files. Those that another engine deleted rows of come from memory, without these rows.
+
+    Args:
+        connection: In which what comes from memory is registered.
+        schema: Of the table.
+        version: Whose files.
+        files: Some of the version's files; at least one.
+        prefix: Of the names of what is registered.
+        with_path: Whether a column `filename` says where each row is.
+    """
+    plain = [file for file in files if not file.has_deletes]
+    parts = []
+    if plain:
+        places = ", ".join(quoted(local(file.path)) for file in plain)
+        option = ", filename = true" if with_path else ""
+        what = f"{columns_of(schema)}, r.filename" if with_path else columns_of(schema)
+        parts.append(f"SELECT {what} FROM read_parquet([{places}], hive_partitioning = false{option}) r")
+    for number, file in enumerate(file for file in files if file.has_deletes):
+        connection.register(f"{prefix}_left_{number}", version.left[file.path])
+        what = f"{columns_of(schema)}, {quoted(local(file.path))} AS filename" if with_path else columns_of(schema)
+        parts.append(f"SELECT {what} FROM {prefix}_left_{number} r")
+    return " UNION ALL ".join(parts)
 
 
 def local(path: str) -> str:
@@ -124,14 +148,12 @@ def local(path: str) -> str:
 
 def _may_expire(file: File) -> bool:
     nulls = (file.described.null_value_counts or {}).get(_EXPIRES_AT)
-    return nulls is None or nulls < file.rows
+    return nulls is None or bool(nulls < file.rows)
 
 
-def _of_tail(
-    connection: duckdb.DuckDBPyConnection, name: str, schema: Schema, half: Half, tenant: str, now: str
-) -> list[str]:
+def _of_tail(connection: duckdb.DuckDBPyConnection, name: str, half: Half, tenant: str, now: str) -> list[str]:
     if not half.tail:
         return []
     connection.register(f"{name}_tail", pa.concat_tables(half.tail))
     expired = f" AND (r.expires_at IS NULL OR r.expires_at > {quoted(now)}::TIMESTAMPTZ)" if name == OBSERVATIONS else ""
-    return [f"SELECT {columns_of(schema)} FROM {name}_tail r WHERE r.tenant = {quoted(tenant)}{expired}"]
+    return [f"SELECT {columns_of(SCHEMAS[name])} FROM {name}_tail r WHERE r.tenant = {quoted(tenant)}{expired}"]

@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
+import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.manifest import DataFile
 from pyiceberg.partitioning import PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.table import Table
+from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.sorting import SortOrder
 from sqlalchemy import text
 
@@ -27,7 +30,9 @@ from cityhub.history.lake.schema import (
     OBSERVATIONS_ORDER,
     OBSERVATIONS_PARTITION,
     OBSERVATIONS_SCHEMA,
+    arrow_schema,
 )
+from cityhub.model.errors import StoreUnavailable
 
 POSITION: Final = "cityhub.position"
 """Table property: the journal position up to which the table has everything."""
@@ -86,12 +91,14 @@ class Version(msgspec.Struct, frozen=True):
         position: The journal position up to which it has everything.
         files: Its files but for those that are set aside.
         set_aside: Path and fault of files that cannot be read.
+        left: What is left of files of which another engine deleted rows, by path.
     """
 
     location: str
     position: int
     files: tuple[File, ...]
     set_aside: dict[str, str]
+    left: dict[str, pa.Table] = {}
 
 
 def file_of(described: DataFile, has_deletes: bool = False) -> File:
@@ -112,9 +119,22 @@ class LakeTable:
         self.table = self._catalog.load_table((NAMESPACE, self.name))
         properties = self.table.properties
         set_aside = msgspec.json.decode(properties.get(SET_ASIDE, "{}"), type=dict[str, str])
-        files = [file_of(task.file, bool(task.delete_files)) for task in self.table.scan().plan_files()]
-        kept = tuple(file for file in files if file.path not in set_aside)
-        return Version(self.table.metadata_location, int(properties.get(POSITION, 0)), kept, set_aside)
+        try:
+            tasks = [task for task in self.table.scan().plan_files() if task.file.file_path not in set_aside]
+            left = {task.file.file_path: self._left(task) for task in tasks if task.delete_files}
+        except (ValueError, NotImplementedError) as error:
+            raise StoreUnavailable(
+                f"The table {self.name} has deletions of another engine that cannot be read here ({error}); "
+                "right would be to let that engine rewrite its data files"
+            ) from error
+        files = tuple(file_of(task.file, bool(task.delete_files)) for task in tasks)
+        return Version(self.table.metadata_location, int(properties.get(POSITION, 0)), files, set_aside, left)
+
+    def _left(self, task: FileScanTask) -> pa.Table:
+        """The rows of a file without those that another engine deleted."""
+        schema = self.table.schema()
+        scan = ArrowScan(self.table.metadata, self.table.io, schema, AlwaysTrue())
+        return scan.to_table([task]).cast(arrow_schema(schema))
 
     def commit(
         self, before: Version, added: Iterable[DataFile], removed: Iterable[DataFile], properties: Mapping[str, str]
@@ -138,7 +158,7 @@ class LakeTable:
         files = (*(file for file in before.files if file.path not in left), *map(file_of, new))
         kept = self.table.properties
         set_aside = msgspec.json.decode(kept.get(SET_ASIDE, "{}"), type=dict[str, str])
-        return Version(self.table.metadata_location, int(kept.get(POSITION, 0)), files, set_aside)
+        return Version(self.table.metadata_location, int(kept.get(POSITION, 0)), files, set_aside, before.left)
 
 
 def open_tables(catalog: SqlCatalog, position: int, seed: str) -> tuple[LakeTable, LakeTable]:

@@ -15,9 +15,10 @@ import pyarrow as pa
 from cityhub.history.sql.functions import BY_NAME, SCALAR_NAMES, TABLE_NAMES
 from cityhub.history.sql.guard import Checked, Guard, first_line
 from cityhub.history.sql.limits import Deadline, Limits
+from cityhub.history.sql.questions import Statement
 from cityhub.history.sql.shape import Reading, Shapes
 from cityhub.history.sql.sight import catalogue_views, views_for
-from cityhub.history.sql.views import View, quoted
+from cityhub.history.sql.views import View, narrowed, quoted
 from cityhub.model.errors import BadRequestData, CityHubError, StoreUnavailable, TooComplexQuery
 from cityhub.model.ports import Principal
 
@@ -26,25 +27,8 @@ log = logging.getLogger(__name__)
 BATCH_ROWS: Final = 20_000
 MAX_PARAMETERS: Final = 10_000
 _PATH: Final = re.compile(r"(?:[a-z0-9]+:/)?/[^\s'\"]*/")
+_EXPLAINED: Final = pa.schema([("explain_key", pa.string()), ("explain_value", pa.string())])
 Parameters = Sequence[Any] | Mapping[str, Any]
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """A statement and who asks it.
-
-    Attributes:
-        tenant: Whose data.
-        statement: SQL.
-        parameters: Values for `?` and `$1`, or by name for `$name`.
-        timeout_s: How long it may take.
-        principal: Who asks.
-    """
-
-    tenant: str
-    statement: str
-    parameters: list[Any] | dict[str, Any] = []
-    timeout_s: float = 30.0
-    principal: Principal = Principal()
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -77,7 +61,7 @@ class Engine:
         return views_for(principal, self._shapes.of(tenant, reading))
 
     @contextlib.contextmanager
-    def answer(self, reading: Reading, asked: Asked) -> Iterator[Answer]:
+    def answer(self, reading: Reading, question: Statement) -> Iterator[Answer]:
         """The answer to a statement, to be read inside the block.
 
         Errors while it is read become the same as those here when they pass the block's end.
@@ -87,27 +71,25 @@ class Engine:
             TooComplexQuery: It took too much time or memory.
             StoreUnavailable: A file of the lake could not be read.
         """
-        with self._bounded(reading, asked):
-            checked = self._prepare(reading, asked)
-            reading.connection.execute(checked.sql, _values(asked.parameters))
+        with self._bounded(reading, question):
+            checked = self._prepare(reading, question)
+            reading.connection.execute(checked.sql, _values(question.parameters))
             types = [str(column[1]) for column in reading.connection.description or ()]
             yield Answer(reading.connection.to_arrow_reader(BATCH_ROWS), types)
 
-    def describe(self, reading: Reading, asked: Asked) -> tuple[pa.Schema, int]:
+    def describe(self, reading: Reading, question: Statement) -> tuple[pa.Schema, int]:
         """Names and Arrow types of a statement's answer, and how many parameters it has, without running it."""
-        with self._bounded(reading, asked):
-            checked = self._prepare(reading, asked)
-            statement = reading.connection.extract_statements(checked.sql)[0]
-            names = sorted(statement.named_parameters, key=lambda name: (len(name), name))
-            values: Any = dict.fromkeys(names)
+        with self._bounded(reading, question):
+            checked = self._prepare(reading, question)
+            names = reading.connection.extract_statements(checked.sql)[0].named_parameters
             if checked.explains:
-                return pa.schema([("explain_key", pa.string()), ("explain_value", pa.string())]), len(names)
-            reading.connection.execute(f"SELECT * FROM ({checked.sql}) LIMIT 0" if not names else checked.sql, values or None)
+                return _EXPLAINED, len(names)
+            reading.connection.execute(f"SELECT * FROM ({checked.sql}\n) LIMIT 0", dict.fromkeys(names) or None)
             return reading.connection.to_arrow_reader(1).schema, len(names)
 
     @contextlib.contextmanager
-    def _bounded(self, reading: Reading, asked: Asked) -> Iterator[None]:
-        seconds = min(asked.timeout_s, self.limits.timeout_s)
+    def _bounded(self, reading: Reading, question: Statement) -> Iterator[None]:
+        seconds = min(question.timeout_s, self.limits.timeout_s)
         with Deadline(reading.connection, seconds) as deadline:
             try:
                 yield
@@ -116,13 +98,16 @@ class Engine:
             except (duckdb.Error, pa.ArrowException, MemoryError, RuntimeError, OSError) as error:
                 raise self._explained(error, deadline) from error
 
-    def _prepare(self, reading: Reading, asked: Asked) -> Checked:
-        views = self.views(reading, asked.tenant, asked.principal)
-        checked = self._guard.check(asked.statement, [view.name for view in views] + ["hub_columns"])
+    def _prepare(self, reading: Reading, question: Statement) -> Checked:
+        views = self.views(reading, question.tenant, question.principal)
+        checked = self._guard.check(question.statement, [view.name for view in views] + ["hub_columns"])
         listings = catalogue_views(views) if any(name.startswith(("hub_", "information_schema_")) for name in checked.views) else []
         for view in (*views, *listings):
             if view.sql and view.name.lower() in checked.views:
-                reading.connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(view.name)} AS {view.sql}")
+                sql = view.sql
+                if not checked.every_column:
+                    sql = narrowed(view, checked.columns, checked.present.get(view.name.lower(), ()))
+                reading.connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(view.name)} AS {sql}")
         for name in checked.functions & BY_NAME.keys():
             reading.connection.execute(BY_NAME[name].sql)
         return checked

@@ -33,6 +33,7 @@ class Checked(msgspec.Struct, frozen=True):
         functions: The functions that it calls, in small letters.
         columns: The names of columns in it, in small letters.
         every_column: Whether it takes all columns of something (`*`).
+        present: Of a view that is named once: columns without a value of which no row of it passes the WHERE.
         explains: Whether it is an EXPLAIN.
     """
 
@@ -41,6 +42,7 @@ class Checked(msgspec.Struct, frozen=True):
     functions: frozenset[str]
     columns: frozenset[str]
     every_column: bool
+    present: dict[str, frozenset[str]] = {}
     explains: bool = False
 
 
@@ -90,7 +92,9 @@ class Guard:
         except RecursionError:
             raise TooComplexQuery("The statement is nested too deeply") from None
         sql = self._written(tree) if found.changed else text
-        return Checked(sql, frozenset(found.views), frozenset(found.functions), frozenset(found.columns), found.every_column)
+        present = {name: frozenset(columns) for name, columns in found.present.items() if found.mentions.count(name) == 1}
+        names_of = (frozenset(found.views), frozenset(found.functions), frozenset(found.columns))
+        return Checked(sql, *names_of, every_column=found.every_column, present=present)
 
     def _bounded(self, statement: str) -> str:
         text = statement.strip().rstrip(";").strip()

@@ -34,6 +34,7 @@ class Limits(msgspec.Struct, frozen=True):
         spill_mb: What it may lay down in its temporary folder besides.
         rows: Most rows in an answer that is streamed.
         answer_mb: Most of its size.
+        rows_mb: Most of the size of an answer that is given at once.
         timeout_s: The longest time of a statement, whatever is asked for.
         concurrent: Statements that run at one time.
         waiting: Statements that wait for their turn.
@@ -44,6 +45,7 @@ class Limits(msgspec.Struct, frozen=True):
     spill_mb: int = 4096
     rows: int = 50_000_000
     answer_mb: int = 4096
+    rows_mb: int = 64
     timeout_s: float = 600.0
     concurrent: int = 4
     waiting: int = 16
@@ -65,13 +67,15 @@ def lock(connection: duckdb.DuckDBPyConnection, folders: Sequence[str], spill: P
     Args:
         connection: Any connection of the database; all others of it are bound as well.
         folders: Where the files of the lake are: folders, or prefixes such as "s3://lake/".
-        spill: A private folder for what does not fit into memory; it is made.
+        spill: A private folder for what does not fit into memory, made unless the database has one already.
         limits: How much.
     """
-    spill.mkdir(parents=True, exist_ok=True, mode=0o700)
+    row = connection.execute("SELECT current_setting('temp_directory')").fetchone()
+    if row is None or row[0] in (None, "", ".tmp"):
+        spill.mkdir(parents=True, exist_ok=True, mode=0o700)
+        connection.execute("SET temp_directory = ?", [str(spill)])
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"SET memory_limit = '{limits.memory_mb} MiB'")
-    connection.execute("SET temp_directory = ?", [str(spill)])
     connection.execute(f"SET max_temp_directory_size = '{limits.spill_mb} MiB'")
     for setting in (
         "python_enable_replacements = false", "autoinstall_known_extensions = false", "autoload_known_extensions = false",

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import duckdb
 import msgspec
 
-RENEW_S: Final = 3600.0
+RENEW_S: Final = 86_400.0
 """After so long all is read again, so that what was deleted is forgotten."""
 MAX_TENANTS: Final = 256
 """Of so many tenants the shape is remembered."""
@@ -35,7 +35,7 @@ class Facts(msgspec.Struct, frozen=True):
         types: The entities' types, as in the column `type`.
         attribute: The attribute.
         numbers, texts, booleans, others, points: Whether it has had a value of that kind; others are JSON.
-        units: The unit codes it has had, in order.
+        units: The unit codes it has had, in order; of more than two at a time the first and the last.
         first: The first journal position that has it.
         default: Whether it has had an instance without datasetId.
     """
@@ -63,7 +63,7 @@ class Facts(msgspec.Struct, frozen=True):
 _FACTS: Final = """
 SELECT type, attribute, count(number) > 0, count(text) > 0,
   coalesce(bool_or(json IN ('true', 'false')), false), coalesce(bool_or(json NOT IN ('true', 'false')), false), count(lon) > 0,
-  list(DISTINCT unit) FILTER (unit IS NOT NULL), min(position), bool_or(dataset IS NULL)
+  [min(unit), max(unit)], min(position), count(*) > count(dataset)
 FROM observations WHERE position > ? AND deleted_at IS NULL GROUP BY type, attribute
 """
 
@@ -87,9 +87,16 @@ class Shapes:
         self._monotonic = monotonic
         self._known: dict[str, _Known] = {}
         self._lock = threading.Lock()
+        self._working: dict[str, threading.Lock] = {}
 
     def of(self, tenant: str, reading: Reading) -> list[Facts]:
         """What the tenant's history holds at the reading, by when it was first seen."""
+        with self._lock:
+            working = self._working.setdefault(tenant, threading.Lock())
+        with working:  # who comes meanwhile waits, rather than doing the same beside it
+            return self._of(tenant, reading)
+
+    def _of(self, tenant: str, reading: Reading) -> list[Facts]:
         with self._lock:
             known = self._known.get(tenant)
         if known is None or self._monotonic() - known.began > RENEW_S or reading.position < known.position:
@@ -109,9 +116,12 @@ class Shapes:
             self._known.pop(tenant, None)
             self._known[tenant] = known
             while len(self._known) > MAX_TENANTS:
-                del self._known[next(iter(self._known))]
+                oldest = next(iter(self._known))
+                del self._known[oldest]
+                self._working.pop(oldest, None)
 
 
 def _facts(row: tuple[Any, ...]) -> Facts:
     types, attribute, numbers, texts, booleans, others, points, units, first, default = row
-    return Facts(types, attribute, numbers, texts, booleans, others, points, tuple(sorted(units or ())), first, default)
+    known = tuple(sorted({unit for unit in units if unit is not None}))
+    return Facts(types, attribute, numbers, texts, booleans, others, points, known, first, default)

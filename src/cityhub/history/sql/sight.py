@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cityhub.history.lake.schema import ENTITY_VERSIONS, ENTITY_VERSIONS_SCHEMA, OBSERVATIONS, OBSERVATIONS_SCHEMA
+from cityhub.history.sql.questions import Column
 from cityhub.history.sql.shape import Facts
-from cityhub.history.sql.views import Column, View, literal, type_views
+from cityhub.history.sql.views import View, literal, type_views
 from cityhub.history.sql.walk import CATALOGUE, LISTING
 from cityhub.model.ports import Principal
 

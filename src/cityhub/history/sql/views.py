@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 from urllib.parse import unquote
 
 import msgspec
 
+from cityhub.history.sql.questions import Column
 from cityhub.history.sql.shape import Facts
 
 NOW: Final = "_now"
@@ -27,16 +28,6 @@ RESERVED: Final = frozenset((*_KEYS, *_NOW_KEYS))
 """Names of columns that no attribute gets."""
 
 
-class Column(msgspec.Struct, frozen=True):
-    """A column of a view: its SQL type, the unit code of its values, the attribute (IRI) that it shows, and what it is."""
-
-    name: str
-    type: str
-    unit: str = ""
-    attribute: str = ""
-    about: str = ""
-
-
 class View(msgspec.Struct, frozen=True):
     """A view that a caller may read.
 
@@ -46,6 +37,8 @@ class View(msgspec.Struct, frozen=True):
         about: What it shows.
         columns: Its columns, in order.
         sql: The SELECT that makes it; empty for what the connection has already.
+        narrow: Makes the SELECT for a statement that names only these columns, and none of whose rows lacks the last one given;
+            None where it would be the same.
     """
 
     name: str
@@ -53,6 +46,7 @@ class View(msgspec.Struct, frozen=True):
     about: str
     columns: tuple[Column, ...]
     sql: str = ""
+    narrow: Callable[[Collection[str], str], str] | None = None
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -150,6 +144,21 @@ def _value(fact: Facts) -> tuple[str, str]:
     return "JSON", "coalesce(json::JSON, to_json(number), to_json(text))"
 
 
+def narrowed(view: View, named: Collection[str], present: Collection[str]) -> str:
+    """The SELECT behind a view for one statement.
+
+    A row that has no value of a column in `present` does not pass the statement's WHERE. So only rows of the attributes that
+    the statement names matter, and among them nothing is lost: a row that passes has one of such a column.
+
+    Args:
+        view: The view.
+        named: All names of columns in the statement, in small letters.
+        present: The columns that cannot be NULL, in small letters.
+    """
+    known = [column.name.lower() for column in view.columns if column.attribute and column.name.lower() in present]
+    return view.narrow(named, known[0]) if view.narrow is not None and known else view.sql
+
+
 def _where(facts: Sequence[Facts], sources: Sequence[Source]) -> str:
     types = ", ".join(literal(types) for types in dict.fromkeys(fact.types for fact in facts))
     attributes = ", ".join(literal(iri) for iri in dict.fromkeys(source.column.attribute for source in sources))
@@ -159,6 +168,16 @@ def _where(facts: Sequence[Facts], sources: Sequence[Source]) -> str:
 
 
 def _history(name: str, iri: str, facts: Sequence[Facts], sources: Sequence[Source]) -> View:
+    def narrow(named: Collection[str], present: str) -> str:
+        return _history_sql(facts, [source for source in sources if source.column.name.lower() in {*named, present}])
+
+    about = f"Every value of {iri}: a row for each entity and time (observedAt, or when it came where it has none)"
+    keys = (Column("entity", _KEYS["entity"], about="id"), Column("time", _KEYS["time"], about="observedAt, or when it came"))
+    columns = (*keys, *(source.column for source in sources))
+    return View(name, "history", about, columns, _history_sql(facts, sources), narrow)
+
+
+def _history_sql(facts: Sequence[Facts], sources: Sequence[Source]) -> str:
     where = f"{_where(facts, sources)} AND deleted_at IS NULL"
     half = "SELECT entity, {time} AS time, attribute, number, text, json, lon, lat, position FROM observations WHERE {where}"
     chosen = ", ".join(
@@ -167,10 +186,7 @@ def _history(name: str, iri: str, facts: Sequence[Facts], sources: Sequence[Sour
     )
     observed = half.format(time="observed_at", where=f"observed_at IS NOT NULL AND {where}")
     unobserved = half.format(time="modified_at", where=f"observed_at IS NULL AND {where}")
-    sql = f"SELECT entity, time, {chosen} FROM ({observed} UNION ALL {unobserved}) GROUP BY entity, time"
-    about = f"Every value of {iri}: a row for each entity and time (observedAt, or when it came where it has none)"
-    keys = (Column("entity", _KEYS["entity"], about="id"), Column("time", _KEYS["time"], about="observedAt, or when it came"))
-    return View(name, "history", about, (*keys, *(source.column for source in sources)), sql)
+    return f"SELECT entity, time, {chosen} FROM ({observed} UNION ALL {unobserved}) GROUP BY entity, time"
 
 
 def _state(name: str, iri: str, facts: Sequence[Facts], sources: Sequence[Source]) -> View:

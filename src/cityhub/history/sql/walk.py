@@ -32,15 +32,22 @@ _EXPRESSIONS: Final = frozenset((
     "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA", "LAMBDA_REF",
     "OPERATOR", "PARAMETER", "POSITIONAL_REFERENCE", "STAR", "SUBQUERY", "TYPE", "WINDOW",
 ))  # fmt: skip
+_COMPARISONS: Final = frozenset((
+    "COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_LESSTHAN", "COMPARE_GREATERTHAN", "COMPARE_LESSTHANOREQUALTO",
+    "COMPARE_GREATERTHANOREQUALTO",
+))  # fmt: skip
 _FILE: Final = re.compile(r"[/\\:*?]|\.\w{2,8}$")
 
 
 class Found(msgspec.Struct):
-    """What a walk has met: see `cityhub.history.sql.guard.Checked`. `changed`: the tree was changed and must be written again."""
+    """What a walk has met: see `cityhub.history.sql.guard.Checked`. `changed`: the tree was changed and must be written again.
+    `mentions`: the views, as often as they are named."""
 
     views: set[str] = msgspec.field(default_factory=set)
     functions: set[str] = msgspec.field(default_factory=set)
     columns: set[str] = msgspec.field(default_factory=set)
+    mentions: list[str] = msgspec.field(default_factory=list)
+    present: dict[str, set[str]] = msgspec.field(default_factory=dict)
     every_column: bool = False
     changed: bool = False
 
@@ -122,7 +129,16 @@ class Walk:
             scope |= {node["cte_name"].lower()}
             self._members({name: member for name, member in node.items() if name != "query"}, scope)
         else:
+            self._present(node)
             self._members(node, scope)
+
+    def _present(self, node: dict[str, Any]) -> None:
+        """Notes the columns of a view without which a row cannot pass the WHERE of a SELECT from this view alone."""
+        source = node.get("from_table") or {}
+        if source.get("type") == "BASE_TABLE" and not source.get("sample"):
+            names = {str(source.get(part) or "").lower() for part in ("alias", "table_name")}
+            columns = required_columns(node.get("where_clause"), names)
+            self._found.present.setdefault(source["table_name"].lower(), set()).update(columns)
 
     def _table(self, table: dict[str, Any], scope: Names) -> None:
         name, schema, catalog = table["table_name"], (table.get("schema_name") or "").lower(), (table.get("catalog_name") or "").lower()
@@ -141,6 +157,7 @@ class Walk:
         if low not in self._names:
             raise BadRequestData(self._unknown(name))
         self._found.views.add(low)
+        self._found.mentions.append(low)
 
     def _catalogue(self, table: dict[str, Any], name: str) -> None:
         view = CATALOGUE.get(name.lower())
@@ -205,3 +222,25 @@ class Walk:
             hint = f"; did you mean '{near[0]}'?" if near and near[0] != low else ": it reaches more than the data, or is not known"
             raise BadRequestData(f"The function '{name[:200]}' is not allowed{hint}")
         self._found.functions.add(low)
+
+
+def required_columns(condition: Any, names: Set[str]) -> set[str]:
+    """The columns that cannot be NULL where a condition holds, in small letters; `names` are the table's own.
+
+    Only what is plain to see: `IS NOT NULL`, comparisons and BETWEEN of a column, and all that stands together by AND.
+    """
+    if not isinstance(condition, dict):
+        return set()
+    kind = condition.get("type")
+    if kind == "CONJUNCTION_AND":
+        return set().union(*(required_columns(child, names) for child in condition["children"]))
+    if kind == "OPERATOR_IS_NOT_NULL":
+        sides = condition["children"]
+    elif kind in _COMPARISONS:
+        sides = [condition["left"], condition["right"]]
+    elif condition.get("class") == "BETWEEN" and kind == "COMPARE_BETWEEN":
+        sides = [condition["input"]]
+    else:
+        return set()
+    columns = [side["column_names"] for side in sides if side.get("class") == "COLUMN_REF"]
+    return {column[-1].lower() for column in columns if len(column) == 1 or (len(column) == 2 and column[0].lower() in names)}

@@ -3,10 +3,14 @@
 let catalogue = { zh: {}, en: {} };
 let language = "zh";
 
-export async function loadWords() {
-  const response = await fetch("/pages/messages.json");
-  if (!response.ok) throw new Error(`messages.json: ${response.status}`);
-  catalogue = await response.json();
+// Reads the words of the hub's pages, and those of further addresses.
+export async function loadWords(...addresses) {
+  for (const address of ["/pages/messages.json", ...addresses]) {
+    const response = await fetch(address);
+    if (!response.ok) throw new Error(`${address}: ${response.status}`);
+    const words = await response.json();
+    for (const tag of Object.keys(words)) catalogue[tag] = { ...catalogue[tag], ...words[tag] };
+  }
 }
 
 export const currentLanguage = () => language;

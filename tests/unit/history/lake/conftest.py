@@ -85,7 +85,7 @@ def journal(clock: TickingClock) -> Journal:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    return Place(warehouse=str(tmp_path / "lake"), data=str(tmp_path), keep_s=0, grace_s=0)
+    return Place(warehouse=str(tmp_path / "lake"), data=str(tmp_path), batch=20, keep_s=0, grace_s=0)
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import duckdb
 import pyarrow as pa
 
 from cityhub.history.lake.schema import ENTITY_VERSIONS_SCHEMA, OBSERVATIONS_SCHEMA, arrow_schema
-from cityhub.history.sql.engine import Asked, Engine
+from cityhub.history.sql.engine import Engine
 from cityhub.history.sql.limits import Limits, load_spatial, lock
+from cityhub.history.sql.questions import Statement
 
 VOCAB = "https://uri.etsi.org/ngsi-ld/default-context/"
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -95,7 +96,7 @@ def asker(lake: Sample, engine: Engine | None = None) -> Ask:
     engine = engine or Engine()
 
     def run(statement: str, *parameters: object, timeout_s: float = 30.0) -> list[tuple[object, ...]]:
-        with engine.answer(lake.reading(), Asked("", statement, list(parameters), timeout_s)) as answer:
+        with engine.answer(lake.reading(), Statement("", statement, list(parameters), timeout_s)) as answer:
             table = answer.reader.read_all()
         return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 

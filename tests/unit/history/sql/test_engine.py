@@ -14,9 +14,11 @@ import duckdb
 import pytest
 from lake_sample import START, STATION, VOCAB, Ask, Sample, asker, city
 
-from cityhub.history.sql.engine import Asked, Engine
+from cityhub.history.sql.engine import Engine
 from cityhub.history.sql.functions import FUNCTIONS, Function
+from cityhub.history.sql.guard import Guard
 from cityhub.history.sql.limits import Limits, Slots
+from cityhub.history.sql.questions import Statement
 from cityhub.history.sql.shape import RENEW_S, Shapes
 from cityhub.model.errors import BadRequestData, StoreUnavailable, TooComplexQuery
 
@@ -107,11 +109,42 @@ def test_the_shape_follows_what_is_new_and_forgets_in_time(tmp_path: Path) -> No
 def test_filters_on_entity_and_time_reach_the_rows(lake: Sample) -> None:
     reading = lake.reading()
     reading.connection.execute("CREATE OR REPLACE TEMP VIEW observations AS SELECT * FROM observations_rows")
-    with Engine().answer(reading, Asked("", f"EXPLAIN SELECT level FROM Station WHERE entity = '{STATION}1' AND time >= '2026-11-01 00:30:00+00'")) as answer:
+    with Engine().answer(reading, Statement("", f"EXPLAIN SELECT level FROM Station WHERE entity = '{STATION}1' AND time >= '2026-11-01 00:30:00+00'")) as answer:
         plan = answer.reader.read_all()["explain_value"][0].as_py()
     scans = plan[plan.index("UNION") :]
     assert "FILTER" not in plan[: plan.index("UNION")].replace("FILTER   │\n│   (WHERE", "")
     assert f"entity='{STATION}1'" in "".join(scans.split()).replace("│", "").replace("'urn:ngsi-ld:Station:1'", f"'{STATION}1'")
+
+
+@pytest.mark.parametrize("condition", [
+    "level IS NOT NULL", "level > 3", "3 < level AND name IS NULL", "level BETWEEN 2 AND 5", "s.level > 2 AND time > '2026-11-01'", "open", "open IS NOT NULL",
+    "level > 3 OR open", "NOT (level > 3)", "level IS DISTINCT FROM 3", "level IN (3, 4)", "coalesce(level, 3) = 3", "name <> 'x'", "level > 2 AND open = true",
+    "level = (SELECT max(level) FROM Station)", "EXISTS (SELECT 1 FROM Person WHERE s.level > 2)", "level > 2 AND s.level < other",
+])  # fmt: skip
+@pytest.mark.parametrize("chosen", ["level", "level, open", "count(*), avg(level)", "s.level, name", "count(open), time"])
+def test_a_view_that_is_narrowed_to_the_statement_gives_the_same(lake: Sample, condition: str, chosen: str) -> None:
+    lake.add(f"{STATION}1", "open", 10, json="true")
+    lake.add(f"{STATION}1", "other", 10, number=9.0)
+    lake.add(f"{STATION}2", "name", 10, text="x")
+    ending = "GROUP BY time ORDER BY ALL" if "time" in chosen and "count" in chosen else "ORDER BY ALL"
+    ask = asker(lake)
+    # A second mention of the view, and a star, keep it whole.
+    whole = ask(f"SELECT {chosen} FROM (SELECT * FROM Station) AS s WHERE {condition} {ending}")
+    assert ask(f"SELECT {chosen} FROM Station AS s WHERE {condition} {ending}") == whole
+
+
+def test_a_view_is_narrowed_where_nothing_can_be_lost() -> None:
+    guard = Guard()
+
+    def present(statement: str) -> dict[str, frozenset[str]]:
+        return {name: columns for name, columns in guard.check(statement, ["station", "other"]).present.items() if columns}
+
+    assert present("SELECT avg(level) FROM Station s WHERE s.level > 2 AND time > now()") == {"station": {"level", "time"}}
+    assert present("SELECT 1 FROM Station WHERE level > 2 OR open") == {}
+    assert present("SELECT 1 FROM Station WHERE other.level > 2") == {}
+    assert present("SELECT 1 FROM Station, Other WHERE level > 2") == {}
+    assert present("SELECT 1 FROM Station TABLESAMPLE 10% WHERE level > 2") == {}
+    assert present("SELECT (SELECT max(level) FROM Station) FROM Station WHERE level > 2") == {}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
@@ -158,16 +191,16 @@ def test_places(tmp_path: Path) -> None:
 
 def test_parameters_by_place_and_by_name(lake: Sample, ask: Ask) -> None:
     assert ask("SELECT ? + ?, ?", 1, 2.5, "水") == [(3.5, "水")]
-    with Engine().answer(lake.reading(), Asked("", "SELECT $a || $b", {"a": "x", "b": "y"})) as answer:
+    with Engine().answer(lake.reading(), Statement("", "SELECT $a || $b", {"a": "x", "b": "y"})) as answer:
         assert answer.reader.read_all().to_pylist() == [{"($a || $b)": "xy"}]
     with pytest.raises(BadRequestData, match="parameter"):
         ask("SELECT ?")
 
 
 def test_describe_gives_columns_without_running(lake: Sample) -> None:
-    schema, parameters = Engine().describe(lake.reading(), Asked("", "SELECT level, entity FROM Station WHERE time > ? AND level < ?"))
+    schema, parameters = Engine().describe(lake.reading(), Statement("", "SELECT level, entity FROM Station WHERE time > ? AND level < ?"))
     assert (schema.names, parameters) == (["level", "entity"], 2)
-    assert Engine().describe(lake.reading(), Asked("", "SELECT error('ran') AS a"))[0].names == ["a"]
+    assert Engine().describe(lake.reading(), Statement("", "SELECT error('ran') AS a"))[0].names == ["a"]
 
 
 @pytest.mark.parametrize(("statement", "says"), [
@@ -197,7 +230,7 @@ def test_what_runs_for_ever_is_stopped(ask: Ask, statement: str) -> None:
 
 def test_an_answer_that_is_read_too_slowly_is_stopped(lake: Sample) -> None:
     with pytest.raises(TooComplexQuery, match="stopped after"):
-        with Engine().answer(lake.reading(), Asked("", "FROM range(1000000000000)", timeout_s=0.5)) as answer:
+        with Engine().answer(lake.reading(), Statement("", "FROM range(1000000000000)", timeout_s=0.5)) as answer:
             for _ in answer.reader:
                 time.sleep(0.01)
 
@@ -230,19 +263,20 @@ def test_a_process_survives_what_the_engine_does_not_count(tmp_path: Path) -> No
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from lake_sample import city
-from cityhub.history.sql.engine import Asked, Engine
+from cityhub.history.sql.engine import Engine
+from cityhub.history.sql.questions import Statement
 from cityhub.history.sql.limits import Limits, bound_process
 from cityhub.model.errors import TooComplexQuery
 lake, engine = city(Path({str(tmp_path)!r}), Limits(memory_mb=200)), Engine(Limits(memory_mb=200))
 bound_process(700)
 for statement in {EATERS!r}:
     try:
-        with engine.answer(lake.reading(), Asked("", statement, timeout_s=20)) as answer:
+        with engine.answer(lake.reading(), Statement("", statement, timeout_s=20)) as answer:
             answer.reader.read_all()
         print("ran", statement)
     except TooComplexQuery:
         print("stopped")
-    with engine.answer(lake.reading(), Asked("", "SELECT count(*) FROM Station")) as answer:
+    with engine.answer(lake.reading(), Statement("", "SELECT count(*) FROM Station")) as answer:
         assert answer.reader.read_all().to_pylist() == [{{"count_star()": 18}}]
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": "src"})

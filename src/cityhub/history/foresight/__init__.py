@@ -1,0 +1,1 @@
+"""Models on history: what is unusual, what comes next, when the disk is full."""

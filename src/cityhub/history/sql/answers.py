@@ -1,0 +1,111 @@
+"""What the historian answers about SQL."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from cityhub.history.readings import Reading, Readings
+from cityhub.history.sql.engine import Engine
+from cityhub.history.sql.formats import Writer, pieces, rows_of
+from cityhub.history.sql.functions import FUNCTIONS
+from cityhub.history.sql.limits import Limits, Slots, bound_process, load_spatial, lock
+from cityhub.history.sql.questions import Called, Schema, Statement, Table, Tables
+from cityhub.history.sql.views import View
+from cityhub.history.wire import Answering
+from cityhub.model.errors import CityHubError
+from cityhub.model.ports import Principal
+
+MARGIN_MB: Final = 3072
+"""What the historian may allocate beside DuckDB's own bound."""
+DEFAULT_ROWS: Final = 10_000
+
+
+class SqlAnswers:
+    """The handlers of SQL.
+
+    Args:
+        readings: Runs work on the lake.
+        limits: What statements may take.
+        more: Formats of answers beside the usual ones.
+    """
+
+    def __init__(self, readings: Readings, limits: Limits, more: Mapping[str, Writer] | None = None) -> None:
+        self.engine = Engine(limits)
+        self.slots = Slots(limits)
+        self._readings = readings
+        self._limits = limits
+        self._more = more or {}
+        self._warming: asyncio.Task[None] | None = None
+
+    def handlers(self) -> dict[str, Answering]:
+        """By name."""
+        return {"sql.rows": self.rows, "sql.stream": self.stream, "sql.tables": self.tables}
+
+    async def prepare(self, folders: list[str], spill: Path) -> None:
+        """Loads what statements need, then locks the lake's DuckDB and bounds the process; see `limits.lock`."""
+
+        def work(reading: Reading) -> None:
+            load_spatial(reading.connection)
+            lock(reading.connection, folders, spill, self._limits)
+
+        await self._readings.run("", work)
+        # The first look at a long history takes seconds: nobody should have to wait for it.
+        self._warming = asyncio.create_task(self._warm(), name="shape of the history")
+        bound_process(self._limits.memory_mb + MARGIN_MB)
+
+    async def _warm(self) -> None:
+        with contextlib.suppress(CityHubError):
+            await self._readings.run("", lambda reading: self.engine.views(reading, "", Principal()))
+
+    async def stop(self) -> None:
+        """Ends what was begun in `prepare`."""
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
+
+    async def rows(self, body: bytes) -> bytes:
+        """Answers a `Statement` with `Rows`."""
+        question = msgspec.msgpack.decode(body, type=Statement)
+
+        def work(reading: Reading) -> bytes:
+            with self.engine.answer(reading, question) as answer:
+                limit = DEFAULT_ROWS if question.limit is None else question.limit
+                return msgspec.msgpack.encode(rows_of(answer, limit, self._limits))
+
+        async with self.slots.held():
+            return await self._readings.run(question.tenant, work)
+
+    async def stream(self, body: bytes) -> AsyncIterator[bytes]:
+        """Answers a `Statement` with the pieces of a file."""
+        question = msgspec.msgpack.decode(body, type=Statement)
+
+        def work(reading: Reading) -> Iterator[bytes]:
+            with self.engine.answer(reading, question) as answer:
+                yield from pieces(answer, question, self._limits, self._more)
+
+        async with self.slots.held(), aclosing(self._readings.stream(question.tenant, work)) as made:  # type: ignore[type-var]
+            async for piece in made:
+                yield piece
+
+    async def tables(self, body: bytes) -> bytes:
+        """Answers `Tables`."""
+        question = msgspec.msgpack.decode(body, type=Tables)
+        views = await self._readings.run(
+            question.tenant, lambda reading: self.engine.views(reading, question.tenant, question.principal)
+        )
+        return msgspec.msgpack.encode(schema_of(views))
+
+
+def schema_of(views: list[View]) -> Schema:
+    """The views as they are told of."""
+    return Schema(
+        [Table(view.name, view.kind, view.about, list(view.columns)) for view in views],
+        [Called(one.name, f"{one.name}({one.parameters})", one.about, one.example, one.table) for one in FUNCTIONS],
+    )
