@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import apsw
 import orjson
 import pytest
 
@@ -19,25 +18,21 @@ from cityhub.history.lake.lake import Lake
 from cityhub.history.recording import happening_of
 from cityhub.model.change import Change, Entry, attribute_changes, change_of
 from cityhub.model.ports import HISTORY_EVENTS
+from cityhub.storage.sqlite_file import connect, migrate
+from cityhub.storage.sqlite_journal import insert_change
+from cityhub.storage.sqlite_schema import STEPS
 from tests.unit.history.lake.killed import open_here, work
 
 ROUNDS = int(os.environ.get("CITYHUB_TEST_KILLS", "100"))
 ENTRIES_A_ROUND = 150
 ATTRIBUTE = "https://smartdatamodels.org/temperature"
-JOURNAL = (
-    "CREATE TABLE journal (position INTEGER PRIMARY KEY, collection TEXT, tenant INTEGER, id TEXT, kind TEXT, at TEXT, after BLOB, "
-    "before BLOB, attributes BLOB, trace TEXT); CREATE TABLE tenant (number INTEGER PRIMARY KEY, name TEXT); "
-    "INSERT INTO tenant VALUES (0, '')"
-)
-
 
 class Writer:
     """Writes a journal, and knows what the history must be after it."""
 
     def __init__(self, folder: Path, chance: random.Random) -> None:
-        self._file = apsw.Connection(str(folder / "hub.sqlite"))
-        self._file.execute("PRAGMA journal_mode=WAL")
-        self._file.execute(JOURNAL)
+        self._file = connect(str(folder / "hub.sqlite"))
+        migrate(self._file, STEPS, "store")
         self._chance = chance
         self._now: dict[str, dict[str, Any]] = {}
         self._position = 0
@@ -48,8 +43,9 @@ class Writer:
         with self._file:
             for _ in range(count):
                 entry = self._entry()
-                self._expect(change_of(entry))
-                self._file.execute("INSERT INTO journal VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?)", (*entry[:2], *entry[3:]))
+                change = change_of(entry)
+                self._expect(change)
+                insert_change(self._file, change, 0)
 
     def _entry(self) -> Entry:
         self._position += 1
