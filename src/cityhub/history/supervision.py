@@ -21,8 +21,8 @@ from cityhub.settings import Settings
 
 NAME: Final = "history"
 """The historian's name among the journal's readers."""
-BEGIN_S: Final = 0.5
-"""The process is started so long after the hub, which has much to do then, or as soon as somebody asks it."""
+BEGIN_S: Final = 2.0
+"""The process is started so long after the first change that it does not have, or as soon as somebody asks it."""
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 STEADY_S: Final = 60.0
@@ -67,6 +67,7 @@ class Supervision:
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._told = -1
+        self._begun = False
         self.status: LakeStatus | None = None
         self.starts = 0
 
@@ -78,6 +79,8 @@ class Supervision:
     @property
     def trouble(self) -> str:
         """Why the history cannot be asked now; "" when it can."""
+        if not self._begun:
+            return ""
         if self.pid is None:
             return "The historian does not run; the log says why"
         return "" if self.status is not None else "The historian does not answer yet"
@@ -110,8 +113,8 @@ class Supervision:
 
     async def _supervise(self) -> None:
         pause_s = FIRST_PAUSE_S
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._client.missed.wait(), BEGIN_S)
+        await self._first_need()
+        self._begun = True
         while True:
             began = time.monotonic()
             try:
@@ -124,6 +127,20 @@ class Supervision:
             log.warning("the historian ended with status %s; it is started again in %.1f s", status, pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _first_need(self) -> None:
+        """Returns when there is something to do for the process: a hub that nobody writes to or asks goes without it."""
+
+        async def changed() -> None:
+            await self._journal.wait(self._told)
+            await asyncio.sleep(BEGIN_S)
+
+        needs = [asyncio.create_task(changed()), asyncio.create_task(self._client.missed.wait())]
+        try:
+            await asyncio.wait(needs, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for need in needs:
+                need.cancel()
 
     async def _spawn(self) -> int:
         search = os.environ.get("PYTHONPATH")

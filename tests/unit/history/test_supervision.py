@@ -98,6 +98,7 @@ async def test_a_question_during_an_outage_is_answered_plainly(hub: Hub, monkeyp
     monkeypatch.setattr("cityhub.history.supervision.FIRST_PAUSE_S", 60.0)
     monkeypatch.setattr(hub.historian, "_patience_s", 0.2)
     async with client_of(hub) as client:
+        hub.historian.missed.set()
         await until(lambda: hub.supervision.status is not None)
         assert hub.supervision.pid is not None
         os.kill(hub.supervision.pid, signal.SIGKILL)
@@ -113,6 +114,9 @@ async def test_a_question_during_an_outage_is_answered_plainly(hub: Hub, monkeyp
 async def test_it_ends_in_order_with_the_hub(tmp_path: Path) -> None:
     hub = await build(Settings(data=tmp_path, dev=True, feeds=False))
     await hub.start()
+    await asyncio.sleep(0.2)
+    assert (hub.supervision.pid, hub.supervision.trouble) == (None, ""), "nobody needs it yet"
+    hub.historian.missed.set()
     await until(lambda: hub.supervision.status is not None)
     pid = hub.supervision.pid
     assert pid is not None
