@@ -15,18 +15,24 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import pyarrow as pa
 
+from cityhub.history.exchange.files import file_pieces
 from cityhub.history.folder import LAKE, alone
 from cityhub.history.keeping import Keeping, KeptLake
 from cityhub.history.lake.place import Place
 from cityhub.history.readings import Readings
 from cityhub.history.sql.answers import SqlAnswers
+from cityhub.history.sql.engine import Answer
+from cityhub.history.sql.formats import Writer
+from cityhub.history.sql.limits import bound_process
 from cityhub.history.sql.part import FlightDoor, Followed, limits_of, spill_of
+from cityhub.history.sql.questions import Statement
 from cityhub.history.supervision import Orders, read_orders
 from cityhub.history.temporal_answers import TemporalAnswers
 from cityhub.history.wire import Answering, WireServer
@@ -37,6 +43,9 @@ from cityhub.web.logging import configure
 log = logging.getLogger("cityhub.historian")
 
 FORMER: Final = "history.sqlite"
+FILE_FORMATS: Final = ("xlsx", "gpkg")
+MARGIN_MB: Final = 3072
+"""What the process may allocate beside DuckDB's own bound."""
 LOCK_S: Final = 60.0
 """How long it waits for an earlier historian of the same folder that has not ended yet."""
 
@@ -74,10 +83,20 @@ def open_parts(around: Surroundings) -> Sequence[Part]:
     )
 
 
+def file_writer(form: str) -> Writer:
+    """What writes answers in a form that SQL does not have itself."""
+
+    def write(answer: Answer, batches: Iterator[pa.RecordBatch], question: Statement) -> Iterator[bytes]:
+        return file_pieces(batches, answer.schema, form)
+
+    return write
+
+
 def sql_part(around: Surroundings) -> Part:
     """SQL: statements, and what they can ask."""
     settings = around.settings
-    sql = SqlAnswers(around.readings, limits_of(settings))
+    writers = {form: file_writer(form) for form in FILE_FORMATS}
+    sql = SqlAnswers(around.readings, limits_of(settings), writers, around.lake.examine)
     door = FlightDoor(settings, sql, around.lake)
     folders = [place_of(settings).warehouse]
 
@@ -119,6 +138,7 @@ async def _run(orders: Orders) -> int:
     loop.add_signal_handler(signal.SIGTERM, end.set)
     threading.Thread(target=_watch_input, args=(loop, end), daemon=True).start()
     settings = orders.settings
+    bound_process(settings.sql_memory_mb + MARGIN_MB)
     place = place_of(settings)
     if (Path(settings.data) / FORMER).exists():
         log.warning("%s is of a version before the first release and is not read; it may be removed", Path(settings.data) / FORMER)

@@ -42,6 +42,7 @@ from cityhub.context.subscription_state import Tallies
 from cityhub.history.client import HistorianClient
 from cityhub.history.copies import Copies
 from cityhub.history.evolutions import Consumption
+from cityhub.history.exchange.backfill_api import BackfillApi
 from cityhub.history.gauges import watch_history
 from cityhub.history.lake_history import LakeHistory
 from cityhub.history.past import Past
@@ -85,7 +86,7 @@ MAX_FLOWS = 200
 """At most so many subscriptions are listed by `cityhub flow`."""
 USAGE_S = 60.0
 """How often the counters of uses of @contexts are stored."""
-PROFILE_S = 300.0
+PROFILE_S = 120.0
 """How often datasets of the catalogue without a young quality profile are looked for."""
 COMPACT_S = 60.0
 """How often journal entries that all readers have passed are removed."""
@@ -168,6 +169,7 @@ class Hub:
             *self._distributed_temporal().around(
                 [*TemporalApi(self.history, self.contexts, store, self.clock).routes(), *temporal.routes()]
             ),
+            *BackfillApi(store, Path(self.settings.data)).routes(),
             *SqlApi(self.analysis, store).routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),

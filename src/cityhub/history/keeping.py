@@ -39,6 +39,9 @@ class KeptLake(Protocol):
     def reading(self, tenant: str) -> AbstractContextManager[Reading]:
         """The lake as a tenant sees it now."""
 
+    def examine(self) -> object:
+        """Sets aside the files that cannot be read."""
+
     def flush_due(self) -> bool:
         """Whether there is so much in memory, or for so long, that it is to be laid down."""
 
