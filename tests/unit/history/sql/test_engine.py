@@ -91,6 +91,7 @@ def test_the_catalogue_tells_of_the_callers_views_and_of_nothing_else(ask: Ask) 
     assert {name for name, *_ in ask("SHOW TABLES")} == names
     assert {name for (name,) in ask("SELECT table_name FROM information_schema.tables")} == names
     assert {name for (name,) in ask("SELECT DISTINCT table_name FROM information_schema.columns")} == names
+    assert ask("SELECT count(*) FROM hub.main.Station") == [(18,)]
     assert ask("SELECT type, unit FROM hub_columns WHERE table_name = 'Station' AND name = 'level'") == [("DOUBLE", "MTR")]
 
 
