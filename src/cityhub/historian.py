@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import signal
@@ -24,6 +23,7 @@ import msgspec
 import pyarrow as pa
 
 from cityhub.history.exchange.files import file_pieces
+from cityhub.history.folder import LAKE, alone
 from cityhub.history.keeping import Keeping, KeptLake
 from cityhub.history.lake.place import Place
 from cityhub.history.readings import Readings
@@ -42,12 +42,9 @@ from cityhub.web.logging import configure
 
 log = logging.getLogger("cityhub.historian")
 
-LAKE: Final = "lake"
-"""The folder of the tables within the data folder."""
 FILE_FORMATS: Final = ("xlsx", "gpkg")
 MARGIN_MB: Final = 3072
 """What the process may allocate beside DuckDB's own bound."""
-LOCK: Final = "historian.lock"
 LOCK_S: Final = 60.0
 """How long it waits for an earlier historian of the same folder that has not ended yet."""
 
@@ -79,7 +76,7 @@ class Part(msgspec.Struct, frozen=True):
 def open_parts(around: Surroundings) -> Sequence[Part]:
     """All parts, in the order in which they start. Names of handlers must differ."""
     return (
-        Part({"status": around.keeping.answer_status}),
+        Part({"status": around.keeping.answer_status, "copy": around.keeping.answer_copy}),
         Part(TemporalAnswers(around.readings).handlers()),
         sql_part(around),
     )
@@ -116,29 +113,19 @@ def sql_part(around: Surroundings) -> Part:
 def main() -> int:
     """Runs until standard input closes, or SIGTERM or SIGINT. Returns 0, or 1 when it could not run."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal reaches the hub as well, which ends this process in order
-    orders = read_orders(sys.stdin.buffer.readline())
+    line = sys.stdin.buffer.readline()
+    if not line:  # the hub ended before it gave orders
+        return 0
+    orders = read_orders(line)
     configure(orders.settings.log_format, orders.settings.log_level)
     try:
-        with _alone(Path(orders.settings.data)):
+        with alone(Path(orders.settings.data), LOCK_S) as is_alone:
+            if not is_alone:
+                raise RuntimeError(f"another historian has the folder {orders.settings.data}")
             return asyncio.run(_run(orders))
     except (OSError, RuntimeError) as error:
         log.error("the historian cannot run: %s", error)
         return 1
-
-
-@contextlib.contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    """Holds the folder's lock; waits for a process that had it and is ending."""
-    descriptor = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    given_up = threading.Timer(LOCK_S, os._exit, (1,))
-    given_up.daemon = True
-    given_up.start()
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        given_up.cancel()
-        yield
-    finally:
-        os.close(descriptor)
 
 
 async def _run(orders: Orders) -> int:

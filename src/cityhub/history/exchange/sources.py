@@ -20,7 +20,7 @@ from cityhub.history.exchange.mapping import Mapping
 from cityhub.model.errors import BadRequestData
 
 BATCH: Final = 50_000
-BLOCK_BYTES: Final = 8_000_000
+BLOCK_BYTES: Final = 2_000_000
 LINE: Final = "#line"
 """The column that every batch has besides the file's own: the number of the row, the first being 1 (in a CSV the line after the heads)."""
 
@@ -85,22 +85,24 @@ def _csv(path: Path, mapping: Mapping) -> Iterator[Piece]:
         include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), strings_can_be_null=True, null_values=[""]
     )
     line = 1
+    skipped: set[int] = set()
     with _open(path) as raw, pa.csv.open_csv(raw, read, parse, convert) as reader:
         for batch in reader:
-            bad = faults[:]
-            del faults[: len(bad)]
-            yield from bad
-            yield _numbered(batch, _lines(line, batch.num_rows, [fault.line for fault in bad]))
-            line += batch.num_rows + len(bad)
+            # It reads ahead: these may be of blocks that come later.
+            while faults:
+                skipped.add(faults[0].line)
+                yield faults.pop(0)
+            lines = _lines(line, batch.num_rows, skipped)
+            yield _numbered(batch, lines)
+            line = lines[-1] + 1 if lines else line
     yield from faults
 
 
-def _lines(first: int, count: int, skipped: list[int]) -> list[int]:
+def _lines(first: int, count: int, skipped: set[int]) -> list[int]:
     """The numbers of the rows of a batch, those left out that could not be read."""
-    out = set(skipped)
-    if not out:
+    if not skipped:
         return list(range(first, first + count))
-    return [line for line in range(first, first + count + len(out)) if line not in out][:count]
+    return [line for line in range(first, first + count + len(skipped)) if line not in skipped][:count]
 
 
 def _numbered(batch: pa.RecordBatch, lines: list[int]) -> pa.RecordBatch:

@@ -33,6 +33,7 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
 from cityhub.history.lake.backfill import take_backfill
+from cityhub.history.lake.copying import Held, settle
 from cityhub.history.lake.erasing import Pending
 from cityhub.history.lake.examining import examine
 from cityhub.history.lake.file_reads import count_reads, taken_reads
@@ -101,6 +102,8 @@ def open_lake(place: Place, source: JournalSource, clock: Clock, *, begin: int =
     if "://" not in warehouse:
         Path(warehouse).mkdir(parents=True, exist_ok=True)
         warehouse = f"file://{Path(warehouse).absolute()}"  # not percent-encoded: pyiceberg takes it as it is
+    if not place.catalog:
+        settle(Path(place.warehouse).absolute(), place.name)
     uri = place.catalog or f"sqlite:///{Path(place.warehouse).absolute()}/catalog.sqlite"
     if uri.startswith(("postgres://", "postgresql://")):
         uri = f"postgresql+psycopg://{uri.partition('://')[2]}"
@@ -193,6 +196,13 @@ class Lake:
                 yield Reading(connection, state.position, tenant, self.seed)
             finally:
                 connection.close()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[list[Held]]:
+        """The tables as they are committed now, for a copy; their files stay until the end of the block."""
+        self._notice_others()
+        with self._standing.pinned() as state:
+            yield [Held(name, self.seed, half.version, self._tables[name].table.io) for name, half in state.halves.items()]
 
     def _notice_others(self) -> None:
         """Takes up what another engine committed."""
