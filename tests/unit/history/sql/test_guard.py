@@ -60,7 +60,7 @@ def test_what_is_allowed_stays_allowed_when_the_engine_writes_it_anew(statement:
 
 
 STATEMENTS = [
-    "ATTACH 'x.db'", "ATTACH ':memory:' AS y", "DETACH memory", "USE memory", "INSTALL httpfs", "LOAD httpfs", "LOAD '/tmp/evil.so'", "FORCE INSTALL spatial",
+    "ATTACH 'x.db'", "ATTACH ':memory:' AS y", "DETACH memory", "USE memory", "INSTALL httpfs", "LOAD httpfs", "LOAD '/srv/evil.so'", "FORCE INSTALL spatial",
     "UPDATE EXTENSIONS", "COPY t TO 'x.csv'", "COPY (SELECT 1) TO '/etc/x' (FORMAT parquet)", "COPY t FROM 'x.csv'", "COPY FROM DATABASE memory TO y",
     "EXPORT DATABASE 'x'", "IMPORT DATABASE 'x'", "SET memory_limit = '1TB'", "SET VARIABLE a = 1", "RESET memory_limit", "SET threads TO 99",
     "PRAGMA database_list", "PRAGMA enable_external_access", "PRAGMA table_info('t')", "CALL pragma_version()", "CALL force_checkpoint()", "CHECKPOINT", "VACUUM",
