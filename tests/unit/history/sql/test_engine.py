@@ -91,6 +91,7 @@ def test_the_catalogue_tells_of_the_callers_views_and_of_nothing_else(ask: Ask) 
     assert {name for name, *_ in ask("SHOW TABLES")} == names
     assert {name for (name,) in ask("SELECT table_name FROM information_schema.tables")} == names
     assert {name for (name,) in ask("SELECT DISTINCT table_name FROM information_schema.columns")} == names
+    assert ask("SELECT count(*) FROM hub.main.Station") == [(18,)]
     assert ask("SELECT type, unit FROM hub_columns WHERE table_name = 'Station' AND name = 'level'") == [("DOUBLE", "MTR")]
 
 
@@ -289,8 +290,8 @@ for statement in {EATERS!r}:
 
 
 @pytest.mark.parametrize("statement", [
-    "SELECT * FROM read_text('/etc/hostname')", "FROM '/etc/hostname'", "ATTACH '/tmp/x.db'", "INSTALL httpfs", "LOAD httpfs", "COPY (SELECT 1) TO '/tmp/x.csv'",
-    "SET memory_limit = '100GB'", "SET allowed_configs = ['threads']", "SET GLOBAL threads = 9", "SET enable_external_access = true", "RESET lock_configuration", "SELECT * FROM glob('/*')", "IMPORT DATABASE '/tmp'", "SELECT * FROM read_csv('https://example.org/x.csv')",
+    "SELECT * FROM read_text('/etc/hostname')", "FROM '/etc/hostname'", "ATTACH '/srv/x.db'", "INSTALL httpfs", "LOAD httpfs", "COPY (SELECT 1) TO '/srv/x.csv'",
+    "SET memory_limit = '100GB'", "SET allowed_configs = ['threads']", "SET GLOBAL threads = 9", "SET enable_external_access = true", "RESET lock_configuration", "SELECT * FROM glob('/*')", "IMPORT DATABASE '/srv'", "SELECT * FROM read_csv('https://example.org/x.csv')",
 ])  # fmt: skip
 def test_the_engine_itself_is_locked(lake: Sample, statement: str) -> None:
     connection = lake.reading().connection

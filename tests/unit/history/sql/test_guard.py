@@ -30,7 +30,7 @@ GOOD = [
     "SELECT * FROM \"Station\", STATION AS s, main.station",
     "SELECT * FROM 水位 WHERE 名称 = '黔江'",
     "DESCRIBE t", "SUMMARIZE t", "SUMMARIZE SELECT 1", "SHOW TABLES", "SHOW ALL TABLES", "EXPLAIN SELECT 1", "explain from t",
-    "SELECT * FROM information_schema.tables",
+    "SELECT * FROM information_schema.tables", "SELECT s.a FROM hub.main.t AS s, \"hub\".\"main\".\"Station\"",
     "SELECT c.column_name FROM INFORMATION_SCHEMA.COLUMNS c",
     "SELECT count(*) FILTER (a > 1) OVER (PARTITION BY b ORDER BY c ROWS 3 PRECEDING) FROM t QUALIFY row_number() OVER () = 1",
     "SELECT [x + 1 FOR x IN [1, 2]], {'a': 1}.a, list_transform(a, lambda x: x + 1), a[1:2], MAP {'k': 1}, (1, 2) FROM t",
@@ -60,7 +60,7 @@ def test_what_is_allowed_stays_allowed_when_the_engine_writes_it_anew(statement:
 
 
 STATEMENTS = [
-    "ATTACH 'x.db'", "ATTACH ':memory:' AS y", "DETACH memory", "USE memory", "INSTALL httpfs", "LOAD httpfs", "LOAD '/tmp/evil.so'", "FORCE INSTALL spatial",
+    "ATTACH 'x.db'", "ATTACH ':memory:' AS y", "DETACH memory", "USE memory", "INSTALL httpfs", "LOAD httpfs", "LOAD '/srv/evil.so'", "FORCE INSTALL spatial",
     "UPDATE EXTENSIONS", "COPY t TO 'x.csv'", "COPY (SELECT 1) TO '/etc/x' (FORMAT parquet)", "COPY t FROM 'x.csv'", "COPY FROM DATABASE memory TO y",
     "EXPORT DATABASE 'x'", "IMPORT DATABASE 'x'", "SET memory_limit = '1TB'", "SET VARIABLE a = 1", "RESET memory_limit", "SET threads TO 99",
     "PRAGMA database_list", "PRAGMA enable_external_access", "PRAGMA table_info('t')", "CALL pragma_version()", "CALL force_checkpoint()", "CHECKPOINT", "VACUUM",
@@ -74,7 +74,7 @@ STATEMENTS = [
 ]  # fmt: skip
 FILES = [
     "'x.csv'", "'/etc/passwd'", "\"/etc/passwd\"", "'x.parquet'", "'x.json.gz'", "'https://example.org/x.csv'", "\"s3://bucket/*.parquet\"", "'file:///etc/hosts'",
-    "'../../x.db'", "'data/*.parquet'", "'x'", "secret", "main.secret", "memory.main.t", "memory.secret", "temp.t", "temp.main.secret", "system.main.duckdb_tables",
+    "'../../x.db'", "'data/*.parquet'", "'x'", "secret", "main.secret", "hub.main.secret", "hub.secret", "hub.other.t", "memory.main.t", "memory.secret", "temp.t", "temp.main.secret", "system.main.duckdb_tables",
     "pg_catalog.pg_class", "pg_tables", "pg_catalog.pg_settings", "sqlite_master", "sqlite_schema", "duckdb_tables", "duckdb_secrets", "duckdb_settings",
     "information_schema.schemata2", "information_schema.character_sets", "information_schema.views", "memory.information_schema.tables", "system.information_schema.tables",
     "observations_rows", "t AT (VERSION => 1)", "Station_", "df", "globals", "recurring.t", "\"t.parquet\"", "'t'.'u'",
