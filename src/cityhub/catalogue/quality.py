@@ -70,9 +70,9 @@ class Quality:
         return await self._keep(tenant, dataset, found)
 
     async def renew(self) -> int:
-        """Makes the profiles that are missing or too old, in all tenants; returns how many."""
+        """Makes the profiles that are missing or too old, in tenants whose catalogue is in use; returns how many."""
         made = 0
-        for tenant in sorted(self._store.tenants()):
+        for tenant in self._register.in_use():
             contents = await self._register.contents(tenant)
             known = await self.latest(tenant)
             # Of the past only the tables themselves: the views show the same values again.

@@ -22,6 +22,8 @@ REFRESH_S: Final = 10.0
 """How old the automatic parts may be that an answer is made of, in seconds."""
 REREAD_S: Final = 60.0
 """After how long the records are read again that another hub on the same store may have written, in seconds."""
+MAX_TENANTS: Final = 32
+"""The catalogues of so many tenants are kept in memory."""
 MAX_RECORDS: Final = 20_000
 """Most records of a kind in a tenant."""
 
@@ -91,6 +93,18 @@ class Register:
                 return await self._renewed(tenant)
         return known[1]
 
+    def in_use(self) -> list[str]:
+        """The default tenant, and those whose catalogue was looked at lately."""
+        return sorted({"", *self._contents} & self._store.tenants())
+
+    def _forget_others(self) -> None:
+        """Keeps the contents of few tenants only, those that were read last."""
+        for tenant in list(self._contents)[:-MAX_TENANTS]:
+            self._contents.pop(tenant, None)
+            self._read_last.pop(tenant, None)
+            if not self._locks[tenant].locked():
+                del self._locks[tenant]
+
     async def _renewed(self, tenant: str) -> Contents:
         """Reads again what may have changed; the very contents that are known when nothing has."""
         parts = await self._parts.read(tenant)
@@ -105,8 +119,10 @@ class Register:
             if writes == self._writes:  # else somebody wrote while it was read, and may be missing in it
                 break
         contents = self._built(self._contents.get(tenant), stored)
+        self._contents.pop(tenant, None)  # so that it stands at the end, as the one read last
         self._contents[tenant] = (self._monotonic_s(), contents)
         self._read_last[tenant] = (now_s, parts)
+        self._forget_others()
         return contents
 
     async def create(self, tenant: str, record: Record) -> Record:

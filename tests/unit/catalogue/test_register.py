@@ -108,3 +108,14 @@ async def test_an_automatic_name_that_is_taken_gets_a_number(around: City) -> No
     await around.put([entity("https://example.org/Pier", 1, {"https://example.org/length": (3.0, "MTR")})])
     assert (await dataset(around, "pier")).id == "one"
     assert (await dataset(around, "pier-2")).origin.key == "https://example.org/Pier"
+
+
+async def test_tenants_have_catalogues_of_their_own_and_few_are_kept_in_memory(around: City) -> None:
+    register = around.catalogue.register
+    for number in range(40):
+        await around.store.create_tenant(f"t{number}")
+        await register.create(f"t{number}", Dataset(id="own", name=f"of-{number}"))
+    assert len(register._contents) <= 32
+    assert [one.name for one in (await register.contents("t0")).datasets.all] == ["of-0"]
+    assert (await register.contents("")).datasets.find("own") is None
+    assert {"", "t0", "t39"} <= set(register.in_use())
