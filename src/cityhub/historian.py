@@ -23,15 +23,19 @@ from typing import Final
 import msgspec
 
 from cityhub.history.keeping import Keeping, KeptLake
+from cityhub.history.lake.objects import SCHEME, io_of
 from cityhub.history.lake.place import Place
 from cityhub.history.readings import Readings
 from cityhub.history.sql.answers import SqlAnswers
 from cityhub.history.sql.part import FlightDoor, Followed, limits_of, spill_of
 from cityhub.history.supervision import Orders, read_orders
 from cityhub.history.temporal_answers import TemporalAnswers
+from cityhub.history.tiers.answers import TierAnswers
+from cityhub.history.tiers.plan import Plan, locations, read_plan
 from cityhub.history.wire import Answering, WireServer
+from cityhub.model.errors import CityHubError
 from cityhub.model.time import SystemClock
-from cityhub.settings import Settings
+from cityhub.settings import Settings, SettingsError
 from cityhub.web.logging import configure
 
 log = logging.getLogger("cityhub.historian")
@@ -73,6 +77,7 @@ def open_parts(around: Surroundings) -> Sequence[Part]:
         Part({"status": around.keeping.answer_status}),
         Part(TemporalAnswers(around.readings).handlers()),
         sql_part(around),
+        *tier_parts(around),
     )
 
 
@@ -81,7 +86,7 @@ def sql_part(around: Surroundings) -> Part:
     settings = around.settings
     sql = SqlAnswers(around.readings, limits_of(settings))
     door = FlightDoor(settings, sql, around.lake)
-    folders = [place_of(settings).warehouse]
+    folders = [place_of(settings).warehouse, *locations(plan_of(settings))]
 
     async def start() -> None:
         await sql.prepare(folders, spill_of(settings))
@@ -94,6 +99,22 @@ def sql_part(around: Surroundings) -> Part:
     return Part(sql.handlers(), start, stop)
 
 
+def tier_parts(around: Surroundings) -> Sequence[Part]:
+    """Tiers: what they cost, and the moves of the plan. It starts after SQL, which locks the database's settings."""
+    from cityhub.history.lake.lake import Lake  # heavy: only where a lake is open
+
+    if not isinstance(around.lake, Lake):
+        return ()
+    settings = around.settings
+    tiers = TierAnswers(around.lake, plan_of(settings), Path(settings.data), SystemClock())
+    return (Part(tiers.handlers(), tiers.start, tiers.stop),)
+
+
+def plan_of(settings: Settings) -> Plan | None:
+    """The hub's plan of tiers; None when it has none."""
+    return read_plan(settings.tiers) if settings.tiers is not None else None
+
+
 def main() -> int:
     """Runs until standard input closes, or SIGTERM or SIGINT. Returns 0, or 1 when it could not run."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal reaches the hub as well, which ends this process in order
@@ -102,7 +123,7 @@ def main() -> int:
     try:
         with _alone(Path(orders.settings.data)):
             return asyncio.run(_run(orders))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, CityHubError, SettingsError) as error:
         log.error("the historian cannot run: %s", error)
         return 1
 
@@ -170,7 +191,9 @@ async def answering(lake: KeptLake, settings: Settings, socket: Path) -> AsyncIt
 def place_of(settings: Settings) -> Place:
     """Where the lake of a hub is."""
     data = Path(settings.data).absolute()
-    return Place(warehouse=str(data / LAKE), data=str(data))
+    places = [settings.lake, *locations(plan_of(settings))]
+    io = io_of(os.environ) if any(place.startswith(SCHEME) for place in places) else {}
+    return Place(warehouse=settings.lake or str(data / LAKE), catalog=settings.lake_catalog, io=io, data=str(data))
 
 
 def _together(parts: Sequence[Part]) -> dict[str, Answering]:
