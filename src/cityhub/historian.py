@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import signal
@@ -21,13 +20,20 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import pyarrow as pa
 
+from cityhub.history.exchange.files import file_pieces
+from cityhub.history.folder import LAKE, alone
 from cityhub.history.keeping import Keeping, KeptLake
 from cityhub.history.lake.objects import SCHEME, io_of
 from cityhub.history.lake.place import Place
 from cityhub.history.readings import Readings
 from cityhub.history.sql.answers import SqlAnswers
+from cityhub.history.sql.engine import Answer
+from cityhub.history.sql.formats import Writer
+from cityhub.history.sql.limits import bound_process
 from cityhub.history.sql.part import FlightDoor, Followed, limits_of, spill_of
+from cityhub.history.sql.questions import Statement
 from cityhub.history.supervision import Orders, read_orders
 from cityhub.history.temporal_answers import TemporalAnswers
 from cityhub.history.tiers.answers import TierAnswers
@@ -40,9 +46,10 @@ from cityhub.web.logging import configure
 
 log = logging.getLogger("cityhub.historian")
 
-LAKE: Final = "lake"
-"""The folder of the tables within the data folder."""
-LOCK: Final = "historian.lock"
+FORMER: Final = "history.sqlite"
+FILE_FORMATS: Final = ("xlsx", "gpkg")
+MARGIN_MB: Final = 3072
+"""What the process may allocate beside DuckDB's own bound."""
 LOCK_S: Final = 60.0
 """How long it waits for an earlier historian of the same folder that has not ended yet."""
 
@@ -74,17 +81,27 @@ class Part(msgspec.Struct, frozen=True):
 def open_parts(around: Surroundings) -> Sequence[Part]:
     """All parts, in the order in which they start. Names of handlers must differ."""
     return (
-        Part({"status": around.keeping.answer_status}),
+        Part({"status": around.keeping.answer_status, "copy": around.keeping.answer_copy}),
         Part(TemporalAnswers(around.readings).handlers()),
         sql_part(around),
         *tier_parts(around),
     )
 
 
+def file_writer(form: str) -> Writer:
+    """What writes answers in a form that SQL does not have itself."""
+
+    def write(answer: Answer, batches: Iterator[pa.RecordBatch], question: Statement) -> Iterator[bytes]:
+        return file_pieces(batches, answer.schema, form)
+
+    return write
+
+
 def sql_part(around: Surroundings) -> Part:
     """SQL: statements, and what they can ask."""
     settings = around.settings
-    sql = SqlAnswers(around.readings, limits_of(settings))
+    writers = {form: file_writer(form) for form in FILE_FORMATS}
+    sql = SqlAnswers(around.readings, limits_of(settings), writers, around.lake.examine)
     door = FlightDoor(settings, sql, around.lake)
     folders = [place_of(settings).warehouse, *locations(plan_of(settings))]
 
@@ -118,29 +135,19 @@ def plan_of(settings: Settings) -> Plan | None:
 def main() -> int:
     """Runs until standard input closes, or SIGTERM or SIGINT. Returns 0, or 1 when it could not run."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal reaches the hub as well, which ends this process in order
-    orders = read_orders(sys.stdin.buffer.readline())
+    line = sys.stdin.buffer.readline()
+    if not line:  # the hub ended before it gave orders
+        return 0
+    orders = read_orders(line)
     configure(orders.settings.log_format, orders.settings.log_level)
     try:
-        with _alone(Path(orders.settings.data)):
+        with alone(Path(orders.settings.data), LOCK_S) as is_alone:
+            if not is_alone:
+                raise RuntimeError(f"another historian has the folder {orders.settings.data}")
             return asyncio.run(_run(orders))
     except (OSError, RuntimeError, CityHubError, SettingsError) as error:
         log.error("the historian cannot run: %s", error)
         return 1
-
-
-@contextlib.contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    """Holds the folder's lock; waits for a process that had it and is ending."""
-    descriptor = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    given_up = threading.Timer(LOCK_S, os._exit, (1,))
-    given_up.daemon = True
-    given_up.start()
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        given_up.cancel()
-        yield
-    finally:
-        os.close(descriptor)
 
 
 async def _run(orders: Orders) -> int:
@@ -152,16 +159,20 @@ async def _run(orders: Orders) -> int:
     loop.add_signal_handler(signal.SIGTERM, end.set)
     threading.Thread(target=_watch_input, args=(loop, end), daemon=True).start()
     settings = orders.settings
+    bound_process(settings.sql_memory_mb + MARGIN_MB)
     place = place_of(settings)
-    lake = await asyncio.to_thread(lambda: open_lake(place, open_journal(settings.store, Path(settings.data)), SystemClock()))
-    try:
-        async with answering(lake, settings, Path(orders.socket)) as keeping:
-            log.info("the historian answers", extra={"position": lake.position})
-            keeping.start()
-            await end.wait()
-            await keeping.stop()
-    finally:
-        lake.close()
+    if (Path(settings.data) / FORMER).exists():
+        log.warning("%s is of a version before the first release and is not read; it may be removed", Path(settings.data) / FORMER)
+    with contextlib.closing(open_journal(settings.store, Path(settings.data))) as journal:
+        lake = await asyncio.to_thread(open_lake, place, journal, SystemClock())
+        try:
+            async with answering(lake, settings, Path(orders.socket)) as keeping:
+                log.info("the historian answers", extra={"position": lake.position})
+                keeping.start()
+                await end.wait()
+                await keeping.stop()
+        finally:
+            await asyncio.to_thread(lake.close)
     return 0
 
 

@@ -42,6 +42,8 @@ from cityhub.context.subscription_state import Tallies
 from cityhub.history.client import HistorianClient
 from cityhub.history.copies import Copies
 from cityhub.history.evolutions import Consumption
+from cityhub.history.exchange.backfill_api import BackfillApi
+from cityhub.history.gauges import watch_history
 from cityhub.history.lake_history import LakeHistory
 from cityhub.history.past import Past
 from cityhub.history.sql.analysis import LakeAnalysis
@@ -85,7 +87,7 @@ MAX_FLOWS = 200
 """At most so many subscriptions are listed by `cityhub flow`."""
 USAGE_S = 60.0
 """How often the counters of uses of @contexts are stored."""
-PROFILE_S = 300.0
+PROFILE_S = 120.0
 """How often datasets of the catalogue without a young quality profile are looked for."""
 COMPACT_S = 60.0
 """How often journal entries that all readers have passed are removed."""
@@ -140,6 +142,7 @@ class Hub:
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
         self._access = LoopbackAccess()
         self.catalogue = Catalogue(self._around())
+        watch_history(self.observation.metrics, self.supervision)
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -167,6 +170,7 @@ class Hub:
             *self._distributed_temporal().around(
                 [*TemporalApi(self.history, self.contexts, store, self.clock).routes(), *temporal.routes()]
             ),
+            *BackfillApi(store, Path(self.settings.data)).routes(),
             *SqlApi(self.analysis, store).routes(),
             *TierApi(self.historian).routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
@@ -218,11 +222,15 @@ class Hub:
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
         lines += [Flow("journal", what, receiver, state) for what, receiver, state in self.notifier.overview()[:MAX_FLOWS]]
         lines += [Flow(f"subscription {id}", "its copy", source, state) for id, source, state in self.forwarder.overview()[:MAX_FLOWS]]
-        lines.append(Flow("journal", "every change", "history", self.supervision.trouble or "follows"))
+        status = self.supervision.status
+        rows = f"{sum(status.rows.values()) + status.tail_rows} rows" if status else "rows"
+        lines.append(Flow("lake", rows, "temporal interface, SQL", self.supervision.trouble or "answers"))
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
 
     def _troubles(self) -> list[str]:
-        return [trouble] if (trouble := self.supervision.trouble) else []
+        status, trouble = self.supervision.status, self.supervision.trouble
+        aside = [f"The history's file {path} cannot be read: {fault}" for path, fault in (status.set_aside if status else {}).items()]
+        return [trouble, *aside] if trouble else aside
 
     async def _compact(self) -> int:
         return await self.store.compact(self.settings.journal_keep)

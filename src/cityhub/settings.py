@@ -152,7 +152,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "127.0.0.1"
     flight_port: Annotated[
         int,
-        Meta(ge=0, le=65535, description="TCP port of the SQL door for tools (Arrow Flight SQL: DBeaver, Superset, pandas); 0: none."),
+        Meta(ge=0, le=65535, description="TCP port of the SQL door for tools (Arrow Flight SQL: DBeaver, pandas); 0: none."),
     ] = 0
     request_timeout_s: Annotated[
         float,

@@ -33,7 +33,8 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    # A resident, who comes through the proxy: not somebody of this machine.
+    context = browser.new_context(viewport={"width": 1366, "height": 768}, extra_http_headers={"X-Forwarded-For": "192.0.2.7"})
     page = context.new_page()
     page.problems = []
     page.on("console", lambda message: page.problems.append(message.text) if message.type in ("error", "warning") else None)
@@ -83,6 +84,17 @@ def test_filters_stand_in_the_address(page: Any, hub: RunningHub) -> None:
     page.fill("#words", "没有这种东西的火星车")
     page.click("#search button")
     page.wait_for_selector("#datasets .empty")
+
+
+def test_residents_see_what_is_open_and_staff_what_is_not(page: Any, browser: Any, hub: RunningHub) -> None:
+    page.goto(f"{hub.url}/open-data?q=用电负荷")
+    page.locator("#count", has_text="用电负荷").wait_for()
+    assert "用电负荷" not in page.locator("#datasets").inner_text()
+    staff = browser.new_context()
+    other = staff.new_page()
+    open_list(other, hub, "?q=用电负荷")
+    assert other.locator("#datasets h3").first.text_content() == "用电负荷模拟未开放"
+    staff.close()
 
 
 @pytest.mark.parametrize("width", [390, 1366])

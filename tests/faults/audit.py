@@ -102,6 +102,7 @@ class Audit:
         for table in ("entity_type", "entity_scope", "entity_box", "entity_value"):
             assert ask(orphans.format(table)).get == 0, f"{table} has rows of entities that are gone"
         assert ask("SELECT count(*) FROM entity WHERE number NOT IN (SELECT entity FROM entity_type)").get == 0
-        located = ask("SELECT count(*) FROM entity WHERE instr(document, ?) > 0", (b'"GeoProperty"',)).get
+        kept = "tenant IN (SELECT tenant FROM place_index)"
+        located = ask(f"SELECT count(*) FROM entity WHERE instr(document, ?) > 0 AND {kept}", (b'"GeoProperty"',)).get
         assert ask("SELECT count(DISTINCT entity) FROM entity_box").get == located
         connection.close()

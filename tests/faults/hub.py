@@ -63,6 +63,15 @@ class Hub:
         """Ends it in order; does nothing when it has ended."""
         self._end(signal.SIGTERM)
 
+    def kill_historian(self) -> bool:
+        """Ends the process of its history without warning; whether there was one."""
+        for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
+            with contextlib.suppress(OSError):
+                if b"cityhub.historian" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    os.kill(int(child), signal.SIGKILL)
+                    return True
+        return False
+
     def _end(self, number: signal.Signals) -> None:
         process, self.process = self.process, None
         if process is None:

@@ -19,6 +19,8 @@ from aiohttp import web
 
 from cityhub.model.time import SystemClock
 from cityhub.storage.sqlite import open_sqlite
+from cityhub.storage.sqlite_file import connect, migrate
+from cityhub.storage.sqlite_schema import STEPS
 from tests.faults.audit import Audit, copied
 from tests.faults.hub import Hub
 from tests.faults.ledger import API, TYPE, Cell, Client, cells, content, opened
@@ -81,11 +83,21 @@ async def test_kills_under_load(tmp_path: Path) -> None:
     assert operations > 20 * KILLS, "there was hardly any load"
 
 
+def keep_boxes(data: Path) -> None:
+    """Makes the file of the hub, which keeps an index on places from the first write on, as if it had been asked by place."""
+    data.mkdir(parents=True, exist_ok=True)
+    connection = connect(str(data / "hub.sqlite"))
+    migrate(connection, STEPS, "store")
+    connection.execute("INSERT INTO place_index VALUES (0, 1)")
+    connection.close()
+
+
 class Round:
     """Kills on one data folder."""
 
     def __init__(self, data: Path, receiver: Receiver, chance: random.Random) -> None:
         self.hub = Hub(data)
+        keep_boxes(data)
         self.clients = [Client(str(number), chance.randrange(2**32)) for number in range(CLIENTS)]
         self._receiver = receiver
         self._chance = chance
@@ -104,6 +116,9 @@ class Round:
             self._settle(await content(session, self.hub.url))
             await subscribe(session, self.hub, self._receiver)
             work = [asyncio.create_task(client.work(session, self.hub.url)) for client in self.clients]
+            for _ in range(self._chance.randrange(3)):  # its historian goes first, once or twice
+                await asyncio.sleep(self._chance.random() * 1.5)
+                self.hub.kill_historian()
             await asyncio.sleep(0.05 + self._chance.random() * 1.5)
             self.hub.kill()
             await asyncio.gather(*work)

@@ -16,10 +16,10 @@ from cityhub.web.http import Route
 PUBLIC = {"/", "/pages/{name}", "/health", "/ready", "/api/openapi.json"}
 """What anybody may see: the pages' files and the description of the doors, which hold no data, and whether the hub lives."""
 OPEN_DATA = re.compile(
-    r"/open-data(/.*)?|/catalog(\..*)?|/dataset/\{name\}|/api/catalogue/(datasets|words)(/.*)?|/api/(3/)?action/.*"
+    r"/open-data(/.*)?|/catalog(\..*)?|/dataset/\{name\}|/api/catalogue/(datasets|words)(/.*)?|/api/(3/)?action/\{action\}"
 )
 """The catalogue's reading doors: a stranger sees there what providers have opened to residents, and nothing else."""
-READ_BY_POST = re.compile(r"/api/(3/)?action/.*")
+READ_BY_POST = re.compile(r"/api/(3/)?action/\{action\}")
 """CKAN's clients read by POST as well."""
 STRANGERS = [
     ("192.0.2.1", {"Host": "localhost"}),

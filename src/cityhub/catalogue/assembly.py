@@ -15,7 +15,7 @@ from cityhub.catalogue.dcat_api import DcatApi
 from cityhub.catalogue.district_words import Place, read_words
 from cityhub.catalogue.downloads import Downloads
 from cityhub.catalogue.lineage import Runs
-from cityhub.catalogue.offers import EntityTypes, FeedOffers, LakeTables
+from cityhub.catalogue.offers import EntityTypes, FeedOffers
 from cityhub.catalogue.open_data_page import open_data_routes
 from cityhub.catalogue.quality import Quality
 from cityhub.catalogue.register import Register
@@ -61,9 +61,8 @@ class Catalogue:
     def __init__(self, around: Around) -> None:
         words = read_words(around.folder)
         sources: list[DatasetSource] = [
-            EntityTypes(around.store),
+            EntityTypes(around.store, history=around.analysis is not None),
             FeedOffers(around.store),
-            LakeTables(around.analysis, around.store),
             *around.sources,
         ]
         parts = AutomaticParts(around.store, sources, words, around.place)

@@ -97,6 +97,8 @@ class AutomaticParts:
             "statement": offer.statement,
             "upstream": sorted(ids[reference] for reference in offer.upstream if reference in ids),
         }
+        if offer.kind == "view":
+            document |= _of_history(document)
         facts = {name: value for name, value in offer.facts.items() if name != "provider"}
         document |= facts
         if offer.kind == "entity type":
@@ -119,6 +121,13 @@ class AutomaticParts:
     def _titled(self, field: Document) -> Document:
         known = self._words.attributes.get(field["name"].partition(".")[0])
         return {**field, "title": known} if known and not field["title"] else field
+
+
+def _of_history(document: Document) -> Document:
+    """What the past of a type is called, and that it is no open data by itself: it is asked for by statements."""
+    title = {"zh": f"{in_language(document['title'])}（历史）", "en": f"{in_language(document['title'], 'en')} (history)"}
+    description = {"zh": "每个实体在每个时间的读数，一行一个时间。", "en": "The readings of each entity, a row for each time."}
+    return {"title": title, "description": description, "open": False, "licence": "notspecified"}
 
 
 def _placed(distribution: Document, dataset: str) -> Document:

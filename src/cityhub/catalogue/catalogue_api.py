@@ -90,7 +90,7 @@ class CatalogueApi:
         profiles = await self._quality.latest(seen.tenant)
         found = [dataset for dataset in seen.datasets() if seen.everything or not dataset.private]
         words = query.get("q", "").strip()
-        scores = seen.search(words) if words else {}
+        scores = await seen.search(words) if words else {}
         if words:
             found = [dataset for dataset in found if dataset.id in scores]
         facets = _facets(found, query, seen)
@@ -125,14 +125,14 @@ class CatalogueApi:
         return json_response({"latest": history[-1], "history": figures})
 
     async def _measure(self, request: Request) -> Response:
-        seen = await self._viewers.whole(tenant_of(request))
+        seen = await self._viewers.whole(tenant_of(request), request.principal)
         return json_response(await self._quality.measure(seen.tenant, seen.find(request.parameters["id"])), 201)
 
     async def _lineage(self, request: Request) -> Response:
         seen = await self._viewers.seen(request)
         dataset = seen.find(request.parameters["id"])
         told = await self._runs.events(seen.tenant) if seen.everything else []
-        events = around(dataset, [*own_events(seen.contents), *told])
+        events = around(dataset, [*own_events(seen.contents), *told], seen.contents)
         if not seen.everything:
             events = [_only_open(event, seen) for event in events]
         return json_response({"dataset": dataset.name, "graph": graph_of(events, seen.contents), "events": events})
@@ -154,13 +154,13 @@ class CatalogueApi:
     # -- Edits -------------------------------------------------------------------------------------------------------
 
     async def _create(self, request: Request) -> Response:
-        seen = await self._viewers.whole(tenant_of(request))
+        seen = await self._viewers.whole(tenant_of(request), request.principal)
         document = {"id": str(uuid4()), **_editable(request.json(), {})}
         dataset = await self._register.create(seen.tenant, self._converted(document, seen))
         return json_response(await self._again(seen.tenant, dataset), 201, [("location", f"{PREFIX}/datasets/{dataset.id}")])
 
     async def _patch(self, request: Request) -> Response:
-        seen = await self._viewers.whole(tenant_of(request))
+        seen = await self._viewers.whole(tenant_of(request), request.principal)
         known = seen.find(request.parameters["id"])
         before: dict[str, Any] = msgspec.to_builtins(known)
         document = {**before, **_editable(request.json(), before)}
@@ -168,12 +168,13 @@ class CatalogueApi:
         return json_response(await self._again(seen.tenant, dataset))
 
     async def _remove(self, request: Request) -> Response:
-        seen = await self._viewers.whole(tenant_of(request))
+        seen = await self._viewers.whole(tenant_of(request), request.principal)
         await self._register.remove(seen.tenant, seen.find(request.parameters["id"]))
         return Response(204)
 
     def _converted(self, document: dict[str, Any], seen: Seen) -> Dataset:
-        for item in document.get("distributions") or []:
+        distributions = document.get("distributions")
+        for item in distributions if isinstance(distributions, list) else ():
             if isinstance(item, dict):
                 item.setdefault("id", str(uuid4()))
         try:
@@ -195,7 +196,7 @@ class CatalogueApi:
         return whole(dataset, seen, (await self._quality.latest(tenant)).get(dataset.id))
 
     async def _take_run(self, request: Request) -> Response:
-        seen = await self._viewers.whole(tenant_of(request))
+        seen = await self._viewers.whole(tenant_of(request), request.principal)
         await self._runs.take(seen.tenant, request.json())
         return Response(201)
 
@@ -277,9 +278,16 @@ def _examples(dataset: Dataset, seen: Seen) -> list[dict[str, str]]:
         found.append({"title": "CKAN datastore_search", "text": f"curl '{address}'"})
         url = f"{seen.base}/api/catalogue/datasets/{dataset.name}/download/csv"
         found.append({"title": "Python (pandas)", "text": f'import pandas\npandas.read_csv("{url}")'})
-    found += [
-        {"title": item.name or item.format, "text": f"curl '{_address(item, seen)}'"} for item in dataset.distributions if item.service
-    ]
+    if seen.everything:  # interfaces ask who is calling
+        found += [
+            {"title": item.name or item.format, "text": f"curl '{_address(item, seen)}'"}
+            for item in dataset.distributions
+            if item.service and item.format != "SQL"
+        ]
+        if dataset.statement:
+            found.append(
+                {"title": "SQL", "text": f"curl -d '{dataset.statement} LIMIT 5' -H 'content-type: text/plain' '{seen.base}/api/sql'"}
+            )
     found.append({"title": "DCAT", "text": f"curl '{seen.base}/dataset/{dataset.name}.ttl'"})
     return found
 

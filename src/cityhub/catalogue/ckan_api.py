@@ -19,7 +19,7 @@ from cityhub.catalogue.ckan_errors import ValidationError, error_form
 from cityhub.catalogue.ckan_read import CkanReading, Data, wanted
 from cityhub.catalogue.ckan_write import CkanWriting
 from cityhub.catalogue.register import Register
-from cityhub.catalogue.seen import READ, WRITE, Seen, Viewers
+from cityhub.catalogue.seen import ANY_PAGE, WRITE, Seen, Viewers
 from cityhub.catalogue.tables import Tables
 from cityhub.model.errors import CityHubError, InvalidRequest
 from cityhub.web.http import Request, Response, Route
@@ -27,6 +27,9 @@ from cityhub.web.negotiation import tenant_of
 
 PREFIXES: Final = ("/api/3/action", "/api/action")
 SQL: Final = "datastore_search_sql"
+MAY_ASK: Final = "sql.query"
+"""The permission of statements, as at the hub's own door for them."""
+SOURCE: Final = "CKAN 2.11 Action API"
 Action = Callable[[Seen, Data], Awaitable[Any]]
 
 
@@ -41,38 +44,50 @@ class CkanApi:
 
     def __init__(self, register: Register, viewers: Viewers, tables: Tables) -> None:
         self._viewers = viewers
-        reading, datastore = CkanReading(), CkanDatastore(tables)
-        self._reading = {**_actions(reading), **_actions(datastore), "help_show": self._help_show}
+        self._reading: dict[str, Action] = {**_actions(CkanReading()), **_actions(CkanDatastore(tables)), "help_show": self._help_show}
+        self._sql: Action = self._reading.pop(SQL)
         self._writing = _actions(CkanWriting(register, viewers.whole))
 
     def routes(self) -> list[Route]:
-        """All doors, for the hub."""
+        """All doors, for the hub. What reads is one door for all names, what writes one for each, with its permission."""
         found: list[Route] = []
+        names = {"pathSchemas": {"action": {"type": "string", "enum": sorted(self._reading)}}}
         for prefix in PREFIXES:
             alias = "" if prefix == PREFIXES[0] else " by the Client"
-            for name, action in self._reading.items():
-                permission = READ if name == SQL else "public"
-                for method in ("GET", "POST"):
-                    found.append(self._route(method, prefix, name, action, permission, alias))
-            found += [self._route("POST", prefix, name, action, WRITE, alias) for name, action in self._writing.items()]
             for method in ("GET", "POST"):
-                said = f"CKAN Unknown Action {method}{alias}"
-                found.append(Route(method, f"{prefix}/{{action}}", self._unknown, "public", said, tag="catalogue"))
+                said = f"CKAN Reading Action {method}{alias}"
+                found.append(Route(method, f"{prefix}/{{action}}", self._read, "public", said, SOURCE, "catalogue", names))
+                said = f"CKAN datastore search sql {method}{alias}"
+                found.append(Route(method, f"{prefix}/{SQL}", self._let_in(SQL, self._sql), MAY_ASK, said, SOURCE, "catalogue"))
+            for name, action in self._writing.items():
+                said = f"CKAN {name.replace('_', ' ')}{alias}"
+                found.append(Route("POST", f"{prefix}/{name}", self._let_in(name, action), WRITE, said, SOURCE, "catalogue"))
         return found
 
-    def _route(self, method: str, prefix: str, name: str, action: Action, permission: str, alias: str) -> Route:
+    async def _read(self, request: Request) -> Response:
+        name = request.parameters["action"]
+        action = self._reading.get(name)
+        if action is None:
+            text = f"Bad request - Action name not known: {name[:100]}"
+            return Response(400, orjson.dumps(text), None, "application/json;charset=utf-8")
+        return await self._answer(request, name, action, self._viewers.seen(request))
+
+    def _let_in(self, name: str, action: Action) -> Callable[[Request], Awaitable[Response]]:
+        """The handler of an action whose caller was let in by the action's own permission."""
+
         async def answer(request: Request) -> Response:
-            return await self._answer(request, name, action, permission)
+            return await self._answer(request, name, action, self._whole(request))
 
-        said = f"CKAN {name.replace('_', ' ')} {method}{alias}"
-        return Route(method, f"{prefix}/{name}", answer, permission, said, "CKAN 2.11 Action API", "catalogue")
+        return answer
 
-    async def _answer(self, request: Request, name: str, action: Action, permission: str) -> Response:
+    async def _whole(self, request: Request) -> Seen:
+        return await self._viewers.whole(tenant_of(request), request.principal)
+
+    async def _answer(self, request: Request, name: str, action: Action, seen: Awaitable[Seen]) -> Response:
         document: Data = {"help": f"/api/3/action/help_show?name={name}"}
         try:
-            data = _parameters(request)
-            seen = await (self._viewers.seen(request) if permission == "public" else self._viewers.whole(tenant_of(request)))
-            document |= {"success": True, "result": await action(seen, data)}
+            view = await seen
+            document |= {"success": True, "result": await action(view, _parameters(request))}
         except InvalidRequest as error:
             return Response(400, orjson.dumps(f"Bad request - {error.detail}"), None, "application/json;charset=utf-8")
         except CityHubError as error:
@@ -80,14 +95,9 @@ class CkanApi:
             return _json(status, {**document, "success": False, "error": fault})
         return _json(200, document)
 
-    async def _unknown(self, request: Request) -> Response:
-        name = request.parameters["action"][:100]
-        text = f"Bad request - Action name not known: {name}"
-        return Response(400, orjson.dumps(text), None, "application/json;charset=utf-8")
-
     async def _help_show(self, seen: Seen, data: Data) -> Any:
         name = wanted(data, "name")
-        action = self._reading.get(name) or self._writing.get(name)
+        action = {**self._reading, **self._writing, SQL: self._sql}.get(name)
         if action is None:
             raise ValidationError({"name": [f"Action name not known: {name[:100]}"]})
         return action.__doc__
@@ -125,4 +135,4 @@ def _object(body: bytes) -> Data:
 
 
 def _json(status: int, document: Data) -> Response:
-    return Response(status, orjson.dumps(document), None, "application/json;charset=utf-8")
+    return Response(status, orjson.dumps(document), [ANY_PAGE], "application/json;charset=utf-8")

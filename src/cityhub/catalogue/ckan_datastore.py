@@ -88,7 +88,7 @@ class CkanDatastore:
         """The answer to a SELECT in which quoted ids of resources stand for their tables."""
         sql = wanted(data, "sql")
         statement = _QUOTED.sub(lambda match: _source(seen, match[1]), sql)
-        columns, types, rows, truncated = await self._tables.select(seen.tenant, statement, MAX_PAGE)
+        columns, types, rows, truncated = await self._tables.select(seen.tenant, statement, MAX_PAGE, seen.principal)
         return {
             "sql": sql,
             "fields": [{"id": name, "type": TYPES[sql_type(kind)]} for name, kind in zip(columns, types, strict=True)],

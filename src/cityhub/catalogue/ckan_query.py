@@ -161,6 +161,10 @@ def sort_keys(text: str) -> list[tuple[str, bool]]:
     return keys
 
 
+_LONG: Final = frozenset(("information_items", "quality_rules"))
+"""Extras that nobody looks for as a whole; the text search knows the names in them."""
+
+
 def fields_of(package: dict[str, Any]) -> Fields:
     """The fields of a package that queries, facets and sorting see."""
     organization = package["organization"]
@@ -181,5 +185,7 @@ def fields_of(package: dict[str, Any]) -> Fields:
         "title_string": [package["title"]],
     }  # fmt: skip
     for extra in package["extras"]:
+        if extra["key"] in _LONG:
+            continue
         fields[f"extras_{extra['key']}"] = fields.setdefault(extra["key"], [str(extra["value"])])
     return fields

@@ -6,6 +6,7 @@ Source: CKAN 2.11, `ckan.logic.action.get`.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import orjson
 from cityhub import __version__
 from cityhub.catalogue.ckan_errors import SearchQueryError, ValidationError
 from cityhub.catalogue.ckan_form import Package, agency_form, package_of, relationship_form, resource_of, theme_form
-from cityhub.catalogue.ckan_query import Fields, Query, fields_of, parse, sort_keys
+from cityhub.catalogue.ckan_query import Fields, parse, sort_keys
 from cityhub.catalogue.licences import LICENCES, find_licence
 from cityhub.catalogue.model import Agency, Dataset, Theme, in_language
 from cityhub.catalogue.seen import Seen
@@ -25,6 +26,8 @@ CKAN_VERSION: Final = "2.11.0"
 """The version of CKAN whose interface this is."""
 MAX_PAGE: Final = 1_000
 SEARCH_PAGE: Final = 10
+BREATH: Final = 100
+"""So many packages are looked at before other requests get their turn."""
 FACETS: Final = 50
 DEFAULT_FACETS: Final = ("organization", "groups", "tags", "res_format", "license_id")
 
@@ -94,22 +97,25 @@ class CkanReading:
         """Packages that a query finds, in pages, with counts by facet."""
         query = parse(str(data.get("q") or "*:*"))
         filters = [parse(text) for text in _texts(data.get("fq"), "fq") + _texts(data.get("fq_list"), "fq_list") if text]
-        scores = seen.search(query.words) if query.words else {}
-        hits = [
-            (dataset, found, fields)
-            for dataset in _searched(seen, data)
-            for found in [package(seen, dataset)]
-            for fields in [fields_of(found)]
-            if query.matches(fields, dataset.id in scores) and all(_passes(one, seen, dataset, fields) for one in filters)
-        ]
+        scores = await seen.search(query.words) if query.words else {}
+        filter_scores = [await seen.search(one.words) if one.words else {} for one in filters]
+        hits: list[Hit] = []
+        for place, dataset in enumerate(_searched(seen, data)):
+            if place % BREATH == 0:
+                await asyncio.sleep(0)
+            fields = seen.fields(dataset)
+            if query.matches(fields, dataset.id in scores) and all(
+                one.matches(fields, dataset.id in found) for one, found in zip(filters, filter_scores, strict=True)
+            ):
+                hits.append((dataset, fields))
         order = str(data.get("sort") or "score desc, metadata_modified desc")
         hits = _sorted(hits, sort_keys(order), scores)
         rows, start = number(data, "rows", SEARCH_PAGE, MAX_PAGE), number(data, "start", 0)
-        facets = _facets([fields for _, _, fields in hits], data, seen)
+        facets = _facets([fields for _, fields in hits], data, seen)
         return {
             "count": len(hits),
             "sort": order,
-            "results": [found for _, found, _ in hits[start : start + rows]],
+            "results": [package(seen, dataset) for dataset, _ in hits[start : start + rows]],
             "facets": {name: {item["name"]: item["count"] for item in facet["items"]} for name, facet in facets.items()},
             "search_facets": facets,
         }
@@ -312,11 +318,7 @@ def _searched(seen: Seen, data: Data) -> list[Dataset]:
     return [one for one in seen.contents.datasets.all if one.state in states and seen.sees(one) and (private or not one.private)]
 
 
-def _passes(query: Query, seen: Seen, dataset: Dataset, fields: Fields) -> bool:
-    return query.matches(fields, bool(query.words) and dataset.id in seen.search(query.words))
-
-
-Hit = tuple[Dataset, Package, Fields]
+Hit = tuple[Dataset, Fields]
 
 
 def _sorted(hits: list[Hit], keys: list[tuple[str, bool]], scores: dict[str, float]) -> list[Hit]:
@@ -324,7 +326,7 @@ def _sorted(hits: list[Hit], keys: list[tuple[str, bool]], scores: dict[str, flo
         if name == "score":
             hits = sorted(hits, key=lambda hit: scores.get(hit[0].id, 0.0), reverse=descending)
         else:
-            hits = sorted(hits, key=lambda hit: hit[2].get(name, [""])[:1], reverse=descending)
+            hits = sorted(hits, key=lambda hit: hit[1].get(name, [""])[:1], reverse=descending)
     return hits
 
 

@@ -13,7 +13,7 @@ import orjson
 from cityhub.catalogue.dcat import Publication, page_node
 from cityhub.catalogue.district_words import DistrictWords
 from cityhub.catalogue.model import Dataset
-from cityhub.catalogue.seen import Seen, Viewers
+from cityhub.catalogue.seen import ANY_PAGE, Seen, Viewers
 from cityhub.catalogue.workers import Workers
 from cityhub.model.errors import BadRequestData, NotAcceptable
 from cityhub.web.http import Request, Response, Route
@@ -64,7 +64,7 @@ class DcatApi:
                 return Response(303, headers=[("location", "/open-data"), ("vary", "accept")])
             seen = await self._viewers.seen(request)
             query = request.query
-            found = _chosen(seen, query)
+            found = await _chosen(seen, query)
             page = _page(query)
             part = found[(page - 1) * PAGE : page * PAGE]
             key = (seen.tenant, seen.contents.version, seen.everything, chosen, tuple(sorted(query.items())))
@@ -99,14 +99,14 @@ class DcatApi:
             self._kept[key] = body
             while len(self._kept) > MAX_KEPT:
                 self._kept.popitem(last=False)
-        return Response(200, body, [("vary", "accept")], f"{FORMS[form]};charset=utf-8" if form == "ttl" else FORMS[form])
+        return Response(200, body, [("vary", "accept"), ANY_PAGE], f"{FORMS[form]};charset=utf-8" if form == "ttl" else FORMS[form])
 
 
-def _chosen(seen: Seen, query: dict[str, str]) -> list[Dataset]:
+async def _chosen(seen: Seen, query: dict[str, str]) -> list[Dataset]:
     """What the parameters "q" and "modified_since" leave of the datasets that the caller sees."""
     found = [dataset for dataset in seen.datasets() if not dataset.private]
     if query.get("q"):
-        scores = seen.search(query["q"])
+        scores = await seen.search(query["q"])
         found = [dataset for dataset in found if dataset.id in scores]
     if query.get("modified_since"):
         found = [dataset for dataset in found if dataset.modified >= query["modified_since"]]

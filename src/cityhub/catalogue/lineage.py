@@ -148,15 +148,22 @@ def _is_dataset(item: Any) -> bool:
     return isinstance(item, dict) and isinstance(item.get("namespace"), str) and isinstance(item.get("name"), str)
 
 
-def around(dataset: Dataset, events: Iterable[Event], hops: int = MAX_HOPS) -> list[Event]:
-    """The events that lead to the dataset, and those that go on from it, each at most `hops` steps away, in their order."""
+def around(dataset: Dataset, events: Iterable[Event], contents: Contents, hops: int = MAX_HOPS) -> list[Event]:
+    """The events that lead to the dataset, and those that go on from it, each at most `hops` steps away, in their order.
+
+    The tables of the history hold what comes from everywhere: a way leads to them, but not on through them.
+    """
     known = list(events)
     here = {(NAMESPACE, dataset.name), (NAMESPACE, dataset.id)}
-    chosen = _reached(known, here, "outputs", "inputs", hops) | _reached(known, here, "inputs", "outputs", hops)
+    ends = {(NAMESPACE, one.name) for one in contents.datasets.all if one.origin is not None and one.origin.kind == "lake table"}
+    chosen = _reached(known, here, "outputs", "inputs", ends, hops) | _reached(known, here, "inputs", "outputs", ends, hops)
     return [event for place, event in enumerate(known) if place in chosen]
 
 
-def _reached(events: Sequence[Event], start: set[tuple[str, str]], near: str, far: str, hops: int) -> set[int]:
+Place = tuple[str, str]
+
+
+def _reached(events: Sequence[Event], start: set[Place], near: str, far: str, ends: set[Place], hops: int) -> set[int]:
     chosen: set[int] = set()
     edge = set(start)
     for _ in range(hops):
@@ -164,7 +171,7 @@ def _reached(events: Sequence[Event], start: set[tuple[str, str]], near: str, fa
         if not found:
             break
         chosen |= found
-        edge = {name for place in found for name in names_of_side(events[place], far)}
+        edge = {name for place in found for name in names_of_side(events[place], far)} - ends
     return chosen
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
 from cityhub.catalogue.automatic import names_of
+from cityhub.catalogue.lake_words import LAKE
 from cityhub.catalogue.licences import licence_of
 from cityhub.catalogue.model import DOWNLOAD, local_name
 from cityhub.catalogue.tables import is_simulated
 from cityhub.model.condition import TypeIs
 from cityhub.model.entity import Entity, Instance, value_of
-from cityhub.model.errors import CityHubError
-from cityhub.model.ports import Analysis, DataType, OfferedDataset, OfferedField, OfferKind, Store
+from cityhub.model.ports import DataType, OfferedDataset, OfferedField, OfferKind, Store
 from cityhub.model.vocabulary import FEED, NAME, PROVENANCE, SIMULATED, UPDATE_PERIOD
 
 SAMPLE: Final = 40
@@ -42,19 +42,28 @@ _SQL_TYPES: Final[tuple[tuple[str, DataType], ...]] = (
 
 
 class EntityTypes:
-    """A dataset for each type that entities of the context have."""
+    """A dataset for each type that entities of the context have, and for what the history knows of it.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: The context.
+        history: Whether there is a history.
+    """
+
+    def __init__(self, store: Store, *, history: bool) -> None:
         self._store = store
+        self._history = history
 
     async def datasets(self, tenant: str) -> list[OfferedDataset]:
-        """One dataset for each type, with the fields that its entities have, by name of the type."""
+        """One dataset for each type, with the fields that its entities have, by name of the type; then those of the history."""
         attributes: dict[str, set[str]] = {}
         for shape in await self._store.shapes(tenant):
             known = attributes.setdefault(shape.type, set())
             if shape.attribute:
                 known.add(shape.attribute)
-        return [await self._offer(tenant, type, attributes[type]) for type in sorted(attributes) if type not in (FEED, DATASET)]
+        types = [await self._offer(tenant, type, attributes[type]) for type in sorted(attributes) if type not in (FEED, DATASET)]
+        if not self._history or not types:
+            return types
+        return [*types, *lake_tables(types), *(view_of(offer) for offer in types if attributes[offer.key])]
 
     async def _offer(self, tenant: str, type: str, attributes: set[str]) -> OfferedDataset:
         sample = (await self._store.find(tenant, TypeIs(type), None, limit=SAMPLE)).entities
@@ -85,46 +94,44 @@ class FeedOffers:
         return [_feed(entity) for entity in page.entities]
 
 
-class LakeTables:
-    """The tables that the port `Analysis` answers from; nothing while it cannot be asked."""
+def lake_tables(types: Sequence[OfferedDataset]) -> list[OfferedDataset]:
+    """The tables of the history, which are made of all types."""
+    upstream: list[tuple[OfferKind, str]] = [("entity type", offer.key) for offer in types]
+    return [
+        OfferedDataset("lake table", name, title, about, fields, f"SELECT * FROM {name}", upstream, {"distributions": _exports(name)})
+        for name, (title, about, fields) in LAKE.items()
+    ]
 
-    TABLES: Final = {
-        "observations": (
-            {"zh": "观测历史（全部属性）", "en": "Observations, all attributes"},
-            {"zh": "每个属性曾有过的每个值，一值一行。", "en": "Each value that an attribute ever had, one a row."},
-        ),
-        "entity_versions": (
-            {"zh": "实体历史版本", "en": "Entity versions"},
-            {"zh": "实体的创建、变更与删除，以及当时的全文。", "en": "Creations, changes and deletions of entities, with their documents."},
-        ),
-    }
 
-    def __init__(self, analysis: Analysis | None, store: Store) -> None:
-        self._analysis = analysis
-        self._store = store
-        self._fields: dict[str, list[OfferedField]] = {}
+def view_of(offer: OfferedDataset) -> OfferedDataset:
+    """The history of a type, a row for each entity and time; a place is two numbers there."""
+    fields: list[OfferedField] = [ENTITY, TIME]
+    for field in offer.fields:
+        if field.type == "geometry":
+            fields += [OfferedField(f"{field.name}_{end}", "number", {"zh": zh, "en": en}, "DD", field.iri) for end, zh, en in _POINT]
+        elif field.iri:
+            fields.append(field)
+    upstream: list[tuple[OfferKind, str]] = [("entity type", offer.key), ("lake table", "observations")]
+    facts = {"distributions": _exports(offer.key), "simulated": offer.facts.get("simulated", False)}
+    return OfferedDataset("view", offer.key, {}, {}, fields, f'SELECT * FROM "{local_name(offer.key)}"', upstream, facts)
 
-    async def datasets(self, tenant: str) -> list[OfferedDataset]:
-        """The tables of the lake, when there is one."""
-        if self._analysis is None:
-            return []
-        types = sorted({shape.type for shape in await self._store.shapes(tenant)} - {FEED, DATASET})
-        upstream: list[tuple[OfferKind, str]] = [("entity type", type) for type in types]
-        found = []
-        for name, (title, description) in self.TABLES.items():
-            fields = await self._columns(tenant, name)
-            if fields:
-                found.append(OfferedDataset("lake table", name, title, description, fields, f"SELECT * FROM {name}", upstream))
-        return found
 
-    async def _columns(self, tenant: str, table: str) -> list[OfferedField]:
-        if table not in self._fields and self._analysis is not None:
-            try:
-                rows = await self._analysis.rows(tenant, f"SELECT * FROM {table} LIMIT 0", timeout_s=5.0)
-            except CityHubError:
-                return []  # the historian is not there now; the next reading asks again
-            self._fields[table] = [OfferedField(name, sql_type(kind)) for name, kind in zip(rows.columns, rows.types, strict=True)]
-        return self._fields.get(table, [])
+ENTITY: Final = OfferedField("entity", "text", {"zh": "实体", "en": "Entity"})
+TIME: Final = OfferedField("time", "datetime", {"zh": "时间", "en": "Time"})
+_POINT: Final = (("lon", "经度", "Longitude"), ("lat", "纬度", "Latitude"))
+
+
+def _exports(key: str) -> list[dict[str, Any]]:
+    forms = (("csv", "CSV", "text/csv"), ("xlsx", "XLSX", XLSX), ("parquet", "Parquet", "application/vnd.apache.parquet"))
+    files: list[dict[str, Any]] = [
+        {"id": f"{key}:{form}", "name": name, "url": f"{DOWNLOAD}{form}", "format": name, "media_type": media}
+        for form, name, media in forms
+    ]
+    return [*files, _sql(key)]
+
+
+def _sql(key: str) -> dict[str, Any]:
+    return {"id": f"{key}:sql", "name": "SQL", "url": "/api/sql", "format": "SQL", "media_type": "application/sql", "service": True}
 
 
 def sql_type(name: str) -> DataType:

@@ -20,6 +20,8 @@ AGENCIES: Final = "catalogue-agency"
 THEMES: Final = "catalogue-theme"
 REFRESH_S: Final = 10.0
 """How old the automatic parts may be that an answer is made of, in seconds."""
+REREAD_S: Final = 60.0
+"""After how long the records are read again that another hub on the same store may have written, in seconds."""
 MAX_RECORDS: Final = 20_000
 """Most records of a kind in a tenant."""
 
@@ -68,7 +70,9 @@ class Register:
         self._monotonic_s = monotonic_s
         self._contents: dict[str, tuple[float, Contents]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._read_last: dict[str, tuple[float, dict[type, list[Automatic]]]] = {}
         self._version = 0
+        self._writes = 0
 
     async def contents(self, tenant: str) -> Contents:
         """What is in the catalogue, at most some seconds old; what this hub wrote itself is always in it.
@@ -84,9 +88,26 @@ class Register:
         async with self._locks.setdefault(tenant, asyncio.Lock()):
             known = self._contents.get(tenant)
             if known is None or self._monotonic_s() - known[0] >= REFRESH_S:
-                known = (self._monotonic_s(), await self._read(tenant, await self._refreshed(tenant)))
-                self._contents[tenant] = known
+                return await self._renewed(tenant)
         return known[1]
+
+    async def _renewed(self, tenant: str) -> Contents:
+        """Reads again what may have changed; the very contents that are known when nothing has."""
+        parts = await self._parts.read(tenant)
+        known, last = self._contents.get(tenant), self._read_last.get(tenant)
+        now_s = self._monotonic_s()
+        if known is not None and last is not None and parts == last[1] and now_s - last[0] < REREAD_S:
+            self._contents[tenant] = (now_s, known[1])
+            return known[1]
+        while True:
+            writes = self._writes
+            stored = await self._refreshed(tenant, parts)
+            if writes == self._writes:  # else somebody wrote while it was read, and may be missing in it
+                break
+        contents = self._built(self._contents.get(tenant), stored)
+        self._contents[tenant] = (self._monotonic_s(), contents)
+        self._read_last[tenant] = (now_s, parts)
+        return contents
 
     async def create(self, tenant: str, record: Record) -> Record:
         """Adds what somebody entered, with the times it has or else the present one.
@@ -154,6 +175,7 @@ class Register:
         (result,) = await self._store.write(tenant, [Write(record.id, transition, _collection(type(record)))])
         if isinstance(result, CityHubError):
             raise result
+        self._writes += 1
         document: Document = result or {}
         return document
 
@@ -170,9 +192,8 @@ class Register:
             self._contents[tenant] = (at, Contents(self._version, changed[Dataset], changed[Agency], changed[Theme]))
         return written
 
-    async def _refreshed(self, tenant: str) -> dict[type, list[Document]]:
+    async def _refreshed(self, tenant: str, automatic: dict[type, list[Automatic]]) -> dict[type, list[Document]]:
         """The stored records by kind, after what changed of their automatic parts was stored."""
-        automatic = await self._parts.read(tenant)
         stored: dict[type, list[Document]] = {}
         for kind, parts in automatic.items():
             records = {document["id"]: document for _, document in await self._store.records(tenant, _collection(kind))}
@@ -186,10 +207,14 @@ class Register:
             stored[kind] = list(records.values())
         return stored
 
-    async def _read(self, tenant: str, stored: dict[type, list[Document]]) -> Contents:
+    def _built(self, known: tuple[float, Contents] | None, stored: dict[type, list[Document]]) -> Contents:
+        """The contents of stored records, with the very records that are known where these are the same."""
+        old = known[1] if known else Contents(0, [], [], [])
+        datasets = [_as_known(old.datasets.find(document["id"]), _record(Dataset, document)) for document in stored[Dataset]]
+        agencies = [_as_known(old.agencies.find(document["id"]), _record(Agency, document)) for document in stored[Agency]]
+        themes = [_as_known(old.themes.find(document["id"]), _record(Theme, document)) for document in stored[Theme]]
         self._version += 1
-        datasets = _records(Dataset, stored[Dataset])
-        return Contents(self._version, datasets, _records(Agency, stored[Agency]), _records(Theme, stored[Theme]))
+        return Contents(self._version, datasets, agencies, themes)
 
 
 def _transitions(
@@ -239,8 +264,9 @@ def _without_origin(now: str) -> Callable[[Document | None, str], tuple[Document
     return transition
 
 
-def _records(kind: type[Record], stored: Sequence[Document]) -> list[Record]:
-    return [_record(kind, document) for document in stored]
+def _as_known(known: Record | None, record: Record) -> Record:
+    """The known record when it says the same, so that what was made of it can be kept by its identity."""
+    return known if known is not None and known == record else record
 
 
 def _record(kind: type[Record], stored: Document) -> Record:

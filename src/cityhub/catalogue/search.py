@@ -22,6 +22,8 @@ LITTLE: Final = 0.3
 """Which part is enough when no dataset has more."""
 PARTLY: Final = 0.35
 """What a piece counts that is not there as a whole but of which at least this part of the pairs is."""
+ALL: Final = 1_000_000
+"""More datasets than a catalogue can have: the index cannot follow, a new one is needed."""
 MAX_QUESTION: Final = 200
 _RUN: Final = re.compile(r"[a-z0-9][a-z0-9._-]*|[\u3400-\u9fff\uf900-\ufaff]+")
 _CHINESE: Final = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
@@ -32,36 +34,61 @@ class TextIndex:
     """The texts of one catalogue's datasets.
 
     Args:
-        contents: What is in the catalogue; the index is of this very moment.
+        contents: What is in the catalogue.
     """
 
     def __init__(self, contents: Contents) -> None:
-        self._ids = [dataset.id for dataset in contents.datasets.all]
-        self._texts = [_texts(dataset, contents) for dataset in contents.datasets.all]
-        self._places: dict[str, set[int]] = {}
-        for place, texts in enumerate(self._texts):
-            for _, text in texts:
-                for gram in _grams(text):
-                    self._places.setdefault(gram, set()).add(place)
+        self._known: dict[str, Dataset] = {}
+        self._texts: dict[str, list[tuple[float, str]]] = {}
+        self._places: dict[str, set[str]] = {}
+        self._groups = (contents.agencies.all, contents.themes.all)
+        for dataset in contents.datasets.all:
+            self._add(dataset, contents)
+
+    def changes(self, contents: Contents) -> int:
+        """How many datasets would have to be read again to follow the contents; `ALL` when an agency or a theme changed."""
+        if self._groups != (contents.agencies.all, contents.themes.all):
+            return ALL
+        gone = sum(contents.datasets.find(id) is None for id in self._known)
+        return gone + sum(self._known.get(dataset.id) is not dataset for dataset in contents.datasets.all)
+
+    def follow(self, contents: Contents) -> None:
+        """Makes it the index of these contents, whose agencies and themes are the same."""
+        for id in [id for id in self._known if contents.datasets.find(id) is not self._known[id]]:
+            for gram in self._grams_of(id):
+                self._places[gram].discard(id)
+            del self._known[id], self._texts[id]
+        for dataset in contents.datasets.all:
+            if dataset.id not in self._known:
+                self._add(dataset, contents)
+
+    def _add(self, dataset: Dataset, contents: Contents) -> None:
+        self._known[dataset.id] = dataset
+        self._texts[dataset.id] = _texts(dataset, contents)
+        for gram in self._grams_of(dataset.id):
+            self._places.setdefault(gram, set()).add(dataset.id)
+
+    def _grams_of(self, id: str) -> set[str]:
+        return {gram for _, text in self._texts[id] for gram in _grams(text)}
 
     def search(self, question: str) -> list[tuple[str, float]]:
         """(id, score) of the datasets that match, best first; equal ones by name. An empty question matches none."""
         pieces = _pieces(question[:MAX_QUESTION])
         whole = sum(len(piece[0]) for piece in pieces)
-        scores: dict[int, float] = {}
-        covered: dict[int, float] = {}
+        scores: dict[str, float] = {}
+        covered: dict[str, float] = {}
         for alternatives in pieces:
             found = self._piece(alternatives)
-            rarity = math.log(1 + len(self._ids) / max(1, len(found)))
+            rarity = math.log(1 + len(self._known) / max(1, len(found)))
             for place, (score, part) in found.items():
                 scores[place] = scores.get(place, 0.0) + score * rarity
                 covered[place] = covered.get(place, 0.0) + part * len(alternatives[0])
         matching = [place for place in scores if covered[place] >= ENOUGH * whole]
         matching = matching or [place for place in scores if covered[place] >= LITTLE * whole]
-        return [(self._ids[place], scores[place]) for place in sorted(matching, key=lambda place: (-scores[place], place))]
+        return [(place, scores[place]) for place in sorted(matching, key=lambda place: (-scores[place], self._known[place].name))]
 
-    def _piece(self, alternatives: Sequence[str]) -> dict[int, tuple[float, float]]:
-        best: dict[int, tuple[float, float]] = {}
+    def _piece(self, alternatives: Sequence[str]) -> dict[str, tuple[float, float]]:
+        best: dict[str, tuple[float, float]] = {}
         for rank, word in enumerate(alternatives):
             closeness = 1.0 if rank == 0 else 0.6
             for place, part in self._parts(word).items():
@@ -70,12 +97,12 @@ class TextIndex:
                     best[place] = (score, part)
         return best
 
-    def _parts(self, word: str) -> dict[int, float]:
+    def _parts(self, word: str) -> dict[str, float]:
         """By place, which part of a word's pairs is there."""
         grams = list(_grams(word, whole=False))
         if not grams:
             return {}
-        counts: dict[int, int] = {}
+        counts: dict[str, int] = {}
         for gram in grams:
             for place in self._places.get(gram, ()):
                 counts[place] = counts.get(place, 0) + 1

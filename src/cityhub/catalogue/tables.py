@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -11,12 +12,14 @@ from cityhub.catalogue.model import Dataset, Field, local_name
 from cityhub.model.condition import TypeIs
 from cityhub.model.entity import Entity, Instance, value_of
 from cityhub.model.errors import BadRequestData, NotImplementedHere
-from cityhub.model.ports import Analysis, Store
+from cityhub.model.ports import Analysis, Principal, ResultFormat, Store
 from cityhub.model.vocabulary import SIMULATED
 
 Row = dict[str, Any]
 MAX_ROWS: Final = 100_000
 """Most rows that are looked through or downloaded at once."""
+AT_ONCE: Final = 4
+"""So many datasets are read as a whole at the same time."""
 BLOCK: Final = 500
 """Rows that are made without letting other requests in between."""
 
@@ -40,6 +43,7 @@ class Tables:
     def __init__(self, store: Store, analysis: Analysis | None) -> None:
         self._store = store
         self._analysis = analysis
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def page(self, tenant: str, dataset: Dataset, offset: int, limit: int, language: str = "zh") -> Table:
         """Some rows, in the order of creation, with texts of a language where there are such.
@@ -72,14 +76,21 @@ class Tables:
                     return
 
     async def all(self, tenant: str, dataset: Dataset, limit: int = MAX_ROWS) -> list[Row]:
-        """All rows, at most `limit`."""
-        return [row async for rows in self.blocks(tenant, dataset, limit) for row in rows]
+        """All rows, at most `limit`. Only some such readings go on at the same time; the others wait for their turn."""
+        async with self._turns:
+            return [row async for rows in self.blocks(tenant, dataset, limit) for row in rows]
 
-    async def select(self, tenant: str, statement: str, limit: int) -> tuple[list[str], list[str], list[list[Any]], bool]:
-        """Columns, types, rows and whether there were more, of a SELECT. Raises NotImplementedHere without a history."""
+    def file(self, tenant: str, dataset: Dataset, format: ResultFormat) -> AsyncIterator[bytes]:
+        """The rows of a dataset that are had by a statement as a file, piece by piece. Raises NotImplementedHere when there is none."""
+        return self._asked(dataset).stream(tenant, f"SELECT * FROM ({dataset.statement}) LIMIT {MAX_ROWS}", format=format)
+
+    async def select(
+        self, tenant: str, statement: str, limit: int, principal: Principal
+    ) -> tuple[list[str], list[str], list[list[Any]], bool]:
+        """Columns, types, rows and whether there were more, of somebody's SELECT. Raises NotImplementedHere without a history."""
         if self._analysis is None:
             raise NotImplementedHere("This hub answers no SQL now: it runs without its history")
-        found = await self._analysis.rows(tenant, statement, limit=limit)
+        found = await self._analysis.rows(tenant, statement, limit=limit, principal=principal)
         return found.columns, found.types, found.rows, found.truncated
 
     def _asked(self, dataset: Dataset) -> Analysis:

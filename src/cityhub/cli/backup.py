@@ -1,9 +1,8 @@
 """`cityhub backup` and `cityhub restore`: everything that a hub keeps, in one file, and back.
 
 The file is a tar with `store.ndjson.gz` (state, records and journal in the portable form of `cityhub.storage.backup`,
-so that it can go into the other backend) and `history.sqlite` (the past; what was written to it through the temporal
-interface is nowhere else). The history is copied first: what it lacks then is in the store's journal, and the
-recorder adds it after the restoration.
+so that it can go into the other backend) and `lake.tar` (the tables of the history, see `cityhub.history.lake.copying`).
+The lake is copied first: what it lacks then is in the store's journal, and the historian adds it after the restoration.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ import shutil
 import sys
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -24,6 +23,9 @@ import apsw
 from cityhub.cli.connection import command
 from cityhub.cli.presence import DATABASE, claim
 from cityhub.cli.progress import Progress
+from cityhub.history.client import HistorianClient
+from cityhub.history.folder import LAKE, alone
+from cityhub.history.wire import socket_path
 from cityhub.model.time import SystemClock, to_text
 from cityhub.settings import Settings
 from cityhub.storage.backup import Summary, restore
@@ -32,9 +34,9 @@ from cityhub.storage.sqlite import open_sqlite
 from cityhub.storage.sqlite_portable import SqliteSnapshot, sqlite_snapshot
 
 STORE: Final = "store.ndjson.gz"
-HISTORY: Final = "history.sqlite"
-PAGES: Final = 2_000
-"""Pages of the history copied at a time, so that its writer goes on between."""
+HISTORY: Final = "lake.tar"
+COPY_S: Final = 3600.0
+"""How long the copy of the lake and that of the store may take together."""
 
 
 def backup(settings: Settings, file: Path) -> int:
@@ -64,12 +66,9 @@ async def _backup(settings: Settings, file: Path) -> str:
     if not file.absolute().parent.is_dir():
         raise RuntimeError(f"The backup would be {file}: right would be a file in a folder that exists")
     with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".cityhub-backup-") as folder:
-        parts = [Path(folder) / STORE]
-        if (data / HISTORY).is_file():
-            await asyncio.to_thread(_copy_history, data / HISTORY, Path(folder) / HISTORY)
-            parts.append(Path(folder) / HISTORY)
-        async with _portable(settings) as store:
-            summary = await _with_progress(store, Path(folder) / STORE, sys.stderr)
+        parts = [Path(folder) / STORE, Path(folder) / HISTORY]
+        async with _portable(settings) as store, _lake_copied(data, parts[1]):
+            summary = await _with_progress(store, parts[0], sys.stderr)
         await asyncio.to_thread(_pack, parts, Path(folder) / "whole", file)
     return f"{file}: {_told(summary)}"
 
@@ -87,10 +86,7 @@ async def _restore(settings: Settings, file: Path, replace: bool) -> str:
                 summary = await restore(folder / STORE, store, replace)
             finally:
                 await store.close()
-        for left in (HISTORY, f"{HISTORY}-wal", f"{HISTORY}-shm"):
-            (data / left).unlink(missing_ok=True)
-        if (folder / HISTORY).is_file():
-            os.replace(folder / HISTORY, data / HISTORY)
+        await asyncio.to_thread(_restore_lake, folder / HISTORY, data / LAKE)
     return f"restored: {_told(summary)}"
 
 
@@ -144,15 +140,43 @@ async def _with_progress(store: Any, file: Path, stream: TextIO) -> Summary:
     return summary
 
 
-def _copy_history(source: Path, target: Path) -> None:
-    """A consistent copy of the history while it is written to."""
-    with apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY) as reading, apsw.Connection(str(target)) as writing:
-        reading.set_busy_timeout(10_000)
-        with writing.backup("main", reading, "main") as copying:
-            while not copying.done:
-                copying.step(PAGES)
-    reading.close()
-    writing.close()
+@asynccontextmanager
+async def _lake_copied(data: Path, target: Path) -> AsyncIterator[None]:
+    """A copy of the lake; until the end of the block the journal of a running hub keeps what is not in it."""
+    with alone(data) as is_free:
+        if is_free:  # no process keeps the lake now, nor can one begin
+            await asyncio.to_thread(_write, target, lambda: _stored(data / LAKE))
+            yield
+            return
+    client = HistorianClient(socket_path(data), lambda: 0)
+    async with aclosing(client.stream("copy", None, fresh=False, timeout_s=COPY_S)) as pieces:
+        with target.open("wb") as file:
+            async for piece in pieces:
+                if not piece:
+                    break
+                await asyncio.to_thread(file.write, piece)
+        yield
+
+
+def _stored(warehouse: Path) -> Iterator[bytes]:
+    # Imported here, as the lake's libraries are large and other commands do without.
+    from cityhub.history.lake.copying import stored
+
+    return stored(warehouse.absolute())
+
+
+def _write(target: Path, pieces: Callable[[], Iterator[bytes]]) -> None:
+    with target.open("wb") as file:
+        for piece in pieces():
+            file.write(piece)
+
+
+def _restore_lake(copy: Path, warehouse: Path) -> None:
+    shutil.rmtree(warehouse, ignore_errors=True)
+    if copy.is_file() and copy.stat().st_size:
+        from cityhub.history.lake.copying import restore as restore_lake
+
+        restore_lake(copy, warehouse.absolute())
 
 
 def _pack(parts: list[Path], whole: Path, file: Path) -> None:

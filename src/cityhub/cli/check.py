@@ -19,6 +19,8 @@ FREE_BYTES: Final = 1_000_000_000
 """With less free space than this the check fails: the journal needs room to grow while a reader is away."""
 LAG: Final = 10_000
 """A reader that is further behind than this is told of."""
+HISTORY_LAG: Final = 1_000_000
+"""The same for the history, whose position is that of its tables: they are written about once a minute, answers are not behind."""
 
 
 def check(read: SettingsRead) -> int:
@@ -67,7 +69,9 @@ async def _ask(client: httpx.AsyncClient) -> list[str]:
     if faults:
         return faults
     print("store: opens")
-    return _readers(positions.json())
+    ready = await client.get("/ready")
+    troubles: list[str] = [*ready.json().get("reasons", []), *ready.json().get("degraded", [])]
+    return [*troubles, *_readers(positions.json())]
 
 
 def _readers(journal: dict[str, Any]) -> list[str]:
@@ -78,5 +82,5 @@ def _readers(journal: dict[str, Any]) -> list[str]:
         f"The reader '{name}' is {reader['lag']:,} changes behind; its log tells why. "
         f"If it is not coming back: cityhub readers --forget {name}"
         for name, reader in journal["readers"].items()
-        if reader["lag"] > LAG
+        if reader["lag"] > (HISTORY_LAG if name == "history" else LAG)
     ]

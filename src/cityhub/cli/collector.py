@@ -12,11 +12,11 @@ import asyncio
 import gc
 from typing import Final
 
-YOUNG: Final = 20_000
-"""New objects before the young are searched for cycles."""
-SET_ASIDE_S: Final = 0.5
-"""How often the survivors are set aside."""
-CHECKED_EVERY: Final = 120
+YOUNG: Final = 200_000
+"""New objects before the young are searched for cycles. A request leaves none behind, so that this is for what goes wrong."""
+SET_ASIDE_S: Final = 0.2
+"""How often the survivors are set aside: before a busy hub has so many new ones, since to search them costs more than to set them aside."""
+CHECKED_EVERY: Final = 300
 """Settings-aside between two looks at how many objects are there."""
 GROWTH: Final = 500_000
 """What was set aside is searched when it has doubled and grown by so many objects."""

@@ -39,8 +39,10 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cityhub", description="The digital hub of a city district.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"cityhub {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    work = (_add_run, _add_check, _add_backup, _add_restore, _add_load)
-    for add in (*work, _add_query, _add_sql, _add_tiers, _add_trace, _add_flow, _add_readers):
+    for add in (
+        _add_run, _add_check, _add_backup, _add_restore, _add_load, _add_backfill, _add_query, _add_sql, _add_export, _add_tiers,
+        _add_trace, _add_flow, _add_readers,
+    ):  # fmt: skip
         add(commands)
     return parser
 
@@ -179,6 +181,39 @@ def _add_tiers(commands: Any) -> None:
     parser.add_argument("--plan", metavar="FILE", help="another plan than that of the setting 'tiers': what would it cost?")
     parser.add_argument("--json", action="store_true", help="the whole report as JSON")
     parser.add_argument("--move", action="store_true", help="move the files that belong elsewhere, then report")
+
+
+def _add_export(commands: Any) -> None:
+    def run(given: argparse.Namespace, settings: SettingsRead) -> int:
+        from cityhub.cli.export import Wanted, export
+
+        wanted = Wanted(given.file, given.statement, given.format, given.bom, given.time_zone, given.timeout)
+        return export(settings, given.url, given.tenant, wanted)
+
+    parser = _command(commands, "export", "Writes the answer to an SQL statement into a file.", run)
+    parser.add_argument("file", metavar="FILE", help="where to: .parquet, .csv, .xlsx or .gpkg")
+    parser.add_argument("statement", metavar="SQL", help="one SELECT; '-': from standard input")
+    parser.add_argument("--format", choices=("parquet", "csv", "xlsx", "gpkg"), help="in place of the file's ending")
+    parser.add_argument("--bom", action="store_true", help="CSV with a byte order mark, as Excel wants it")
+    parser.add_argument("--time-zone", default="Asia/Shanghai", metavar="ZONE", help="in which Excel shows moments (Asia/Shanghai)")
+    parser.add_argument("--timeout", type=float, default=3600.0, metavar="S", help="how long the statement may take, in seconds (3600)")
+    _add_connection(parser)
+
+
+def _add_backfill(commands: Any) -> None:
+    def run(given: argparse.Namespace, settings: SettingsRead) -> int:
+        from cityhub.cli.backfill import Wanted, backfill
+
+        wanted = Wanted(given.file, given.mapping, given.rejects, given.preview, given.context)
+        return backfill(settings, given.url, given.tenant, wanted)
+
+    parser = _command(commands, "backfill", "Brings a table in a file into the history, once.", run)
+    parser.add_argument("file", metavar="FILE", help=".csv, .tsv, .csv.gz, .parquet, .xlsx, .xls, .ods, .gpkg or .jsonl")
+    parser.add_argument("mapping", metavar="MAPPING", help="a TOML or JSON file that says which column is what; see docs/backfill.md")
+    parser.add_argument("--preview", action="store_true", help="only print the observations of the first rows")
+    parser.add_argument("--rejects", metavar="FILE", help="where refused rows go with their reasons (FILE.rejected.csv)")
+    parser.add_argument("--context", metavar="URL", help="@context of the names in the mapping (the district's)")
+    _add_connection(parser)
 
 
 def _add_trace(commands: Any) -> None:

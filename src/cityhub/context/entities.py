@@ -9,7 +9,7 @@ Source: GS CIM 009 V1.9.1, clauses 5.6 and 5.7.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -27,6 +27,8 @@ from cityhub.model.ports import Document, Page, Shape, Store, Write
 from cityhub.web.conditional import matching_versions
 from cityhub.web.http import Request
 
+PART: Final = 2_000
+"""At most so many entities of a batch are written in one transaction."""
 UpsertMode = Literal["replace", "update"]
 About = tuple[Literal["types", "attributes"], str]
 """A type or an attribute (IRI)."""
@@ -194,7 +196,13 @@ class EntityOperations:
         return await self._many(call, [Write(id, _existing(id, lambda now, at: (None, None))) for id in ids])
 
     async def _many(self, call: Call, writes: list[Write]) -> list[Any]:
-        return await self.store.write(call.tenant, writes, call.trace)
+        """Writes part by part, so that a great batch neither fills the memory nor keeps others from writing."""
+        if len(writes) <= PART:
+            return await self.store.write(call.tenant, writes, call.trace)
+        results: list[Any] = []
+        for start in range(0, len(writes), PART):
+            results += await self.store.write(call.tenant, writes[start : start + PART], call.trace)
+        return results
 
     # -- Consumption ---------------------------------------------------------------------------------------------
 

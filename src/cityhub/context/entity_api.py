@@ -294,6 +294,8 @@ class EntityApi:
 
 def is_simplified(query: dict[str, str]) -> bool:
     """Whether the body is key-values. Raises InvalidRequest for unknown formats or options."""
+    if not query:
+        return False
     options = option_set(
         query, frozenset(("noOverwrite", "overwrite", "keyValues", "simplified", "concise", "normalized", "replace", "update"))
     )

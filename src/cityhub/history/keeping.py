@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
 import msgspec
 
+from cityhub.history.lake.copying import copy_of
 from cityhub.history.readings import Reading
 from cityhub.model.errors import CityHubError
 
@@ -18,6 +19,8 @@ READ_S: Final = 0.5
 """How often the journal is read when nobody asks."""
 FLUSH_S: Final = 1.0
 """How often it is looked whether what is in memory is to be laid down."""
+UPKEEP_S: Final = 300.0
+"""How often small files are merged, and what nothing needs any more is removed."""
 RETRY_S: Final = 5.0
 
 log = logging.getLogger(__name__)
@@ -36,6 +39,9 @@ class KeptLake(Protocol):
     def reading(self, tenant: str) -> AbstractContextManager[Reading]:
         """The lake as a tenant sees it now."""
 
+    def examine(self) -> object:
+        """Sets aside the files that cannot be read."""
+
     def flush_due(self) -> bool:
         """Whether there is so much in memory, or for so long, that it is to be laid down."""
 
@@ -44,6 +50,18 @@ class KeptLake(Protocol):
 
     def status(self) -> Any:
         """How it is; `LakeStatus` when it travels."""
+
+    def compact(self) -> int:
+        """Merges small files; how many went."""
+
+    def expire(self) -> int:
+        """Lets old snapshots go, with the files that only they name; how many files."""
+
+    def clean(self) -> int:
+        """Removes files that nothing names; how many."""
+
+    def held(self) -> AbstractContextManager[Any]:
+        """The tables as they are committed, for a copy."""
 
     def close(self) -> None:
         """Ends; what is in memory comes again from the journal."""
@@ -55,6 +73,7 @@ class Keeping:
     def __init__(self, lake: KeptLake) -> None:
         self._lake = lake
         self._tasks: list[asyncio.Task[None]] = []
+        self._held: list[int] = []
 
     async def catch_up(self, position: int) -> None:
         """Returns when the lake has seen everything up to a position of the journal."""
@@ -62,14 +81,30 @@ class Keeping:
             await asyncio.to_thread(self._lake.catch_up, position)
 
     async def answer_status(self, body: bytes) -> bytes:
-        """The handler "status"."""
-        return msgspec.msgpack.encode(await asyncio.to_thread(self._lake.status))
+        """The handler "status". What is being copied counts as committed up to where the copy is: the journal must keep the rest."""
+        status = await asyncio.to_thread(self._lake.status)
+        return msgspec.msgpack.encode(msgspec.structs.replace(status, committed=min([status.committed, *self._held])))
+
+    async def answer_copy(self, body: bytes) -> AsyncIterator[bytes]:
+        """The handler "copy": the lake as a tar, then an empty piece; until the caller leaves, the journal keeps what is behind it."""
+        await asyncio.to_thread(self._lake.flush)
+        with self._lake.held() as held:
+            self._held.append(min(table.version.position for table in held))
+            try:
+                pieces = copy_of(held)
+                while piece := await asyncio.to_thread(next, pieces, b""):
+                    yield piece
+                yield b""
+                await asyncio.Event().wait()
+            finally:
+                self._held.pop()
 
     def start(self) -> None:
         """Begins to read on and to lay down."""
         self._tasks = [
             asyncio.create_task(self._every(READ_S, self._read)),
             asyncio.create_task(self._every(FLUSH_S, self._flush)),
+            asyncio.create_task(self._every(UPKEEP_S, self._tidy)),
         ]
 
     async def stop(self) -> None:
@@ -85,6 +120,11 @@ class Keeping:
     def _flush(self) -> None:
         if self._lake.flush_due():
             self._lake.flush()
+
+    def _tidy(self) -> None:
+        counts = {"merged": self._lake.compact(), "expired": self._lake.expire(), "orphans": self._lake.clean()}
+        if any(counts.values()):
+            log.info("the lake was tidied", extra=counts)
 
     async def _every(self, seconds: float, work: Callable[[], Any]) -> None:
         while True:

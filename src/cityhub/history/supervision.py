@@ -23,6 +23,8 @@ NAME: Final = "history"
 """The historian's name among the journal's readers."""
 BEGIN_S: Final = 2.0
 """The process is started so long after the first change that it does not have, or as soon as somebody asks it."""
+START_S: Final = 30.0
+"""A first start that takes no longer is in order."""
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 STEADY_S: Final = 60.0
@@ -68,6 +70,7 @@ class Supervision:
         self._tasks: list[asyncio.Task[None]] = []
         self._told = -1
         self._begun = False
+        self._spawned = 0.0
         self.status: LakeStatus | None = None
         self.starts = 0
 
@@ -78,12 +81,13 @@ class Supervision:
 
     @property
     def trouble(self) -> str:
-        """Why the history cannot be asked now; "" when it can."""
+        """Why the history cannot be asked now; "" when it can, and before the process is begun, which a question would do."""
         if not self._begun:
             return ""
         if self.pid is None:
             return "The historian does not run; the log says why"
-        return "" if self.status is not None else "The historian does not answer yet"
+        is_starting = self.starts == 1 and time.monotonic() - self._spawned < START_S
+        return "" if self.status is not None or is_starting else "The historian does not answer; its log tells why"
 
     async def start(self) -> None:
         """Starts the process and its supervision; does not wait until it answers."""
@@ -150,6 +154,7 @@ class Supervision:
             sys.executable, "-m", "cityhub.historian", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, env=environment
         )
         self.starts += 1
+        self._spawned = time.monotonic()
         assert self._process.stdin is not None
         self._process.stdin.write(write_orders(self._orders))
         return await self._process.wait()

@@ -22,6 +22,8 @@ from cityhub.model.time import to_text
 
 BLOCK: Final = 1_000
 """Entities of one block of a scan."""
+FEW: Final = 1_000
+"""Up to so many instances of an attribute are chosen by their times first."""
 MAX_INSTANCES: Final = 2_000_000
 """Most instances of one answer."""
 
@@ -143,6 +145,13 @@ def _read_rows(reading: Reading, question: questions.Read, *, once: bool) -> tup
     columns = ", ".join(COLUMNS)
     chosen = f"(SELECT {columns}, {time} AS moment FROM observations WHERE {where}{f' QUALIFY {FIRST_OF_SAME}' if once else ''})"
     if window.limit is not None:
+        if window.limit <= FEW and not once:
+            # Where the wanted ones end is found out from the times alone; only then are whole rows read.
+            edge = f"{'max' if window.latest else 'min'}({time}, {window.limit:d})[-1]"
+            ends = f"SELECT entity, attribute, {edge} AS edge FROM observations WHERE {where} GROUP BY entity, attribute"
+            within = f"moment {'>=' if window.latest else '<='} edge"
+            chosen = f"(SELECT c.* FROM {chosen} c JOIN ({ends}) USING (entity, attribute) WHERE {within})"
+            values = values * 2
         first = f"row_number() OVER (PARTITION BY entity, attribute ORDER BY {order}) <= {window.limit:d}"
         reading.connection.execute(f"CREATE OR REPLACE TEMP TABLE chosen AS SELECT * FROM {chosen} QUALIFY {first}", values)
         chosen, values = "chosen", []

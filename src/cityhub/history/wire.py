@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import os
 import socket
+import stat
 import struct
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -37,6 +39,7 @@ ASKED: Final = b"?"
 DATA: Final = b"d"
 END: Final = b"e"
 FAULT: Final = b"x"
+_PRIVATE: Final = 0o700
 _HEAD: Final = struct.Struct(">Ic")
 
 log = logging.getLogger(__name__)
@@ -82,11 +85,21 @@ _problem = msgspec.msgpack.Decoder(Problem)
 
 
 def socket_path(data: Path) -> Path:
-    """Where the socket of a data folder is: in it, or in a private folder of its own where the path would be too long."""
+    """Where the socket of a data folder is: in it, or in a private folder of its own where the path would be too long.
+
+    Raises:
+        RuntimeError: That folder belongs to somebody else.
+    """
     path = data.absolute() / "historian.sock"
     if len(os.fsencode(path)) <= MAX_PATH:
         return path
-    return Path(tempfile.mkdtemp(prefix="cityhub-")) / "historian.sock"
+    known = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"cityhub-{os.getuid()}-{known}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) != _PRIVATE or not stat.S_ISDIR(status.st_mode):
+        raise RuntimeError(f"{folder} is not this user's own: right would be a data folder with a shorter path, or to remove it")
+    return folder / path.name
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

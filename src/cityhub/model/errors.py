@@ -182,6 +182,12 @@ class TookTooLong(CityHubError):
     title = "Took too long"
 
 
+class TooBusy(CityHubError):
+    """The hub has too much to do at once. 503."""
+
+    title = "Too busy"
+
+
 class StoreUnavailable(CityHubError):
     """The store cannot take the write now (disk full, server gone). Nothing was changed. 503."""
 

@@ -280,9 +280,16 @@ class Analysis(Protocol):
     """SQL over everything that is and was, read only, as fresh as the last acknowledged write."""
 
     async def rows(
-        self, tenant: str, statement: str, parameters: Sequence[Any] = (), *, limit: int = 10_000, timeout_s: float = 30.0
+        self,
+        tenant: str,
+        statement: str,
+        parameters: Sequence[Any] = (),
+        *,
+        limit: int = 10_000,
+        timeout_s: float = 30.0,
+        principal: Principal | None = None,
     ) -> Rows:
-        """The answer to one SELECT; `?` in it stand for the parameters.
+        """The answer to one SELECT; `?` in it stand for the parameters. Without a principal the hub itself asks.
 
         Raises BadRequestData for a statement that is wrong or not allowed, with what would be right; TooComplex (or the error of
         its kind in `cityhub.model.errors`) when a limit of time, memory or size stopped it; StoreUnavailable when it cannot be asked.

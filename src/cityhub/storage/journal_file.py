@@ -5,6 +5,7 @@ Both sources give entries as they are kept (`cityhub.model.change.Entry`), in or
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -25,7 +26,7 @@ ROWS: Final = 5_000
 
 
 class JournalSource(Protocol):
-    """The journal of a store, read only."""
+    """The journal of a store, read only. It may be asked from several threads."""
 
     def read(self, after: int, limit: int) -> list[Entry]:
         """Up to `limit` entries behind a position, in order; fewer when they are large, none at the end.
@@ -55,6 +56,7 @@ class SqliteJournal:
 
     def __init__(self, path: Path) -> None:
         self._connection = connect(str(path), readonly=True, cache_kib=4_000)
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Closes the file."""
@@ -63,14 +65,16 @@ class SqliteJournal:
     def last(self) -> int:
         """See `JournalSource.last`."""
         try:
-            return int(self._connection.execute("SELECT max(position) FROM journal").get or 0)
+            with self._lock:
+                return int(self._connection.execute("SELECT max(position) FROM journal").get or 0)
         except apsw.Error as error:
             raise StoreUnavailable(f"The journal cannot be read now ({error})") from error
 
     def read(self, after: int, limit: int) -> list[Entry]:
         """See `JournalSource.read`."""
         try:
-            return journal_entries(self._connection, after, limit, BYTES)
+            with self._lock:
+                return journal_entries(self._connection, after, limit, BYTES)
         except apsw.Error as error:
             raise StoreUnavailable(f"The journal cannot be read now ({error})") from error
 
@@ -81,6 +85,7 @@ class PostgresJournal:
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: psycopg.Connection[Any] | None = None
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Closes the connection."""
@@ -109,9 +114,10 @@ class PostgresJournal:
 
         for is_last in (False, True):
             try:
-                if self._connection is None or self._connection.closed:
-                    self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
-                return self._connection.execute(statement, parameters).fetchall()
+                with self._lock:
+                    if self._connection is None or self._connection.closed:
+                        self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
+                    return self._connection.execute(statement, parameters).fetchall()
             except psycopg.Error as error:
                 self.close()
                 if is_last:

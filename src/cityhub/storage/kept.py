@@ -9,6 +9,7 @@ import orjson
 
 from cityhub.model.expiry import earliest_expiry, without_expired
 from cityhub.model.ports import ENTITIES
+from cityhub.model.weight import weight_of
 
 Key = tuple[str, str, str]
 """collection, tenant, id."""
@@ -20,12 +21,13 @@ class Kept(dict[str, Any]):
     It is replaced as a whole when the item changes, so whatever is kept with it can never be stale.
     """
 
-    __slots__ = ("encoded", "expires", "number", "rendered")
+    __slots__ = ("encoded", "expires", "number", "rendered", "weight")
 
     def __init__(self, document: dict[str, Any], number: int, encoded: bytes, is_entity: bool = True) -> None:
         super().__init__(document)
         self.number = number
         self.encoded = encoded
+        self.weight = weight_of(encoded)
         # Looked for in the bytes first, since hardly anything expires. Records care for their own.
         self.expires = earliest_expiry(document) if is_entity and b'"expiresAt"' in encoded else None
         self.rendered: dict[Any, bytes] = {}
@@ -51,13 +53,13 @@ def is_text(key: Key) -> bool:
 
 
 class Memory:
-    """Recently used documents, all of them as last committed; at most `bound` of them and `bound_bytes` of JSON.
+    """Recently used documents, all of them as last committed; at most `bound` of them and about `bound_bytes` of memory.
 
     The writer publishes after each commit; a reader may add what it read only if nothing was published meanwhile,
     so that an old version can never come back.
     """
 
-    def __init__(self, bound: int = 20_000, bound_bytes: int = 48_000_000) -> None:
+    def __init__(self, bound: int = 20_000, bound_bytes: int = 160_000_000) -> None:
         self._items: dict[Key, Kept] = {}
         self._entities: dict[int, Kept] = {}
         self._bound = bound
@@ -81,12 +83,12 @@ class Memory:
             for key, item in items.items():
                 old = kept.pop(key, None)
                 if old is not None:
-                    size -= len(old.encoded)
+                    size -= old.weight
                     if key[0] == ENTITIES and (item is None or item.number != old.number):
                         entities.pop(old.number, None)
                 if item is not None:
                     kept[key] = item
-                    size += len(item.encoded)
+                    size += item.weight
                     if key[0] == ENTITIES:
                         entities[item.number] = item
             self._bytes = size
@@ -117,8 +119,8 @@ class Memory:
         self._items[key] = item
         if key[0] == ENTITIES:
             self._entities[item.number] = item
-        self._bytes += len(item.encoded)
-        if len(self._items) > self._bound or self._bytes > self._bound_bytes:
+        self._bytes += item.weight
+        while len(self._items) > self._bound or self._bytes > self._bound_bytes:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
@@ -127,6 +129,6 @@ class Memory:
             self._dropped(key, self._items.pop(key))
 
     def _dropped(self, key: Key, old: Kept) -> None:
-        self._bytes -= len(old.encoded)
+        self._bytes -= old.weight
         if key[0] == ENTITIES:
             self._entities.pop(old.number, None)

@@ -28,7 +28,7 @@ from cityhub.model.ports import ENTITIES, INTERNAL, Document, Page, Shape, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.storage.backup import Block, State
 from cityhub.storage.kept import Kept, Memory, alive, decode, is_text
-from cityhub.storage.sqlite_checkpoint import Checkpoints
+from cityhub.storage.sqlite_checkpoint import Checkpoints, move
 from cityhub.storage.sqlite_file import connect, migrate
 from cityhub.storage.sqlite_journal import delete_passed, journal_rows, oldest
 from cityhub.storage.sqlite_portable import SqliteSnapshot, is_empty, replace_all, sqlite_snapshot
@@ -74,7 +74,10 @@ async def open_sqlite(folder: Path, clock: Clock) -> SqliteStore:
     folder.mkdir(parents=True, exist_ok=True)
     path = str(folder / "hub.sqlite")
     connection = connect(path)
+    version = connection.pragma("user_version")
     migrate(connection, STEPS, "store")
+    if version != len(STEPS):  # the tables at least must be there if the log is ever lost
+        move(connection)
     return SqliteStore(path, connection, clock)
 
 

@@ -12,8 +12,8 @@ from cityhub.model.change import Change
 
 TAIL = 10_000
 """So many changes at most."""
-TAIL_BYTES = 32_000_000
-"""So many bytes of JSON at most, counted before and after each change; the newest change is kept whatever its size."""
+TAIL_BYTES = 96_000_000
+"""About so many bytes of memory at most, counted before and after each change; the newest change is kept whatever its size."""
 
 
 class Tail:
@@ -82,4 +82,4 @@ def _behind_gaps(changes: Sequence[Change]) -> Sequence[Change]:
 def _size(change: Change) -> int:
     after: Any = change.after
     before: Any = change.before
-    return (0 if after is None else len(after.encoded)) + (0 if before is None else len(before.encoded))
+    return (0 if after is None else int(after.weight)) + (0 if before is None else int(before.weight))

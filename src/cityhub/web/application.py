@@ -20,6 +20,8 @@ from cityhub.model.errors import (
     Unauthenticated,
 )
 from cityhub.model.ports import Access
+from cityhub.model.weight import weight_of
+from cityhub.web.body_room import SMALL, BodyRoom
 from cityhub.web.http import Request, Response, Route
 from cityhub.web.logging import current_trace
 from cityhub.web.problem import problem_response
@@ -32,6 +34,14 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
+ARRIVING: Final = 5
+"""So many bodies of the largest size may be in memory at a time."""
+DECODED: Final = 20
+"""A body may take so many times the largest body's size in memory once it is decoded; entities take some 15 times their size."""
+DECODED_BYTES: Final = 256_000_000
+"""So much memory may the documents of large bodies take together while they are worked on; a larger one is alone then."""
+PATIENCE_S: Final = 45.0
+"""How long a large body waits for room before it is refused."""
 _BODY_METHODS = frozenset(("POST", "PATCH", "PUT"))
 
 
@@ -87,6 +97,8 @@ class Application:
         self.router = Router(routes)
         self._access = access
         self._max_body_bytes = max_body_bytes
+        self._arriving = BodyRoom(ARRIVING * max_body_bytes, PATIENCE_S)
+        self._decoding = BodyRoom(DECODED_BYTES, PATIENCE_S)
         self._observers = tuple(observers)
         self._headers = [(name.encode(), value.encode()) for name, value in headers]
         self.running = 0
@@ -108,8 +120,9 @@ class Application:
                 route = self._route(request, scope)
                 operation = route.operation
                 if request.method in _BODY_METHODS:
-                    request.body = await self._body(request, receive)
-                response = await self._answered(route, request)
+                    response = await self._answered_with_body(route, request, receive)
+                else:
+                    response = await self._answered(route, request)
             except CityHubError as error:
                 response = problem_response(error, request.trace)
             except asyncio.CancelledError:
@@ -177,7 +190,29 @@ class Application:
                 raise Unauthenticated("Sign in to use this")
             raise Forbidden(f"'{permission}' is needed for this and you do not hold it")
 
-    async def _body(self, request: Request, receive: Receive) -> bytes:
+    async def _answered_with_body(self, route: Route, request: Request, receive: Receive) -> Response:
+        """Reads the body and lets the door answer. Large bodies wait for room before they arrive, and again before they are decoded."""
+        size = self._declared(request)
+        if size <= SMALL:
+            request.body = await self._body(receive)
+            return await self._answered(route, request)
+        await self._arriving.enter(size)
+        try:
+            request.body = await self._body(receive)
+            weight = weight_of(request.body)
+            if weight > DECODED * self._max_body_bytes:
+                raise TooLarge("The body has too many small parts: decoded it would fill the memory. Send less at a time")
+            await self._decoding.enter(weight)
+            try:
+                return await self._answered(route, request)
+            finally:
+                self._decoding.leave(weight)
+        finally:
+            request.body = b""
+            self._arriving.leave(size)
+
+    def _declared(self, request: Request) -> int:
+        """The length of the body by its header. Raises LengthRequired, InvalidRequest, TooLarge."""
         declared = request.headers.get("content-length")
         if declared is None:
             raise LengthRequired("Send a Content-Length header")
@@ -185,6 +220,9 @@ class Application:
             raise InvalidRequest("Content-Length must be a number of bytes")
         if int(declared) > self._max_body_bytes:
             raise TooLarge(f"The body may have at most {self._max_body_bytes} bytes; it has {declared}. Send smaller batches")
+        return int(declared)
+
+    async def _body(self, receive: Receive) -> bytes:
         parts: list[bytes] = []
         size = 0
         while True:

@@ -59,7 +59,7 @@ class Observation:
         watch("cityhub_journal_position", "Newest position of the journal.", (), _single(lambda: float(journal.last())))
         watch("cityhub_journal_reader_lag", "Changes that a reader has not dealt with.", ("reader",), self._lags)
         watch("cityhub_store_waiting_writes", "Writes that wait for the store.", (), _single(queue))
-        watch("cityhub_store_bytes", "Size of the files of store and history in the data folder.", (), _single(self._store_bytes))
+        watch("cityhub_store_bytes", "Size of the files of the store in the data folder.", (), _single(self._store_bytes))
         watch("cityhub_free_bytes", "Free space in the data folder.", (), _single(self._free_bytes))
         watch("cityhub_info", "The hub's version.", ("version",), _constant({(version,): 1.0}))
 

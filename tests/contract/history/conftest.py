@@ -72,7 +72,8 @@ class Site:
 
     async def start(self) -> None:
         place = Place(warehouse=str(self.folder / "lake"), data=str(self.folder))
-        self.lake = open_lake(place, open_journal(self.store.address, self.folder), self.clock)
+        self._journal = open_journal(self.store.address, self.folder)
+        self.lake = open_lake(place, self._journal, self.clock)
         self._answering = answering(self.lake, Settings(data=self.folder), self.folder / "historian.sock")
         await self._answering.__aenter__()
 
@@ -80,6 +81,7 @@ class Site:
         """Ends without laying anything down, as a crash does."""
         await self._answering.__aexit__(None, None, None)
         self.lake.close()
+        self._journal.close()
 
     async def restart(self) -> None:
         """What was in memory only must come again from the journal."""

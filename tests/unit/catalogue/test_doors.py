@@ -138,6 +138,13 @@ async def test_downloads(around: City) -> None:
         assert "站点0" in book.read("xl/sharedStrings.xml").decode()
 
 
+async def test_downloads_that_are_left_do_not_block_others(around: City) -> None:
+    async with client(around) as caller:
+        for _ in range(20):
+            assert (await caller.head(f"{API}/weather-observed/download/json")).status_code == 200
+        assert (await caller.get(f"{API}/weather-observed/download/json")).status_code == 200
+
+
 async def test_a_text_is_never_a_formula(around: City) -> None:
     village = {
         "id": "urn:ngsi-ld:Village:evil", "type": ["https://cityhub.example/terms/Village"], "createdAt": "2026-11-23T06:00:00.000000Z",

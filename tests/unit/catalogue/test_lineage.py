@@ -27,14 +27,14 @@ async def test_from_the_feed_to_what_others_make_of_it(known: tuple[City, Any]) 
     runs = Runs(city.store, city.clock)
     await runs.take("", RUN)
     weather = contents.datasets.find("weather-observed")
-    events = steps_around(weather, [*own_events(contents), *await runs.events("")])
+    events = steps_around(weather, [*own_events(contents), *await runs.events("")], contents)
     assert [event["job"]["name"] for event in events] == ["ingest.weather-observed", "daily-mean"]
     graph = graph_of(events, contents)
     ids = {node["id"] for node in graph["nodes"]}
     assert {"dataset:cityhub/feed-weather", "dataset:cityhub/weather-observed", "job:etl/daily-mean", "dataset:etl/weather-daily"} <= ids
     assert {"from": "dataset:cityhub/weather-observed", "to": "job:etl/daily-mean"} in graph["edges"]
     # A sibling of the dataset is neither before nor after it.
-    assert "water-observed" not in str(steps_around(weather, own_events(contents)))
+    assert "water-observed" not in str(steps_around(weather, own_events(contents), contents))
 
 
 @pytest.fixture

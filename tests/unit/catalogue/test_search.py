@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from cityhub.catalogue.search import TextIndex
@@ -49,3 +50,20 @@ async def test_words_of_fields_and_national_words_count(around: City) -> None:
     assert set(await found(around, "不予共享")).isdisjoint({"weather-observed"})
     assert "weather-observed" in await found(around, "无条件共享")
     assert await found(around, "x" * 10_000) == []
+
+
+async def test_the_index_follows_every_change(around: City) -> None:
+    register, viewers = around.catalogue.register, around.catalogue._viewers
+    seen = await viewers.whole("")
+    weather = seen.find("weather-observed")
+    assert await seen.search("磁悬浮") == {}
+    await register.change("", msgspec.structs.replace(weather, title={"zh": "磁悬浮列车"}))
+    seen = await viewers.whole("")
+    assert list(await seen.search("磁悬浮")) == [weather.id]
+    agency = seen.contents.agencies.find("meteorology")
+    await register.change("", msgspec.structs.replace(agency, title={"zh": "云雾管理处"}))
+    seen = await viewers.whole("")
+    assert list(await seen.search("云雾管理处")) == [weather.id]
+    await register.remove("", seen.find("weather-observed"))
+    seen = await viewers.whole("")
+    assert await seen.search("磁悬浮") == {}

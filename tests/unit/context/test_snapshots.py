@@ -31,7 +31,7 @@ async def made(client, document=QUERIES, path="/snapshots", headers=None):
 
 
 async def filled(client, place, headers=None):
-    for _ in range(200):
+    for _ in range(2000):
         status = (await client.get(place, headers=headers)).json()
         if status["snapshotStatus"] != "preparing":
             return status

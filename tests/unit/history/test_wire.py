@@ -153,12 +153,16 @@ def test_a_socket_with_too_long_a_path_is_elsewhere(tmp_path: Path) -> None:
     deep = tmp_path / ("x" * 120)
     deep.mkdir()
     place = socket_path(deep)
+    assert place == socket_path(deep) != socket_path(tmp_path / ("y" * 120))
     try:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(place))
         assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
     finally:
         place.unlink()
+        place.parent.chmod(0o755)
+        with pytest.raises(RuntimeError, match="own"):
+            socket_path(deep)
         place.parent.rmdir()
     assert socket_path(Path("/d")) == Path("/d/historian.sock")
 

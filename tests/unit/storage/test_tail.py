@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cityhub.model.change import Change
-from cityhub.storage.kept import Kept
+from cityhub.storage.kept import Kept, Memory
 from cityhub.storage.tail import Tail
 
 
@@ -34,7 +34,7 @@ def test_the_number_is_bounded() -> None:
 
 
 def test_the_bytes_are_bounded_but_the_newest_change_stays() -> None:
-    tail = Tail(bound_bytes=1_000)
+    tail = Tail(bound_bytes=2_000)  # bytes of text weigh twice, once as JSON and once decoded
     tail.extend(changes(1, 20, size=300))
     assert positions(tail.read(17, 100)) == [18, 19, 20]
     tail.extend(changes(21, 21, size=5_000))
@@ -50,3 +50,13 @@ def test_a_gap_begins_it_anew() -> None:
     tail.extend(changes(9, 10))
     assert tail.read(3, 100) is None
     assert positions(tail.read(8, 100)) == [9, 10]
+
+
+def test_the_memory_of_documents_is_bounded_also_when_a_few_are_large() -> None:
+    memory = Memory(bound_bytes=100_000)
+    small = {("entity", "", str(n)): Kept({"id": str(n)}, n, b"x" * 10) for n in range(500)}
+    memory.publish(dict(small))
+    for n in range(1_000, 1_010):
+        memory.publish({("entity", "", str(n)): Kept({"id": str(n)}, n, b"x" * 20_000)})
+    assert memory.get(("entity", "", "0")) is None
+    assert [n for n in range(1_000, 1_010) if memory.get(("entity", "", str(n)))] == [1_008, 1_009]

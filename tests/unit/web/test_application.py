@@ -179,6 +179,15 @@ async def test_a_door_that_takes_too_long_is_ended_and_says_so() -> None:
     assert streamed.body == b"onetwo"
 
 
+async def test_a_large_body_whose_parts_would_fill_the_memory_is_refused() -> None:
+    async def count(request: Request) -> Response:
+        return json_response(len(request.json()))
+
+    hub = Application([Route("POST", "/", count, "public", "Count")], LoopbackAccess(), 100_000)
+    assert (await ask(hub, "POST", "/", b"[" + b"{}," * 30_000 + b"{}]")).status == 413
+    assert (await ask(hub, "POST", "/", orjson.dumps(["x" * 50] * 1500))).json() == 1500
+
+
 async def test_a_caller_who_ends_a_request_is_no_slow_door() -> None:
     async def slow(request: Request) -> Response:
         await asyncio.Event().wait()

@@ -17,13 +17,16 @@ import pyarrow as pa
 from duckdb.func import PythonUDFType
 
 from cityhub.history.foresight.anomalies import anomaly_scores
+from cityhub.history.foresight.capacity import capacity
 from cityhub.history.foresight.forecasts import Forecast, forecast
 from cityhub.history.foresight.models import NAIVE
 from cityhub.history.foresight.series import Floats
 from cityhub.model.errors import BadRequestData, TooComplexQuery
 
 MAX_SCORED: Final = 3_000_000
-"""Values of one series that are scored; about ten seconds."""
+"""Values that are scored at once; about ten seconds. Between blocks of some thousand series a statement can be stopped, within one not."""
+MAX_STEPS: Final = 300_000
+"""Steps that are forecast at once, of all series together; some seconds."""
 _TIME: Final = pa.timestamp("us", "UTC")
 _POINT: Final = pa.struct([("time", _TIME), ("value", pa.float64()), ("low", pa.float64()), ("high", pa.float64())])
 _RECORD: Final = pa.struct(
@@ -33,11 +36,22 @@ _RECORD: Final = pa.struct(
         ("step_s", pa.float64()), ("observations", pa.int64()), ("filled", pa.float64()),
     ]
 )  # fmt: skip
+_CAPACITY: Final = pa.struct(
+    [
+        ("size", pa.float64()), ("growth_per_day", pa.float64()), ("growth_low", pa.float64()), ("growth_high", pa.float64()),
+        ("full_at", _TIME), ("full_earliest", _TIME), ("full_latest", _TIME), ("days", pa.int64()),
+    ]
+)  # fmt: skip
 _TIMES, _VALUES = "TIMESTAMPTZ[]", "DOUBLE[]"
 _POINTS: Final = 'STRUCT("time" TIMESTAMPTZ, "value" DOUBLE, low DOUBLE, high DOUBLE)[]'
 _RECORDS: Final = (
     "STRUCT(model VARCHAR, version VARCHAR, mae DOUBLE, smape DOUBLE, coverage DOUBLE, naive_mae DOUBLE, naive_smape DOUBLE,"
     " origins BIGINT, since TIMESTAMPTZ, until TIMESTAMPTZ, step_s DOUBLE, observations BIGINT, filled DOUBLE)"
+)
+
+_CAPACITIES: Final = (
+    "STRUCT(size DOUBLE, growth_per_day DOUBLE, growth_low DOUBLE, growth_high DOUBLE,"
+    " full_at TIMESTAMPTZ, full_earliest TIMESTAMPTZ, full_latest TIMESTAMPTZ, days BIGINT)"
 )
 
 
@@ -67,22 +81,41 @@ class SqlFunction(msgspec.Struct, frozen=True):
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Makes the functions known to a connection (and to the cursors of the same database); a second time changes nothing."""
-    known = {name for (name,) in connection.execute("SELECT function_name FROM duckdb_functions()").fetchall()}
+    """Makes the functions known to a connection; a second time changes nothing."""
+    register_native(connection)
     for function in FUNCTIONS:
-        if function.native not in known:
-            takes: list[Any] = [duckdb.sqltype(kind) for kind in function.takes]
-            connection.create_function(function.native, function.work, takes, duckdb.sqltype(function.gives), type=PythonUDFType.ARROW)
         connection.execute(f"CREATE OR REPLACE TEMP MACRO {function.name}({function.parameters}) AS {function.body}")
 
 
+def register_native(connection: duckdb.DuckDBPyConnection) -> None:
+    """Makes what the functions stand on known to the connection's database, for all its cursors, once."""
+    known = _natives(connection)
+    for function in FUNCTIONS:
+        if function.native in known:
+            continue
+        takes: list[Any] = [duckdb.sqltype(kind) for kind in function.takes]
+        try:
+            connection.create_function(function.native, function.work, takes, duckdb.sqltype(function.gives), type=PythonUDFType.ARROW)
+        except duckdb.Error:
+            # Another thread may have been first.
+            if function.native not in _natives(connection):
+                raise
+
+
+def _natives(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    found = connection.execute("SELECT function_name FROM duckdb_functions() WHERE starts_with(function_name, 'foresight_')")
+    return {name for (name,) in found.fetchall()}
+
+
 def _scores(times: Any, values: Any) -> pa.Array:
-    return pa.array([_scored(at, value) for at, value in _pairs(times, values)], pa.list_(pa.float64()))
+    series = list(_pairs(times, values))
+    total = sum(len(at) for at, _ in series)
+    if total > MAX_SCORED:
+        raise TooComplexQuery(f"{total} values are more than the {MAX_SCORED} that are scored at once: take a shorter span or fewer series")
+    return pa.array([_scored(at, value) for at, value in series], pa.list_(pa.float64()))
 
 
 def _scored(times: Floats, values: Floats) -> Floats:
-    if len(times) > MAX_SCORED:
-        raise TooComplexQuery(f"A series of {len(times)} values is longer than the {MAX_SCORED} that are scored: take a shorter span")
     if len(times) != len(values):
         raise BadRequestData(f"As many times as values are needed: there are {len(times)} and {len(values)}")
     order = np.argsort(times, kind="stable")
@@ -115,7 +148,22 @@ def _record(made: Forecast) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _capacities(times: Any, sizes: Any, rooms: Any, levels: Any) -> pa.Array:
+    answers = []
+    for (at, size), room, level in zip(_pairs(times, sizes), rooms.to_pylist(), levels.to_pylist(), strict=True):
+        made = capacity(at, size, room, level)
+        moments = [None if moment is None else round(moment * 1e6) for moment in (made.full_at, made.full_earliest, made.full_latest)]
+        growth = made.growth_bytes_per_day, made.growth_low, made.growth_high
+        answers.append(dict(zip(_CAPACITY.names, (made.bytes_now, *growth, *moments, made.days), strict=True)))
+    return pa.array(answers, _CAPACITY)
+
+
 def _forecasts(times: Any, values: Any, horizons: Any, levels: Any) -> Iterator[Forecast]:
+    steps = sum(max(horizon, 0) for horizon in horizons.to_pylist())
+    if steps > MAX_STEPS:
+        raise TooComplexQuery(
+            f"{steps} steps are more than the {MAX_STEPS} that are forecast at once: look less far ahead, or at fewer series"
+        )
     for (at, value), horizon, level in zip(_pairs(times, values), horizons.to_pylist(), levels.to_pylist(), strict=True):
         yield forecast(at, value, horizon, level=level)
 
@@ -153,6 +201,14 @@ FUNCTIONS: Final = (
         "unnest(forecast_model(list(time), list(temperature), 24))",
         "foresight_records(times::TIMESTAMPTZ[], vals::DOUBLE[], horizon::BIGINT, level::DOUBLE)",
         "foresight_records", [_TIMES, _VALUES, "BIGINT", "DOUBLE"], _RECORDS, _records,
+    ),
+    SqlFunction(
+        "capacity", "times, sizes, room, level := 0.9",
+        "when a size reaches the room, from readings over at least five days: growth a day and the moment, each with bounds; NULL: not"
+        " within ten years",
+        "unnest(capacity(list(time), list(temperature), 1e12))",
+        "foresight_capacities(times::TIMESTAMPTZ[], sizes::DOUBLE[], room::DOUBLE, level::DOUBLE)",
+        "foresight_capacities", [_TIMES, _VALUES, "DOUBLE", "DOUBLE"], _CAPACITIES, _capacities,
     ),
 )  # fmt: skip
 """The functions; their bodies are macros over Python functions (`native`), which nobody needs to call."""

@@ -39,10 +39,13 @@ class Erasure(msgspec.Struct, frozen=True):
     instance: tuple[int, int] | None = None
 
 
-class Pending(msgspec.Struct, frozen=True):
-    """The erasures that wait for the files of a table to be rewritten."""
+class Pending:
+    """The erasures that wait for the files of a table to be rewritten. It never changes."""
 
-    erasures: tuple[Erasure, ...] = ()
+    def __init__(self, erasures: tuple[Erasure, ...] = ()) -> None:
+        self.erasures = erasures
+        self._of_tenants: dict[str, Pending] = {}
+        self._tables: dict[str, pa.Table] | None = None
 
     def __bool__(self) -> bool:
         return bool(self.erasures)
@@ -57,11 +60,25 @@ class Pending(msgspec.Struct, frozen=True):
 
     def of(self, tenant: str) -> Pending:
         """Those of one tenant."""
-        return Pending(tuple(one for one in self.erasures if one.tenant == tenant)) if self.erasures else self
+        if not self.erasures:
+            return self
+        mine = self._of_tenants.get(tenant)
+        if mine is None:
+            mine = self._of_tenants[tenant] = Pending(tuple(one for one in self.erasures if one.tenant == tenant))
+        return mine
 
     def of_entities(self) -> Pending:
         """Those that meet whole entities."""
         return Pending(tuple(one for one in self.erasures if one.attribute is None and one.instance is None))
+
+    def tables(self) -> dict[str, pa.Table]:
+        """The erasures by what they name, as tables."""
+        if self._tables is None:
+            by_kind: dict[str, list[Erasure]] = {}
+            for one in self.erasures:
+                by_kind.setdefault(_kind(one), []).append(one)
+            self._tables = {kind: _table(erasures) for kind, erasures in by_kind.items()}
+        return self._tables
 
 
 _KINDS: tuple[tuple[str, str], ...] = (
@@ -115,13 +132,11 @@ def register(connection: duckdb.DuckDBPyConnection, pending: Pending, *, in_tail
         in_tail: Whether the rows have a sequence that decides whether an erasure came after them.
         prefix: Of the views' names.
     """
-    by_kind: dict[str, list[Erasure]] = {}
-    for one in pending.erasures:
-        by_kind.setdefault(_kind(one), []).append(one)
     conditions = []
+    tables = pending.tables()
     for kind, condition in _KINDS:
-        if kind in by_kind:
-            connection.register(prefix + kind, _table(by_kind[kind]))
+        if kind in tables:
+            connection.register(prefix + kind, tables[kind])
             older = f"AND r.{SEQUENCE} < e.{SEQUENCE} " if in_tail else ""
             conditions.append(f"NOT EXISTS (SELECT 1 FROM {prefix}{kind} e WHERE e.tenant = r.tenant {older}{condition})")
     return conditions

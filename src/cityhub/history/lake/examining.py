@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 import duckdb
@@ -32,8 +33,8 @@ def examine(database: duckdb.DuckDBPyConnection, standing: Standing, tables: dic
     for name, table in tables.items():
         version = standing.half(name).version
         known = version.set_aside
-        new = {file.path: fault for file in version.files if (fault := _fault(table, file, deep)) is not None}
-        still = {path: fault for path in known if (fault := _unreadable(path)) is not None}
+        new = {file.path: fault for file in version.files if (fault := _fault(database, table, file, deep)) is not None}
+        still = {path: fault for path in known if (fault := _unreadable(database, path)) is not None}
         for path, fault in new.items():
             log.error("the file %s of %s cannot be read and is set aside: %s", path, name, fault)
         for path in known.keys() - still.keys():
@@ -41,14 +42,20 @@ def examine(database: duckdb.DuckDBPyConnection, standing: Standing, tables: dic
         if new or still.keys() != known.keys():
             recorded = msgspec.json.encode({**still, **new}).decode()
             table.commit(version, [], [], {SET_ASIDE: recorded})
-            for setting in ("enable_external_file_cache", "parquet_metadata_cache"):  # they know the files as they were
-                database.execute(f"SET GLOBAL {setting} = false; SET GLOBAL {setting} = true")
+            _forget_contents(database)
             standing.swap_version(name, table.version())
         fresh.update(new)
     return fresh
 
 
-def _fault(table: LakeTable, file: File, deep: bool) -> str | None:
+def _forget_contents(database: duckdb.DuckDBPyConnection) -> None:
+    """Lets a database forget what it knows of files; where its settings are locked it looks at their times and sizes alone."""
+    for setting in ("enable_external_file_cache", "parquet_metadata_cache"):
+        with contextlib.suppress(duckdb.InvalidInputException):
+            database.execute(f"SET GLOBAL {setting} = false; SET GLOBAL {setting} = true")
+
+
+def _fault(database: duckdb.DuckDBPyConnection, table: LakeTable, file: File, deep: bool) -> str | None:
     """What is wrong with a file; None for nothing."""
     try:
         size = len(table.table.io.new_input(file.path))
@@ -58,14 +65,16 @@ def _fault(table: LakeTable, file: File, deep: bool) -> str | None:
         return str(error)
     if size != file.size:
         return f"it has {size} bytes; right would be {file.size}"
-    return _unreadable(file.path) if deep else None
+    return _unreadable(database, file.path) if deep else None
 
 
-def _unreadable(path: str) -> str | None:
+def _unreadable(database: duckdb.DuckDBPyConnection, path: str) -> str | None:
     """Why a file cannot be read to its end; None when it can."""
-    with duckdb.connect(":memory:", config={"threads": 1}) as fresh:  # one that has seen nothing of the file before
+    # A local file by a database that has seen nothing of it before; objects by the one that can reach them.
+    with duckdb.connect(":memory:", config={"threads": 1}) if "://" not in local(path) else database.cursor() as connection:
         try:
-            fresh.execute(f"SELECT count(COLUMNS(*)), max(COLUMNS(*)) FROM read_parquet({quoted(local(path))}, hive_partitioning = false)")
+            everything = f"SELECT count(COLUMNS(*)), max(COLUMNS(*)) FROM read_parquet({quoted(local(path))}, hive_partitioning = false)"
+            connection.execute(everything)
         except duckdb.Error as error:
             return str(error).splitlines()[0][:300]
     return None

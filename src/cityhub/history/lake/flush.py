@@ -19,6 +19,8 @@ from cityhub.history.lake.standing import Standing
 from cityhub.history.lake.tables import POSITION, File, LakeTable, Version
 
 BATCH: Final = 122_880
+FAR: Final = 50_000
+"""A table that has nothing new hears of the position all the same when it is so far behind, lest a restart read all of that again."""
 _MONTH: Final = "(year(r.observed_at) - 1970) * 12 + month(r.observed_at) - 1"
 
 
@@ -33,7 +35,7 @@ def flush(database: duckdb.DuckDBPyConnection, standing: Standing, tables: dict[
         state, standing.oldest, standing.is_flushing = standing.state, None, True
     try:
         for name, half in state.halves.items():
-            if half.tail or half.pending:
+            if half.tail or half.pending or state.position - half.version.position > FAR:
                 version = lay_down(database, tables[name], half, state.position)
                 with standing.intake:
                     now = standing.half(name)

@@ -99,6 +99,11 @@ class Following:
                 self._pass_gap(target)
         return standing.state.position
 
+    def forget(self) -> None:
+        """Forgets what was read ahead and what is remembered of entities; for the holder of `intake`."""
+        self._ahead = []
+        self._reader.forget()
+
     def _pass_gap(self, target: int) -> None:
         last = self._source.last()
         if last < target:

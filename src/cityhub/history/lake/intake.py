@@ -47,28 +47,33 @@ class _Document(msgspec.Struct, gc=False):
     type: list[str]
     attrs: dict[str, list[_Instance]]
     scope: msgspec.Raw | None = None
-    expiresAt: str | None = None
+    expiresAt: msgspec.Raw | None = None
 
 
-class Known:
-    """What is remembered of an entity.
+class _Members(msgspec.Struct, gc=False):
+    """What an entity was beside its attributes; of an undo only what was other."""
 
-    Attributes:
-        types: Its types.
-        text: The types as the column has them.
-        is_deleted: Whether it was deleted.
-        length: Bytes of its last document, if that was taken the short way; else -1.
-        observed: The observedAt that attributes had in it, each with one instance without a datasetId.
-    """
+    type: list[str] | None = None
+    scope: msgspec.Raw | None = None
+    expiresAt: msgspec.Raw | None = None
 
-    __slots__ = ("is_deleted", "length", "observed", "text", "types")
 
-    def __init__(self, types: list[str], text: str, is_deleted: bool = False) -> None:
-        self.types = types
-        self.text = text
-        self.is_deleted = is_deleted
-        self.length = -1
-        self.observed: dict[str, str] = {}
+class _Undo(msgspec.Struct, gc=False, array_like=True):
+    """See `cityhub.model.change.undo_of`."""
+
+    attrs: dict[str, list[_Instance]]
+    members: _Members
+
+
+_UNDO: Final = ord("[")
+
+
+class Known(msgspec.Struct, frozen=True, gc=False):
+    """What is remembered of an entity: its types as a list and as the text of the column, and whether it was deleted."""
+
+    types: list[str]
+    text: str
+    is_deleted: bool = False
 
 
 class Intake(msgspec.Struct):
@@ -101,6 +106,8 @@ class Reader:
         self._known: dict[tuple[str, str], Known] = {}
         self._touched: dict[bytes, tuple[str, ...]] = {}
         self._decode = msgspec.json.Decoder(_Document).decode
+        self._decode_undo = msgspec.json.Decoder(_Undo).decode
+        self._decode_members = msgspec.json.Decoder(_Members).decode
         self._begin()
 
     def _begin(self) -> None:
@@ -150,26 +157,31 @@ class Reader:
         touched = self._touched.get(attributes)
         if touched is None:
             touched = self._touched_by(attributes)
-        known = self._known.get((tenant, id))
-        if not touched or known is None or after is None or before is None:
+        if not touched or after is None or before is None:
             return False
         try:
-            if known.length != len(before) and not self._recall(known, before):
-                return False
-            document = self._decode(after)
+            new = self._decode(after)
+            if before[0] == _UNDO:
+                undo = self._decode_undo(before)
+                old, was = undo.attrs, undo.members
+            else:
+                was = self._decode_members(before)
+                old = self._decode(before).attrs
         except msgspec.ValidationError:
             return False
-        if document.type != known.types or document.scope is not None or document.expiresAt is not None:
+        if not (was.scope is was.expiresAt is new.scope is new.expiresAt is None) or (was.type is not None and was.type != new.type):
             return False
-        last, attrs, types = known.observed, document.attrs, known.text
         rows: list[tuple[Any, ...]] = []
+        types = " ".join(new.type)
         for name in touched:
-            was, instances = last.get(name), attrs.get(name)
-            if was is None or instances is None or len(instances) != 1:
+            before_it, now = old.get(name), new.attrs.get(name)
+            if before_it is None or now is None or len(before_it) != 1 or len(now) != 1:
                 return False
-            instance = instances[0]
+            last, instance = before_it[0], now[0]
             observed = instance.observedAt
-            if observed is None or observed == was or instance.modifiedAt != at or instance.datasetId is not None:
+            if observed is None or observed == last.observedAt or instance.modifiedAt != at:
+                return False
+            if instance.datasetId is not None or last.datasetId is not None:
                 return False
             value = instance.value
             form = type(value)
@@ -184,24 +196,6 @@ class Reader:
                 return False
             rows.append((tenant, id, types, name, observed, at, number, text, instance.unitCode, position, len(rows), instance.type, rest))
         self._fast.extend(rows)
-        known.length = len(after)
-        for row in rows:
-            last[row[3]] = row[4]
-        return True
-
-    def _recall(self, known: Known, before: bytes) -> bool:
-        """Remembers of the document before an update what the short way must know; whether the update may go there.
-
-        A document of the length that the last one had is that one: the journal has every change of an entity.
-        """
-        document = self._decode(before)
-        if document.type != known.types or document.scope is not None or document.expiresAt is not None:
-            return False
-        known.observed = {
-            name: instances[0].observedAt
-            for name, instances in document.attrs.items()
-            if len(instances) == 1 and instances[0].datasetId is None and instances[0].observedAt is not None
-        }
         return True
 
     def _touched_by(self, attributes: bytes) -> tuple[str, ...]:

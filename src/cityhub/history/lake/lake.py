@@ -7,6 +7,7 @@
     lake.flush_due(), lake.flush()           # lays the tail down: one commit for each table that has something
     lake.examine()                           # after a question failed: sets aside the files that cannot be read; then ask again
     lake.compact(report), lake.expire(report), lake.clean(report), lake.forget(report)   # upkeep, with progress
+    lake.tidy(report)                        # compact, expire and clean, on a schedule
     lake.status()                            # status().committed: the journal may drop what is up to there
     lake.close()
 
@@ -32,9 +33,11 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
 from cityhub.history.lake.backfill import take_backfill
+from cityhub.history.lake.copying import Held, settle
 from cityhub.history.lake.erasing import Pending
 from cityhub.history.lake.examining import examine
 from cityhub.history.lake.file_reads import count_reads, taken_reads
+from cityhub.history.lake.files import IMPLEMENTATION
 from cityhub.history.lake.flush import flush
 from cityhub.history.lake.following import Following, JournalSource
 from cityhub.history.lake.objects import SCHEME, open_objects
@@ -42,7 +45,7 @@ from cityhub.history.lake.place import Place
 from cityhub.history.lake.reading import Half, Reading, State, make_views
 from cityhub.history.lake.schema import ENTITY_VERSIONS, NAMESPACE, OBSERVATIONS
 from cityhub.history.lake.standing import Standing
-from cityhub.history.lake.tables import SEED, LakeTable, locations, open_tables
+from cityhub.history.lake.tables import POSITION, SEED, LakeTable, Version, locations, open_tables
 from cityhub.history.lake.tail import bytes_in, rows_in
 from cityhub.history.lake.upkeep import Progress, Report, Upkeep, silent
 from cityhub.model.change import Entry
@@ -50,6 +53,8 @@ from cityhub.model.time import Clock, to_text
 
 __all__ = ["JournalSource", "Lake", "Place", "Progress", "Reading", "Status", "open_lake"]
 
+MANY: Final = 20_000
+"""Pending erasures at which the tail is laid down: each question takes longer by them."""
 OVERFULL: Final = 2
 """Whoever reads the journal lays the tail down himself when it is so many times as large as it should be."""
 
@@ -96,9 +101,13 @@ def open_lake(place: Place, source: JournalSource, clock: Clock, *, begin: int =
     warehouse = place.warehouse
     if "://" not in warehouse:
         Path(warehouse).mkdir(parents=True, exist_ok=True)
-        warehouse = Path(warehouse).absolute().as_uri()
+        warehouse = f"file://{Path(warehouse).absolute()}"  # not percent-encoded: pyiceberg takes it as it is
+    if not place.catalog:
+        settle(Path(place.warehouse).absolute(), place.name)
     uri = place.catalog or f"sqlite:///{Path(place.warehouse).absolute()}/catalog.sqlite"
-    catalog = SqlCatalog(place.name, uri=uri, warehouse=warehouse, **place.io)
+    if uri.startswith(("postgres://", "postgresql://")):
+        uri = f"postgresql+psycopg://{uri.partition('://')[2]}"
+    catalog = SqlCatalog(place.name, uri=uri, warehouse=warehouse, **{"py-io-impl": IMPLEMENTATION, **place.io})
     tables = open_tables(catalog, begin, secrets.token_hex(4))
     return Lake(place, source, clock, catalog, dict(zip((OBSERVATIONS, ENTITY_VERSIONS), tables, strict=True)))
 
@@ -110,22 +119,27 @@ class Lake:
         self, place: Place, source: JournalSource, clock: Clock, catalog: SqlCatalog, tables: dict[str, LakeTable]
     ) -> None:
         self._place = place
+        self._source = source
         self._clock = clock
         self._catalog = catalog
         self._tables = tables
         self._scratch = _scratch(place)
-        self._database = _database(place, self._scratch)
-        observations, versions = (tables[name].version() for name in (OBSERVATIONS, ENTITY_VERSIONS))
+        self._database = _database(place, self._scratch / "questions", place.memory)
+        self._workshop = _database(place, self._scratch / "work", place.work_memory)
+        if place.count_reads:
+            count_reads(self._database)
+        observations, versions = (_not_beyond(tables[name], source.last()) for name in (OBSERVATIONS, ENTITY_VERSIONS))
         position = min(observations.position, versions.position)
         self._standing = Standing(State(position, Half(observations, (), Pending()), Half(versions, (), Pending())))
         self.seed = str(tables[OBSERVATIONS].table.properties[SEED])
-        self._following = Following(place, source, clock, self._standing, self._database, self.seed, self._backfill, self._relieve)
-        self._upkeep = Upkeep(place, self._standing, tables, self._database)
+        self._following = Following(place, source, clock, self._standing, self._workshop, self.seed, self._backfill, self._relieve)
+        self._upkeep = Upkeep(place, self._standing, tables, self._workshop, clock)
         self.examine(deep=False)
 
     def close(self) -> None:
         """Ends. What is in the tail is read from the journal again at the next start."""
         self._database.close()
+        self._workshop.close()
         self._catalog.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -142,12 +156,25 @@ class Lake:
         A tail that has grown much too large is laid down on the way.
         Raises StoreUnavailable when the journal does not give the position out.
         """
+        seen = self.position
+        if position is None and self._source.last() < seen:
+            self._begin_anew()
         return self._following.catch_up(position)
+
+    def _begin_anew(self) -> None:
+        """Goes on where the journal ends now: the store was replaced by an older state of it."""
+        with self._standing.commit:
+            flush(self._workshop, self._standing, self._tables)
+            with self._standing.intake:
+                last = self._source.last()
+                halves = [Half(_not_beyond(table, last), (), Pending()) for table in self._tables.values()]
+                self._standing.swap(State(min(last, self.position), *halves))
+                self._following.forget()
 
     def _backfill(self, entry: Entry) -> None:
         with self._standing.commit:
-            flush(self._database, self._standing, self._tables)
-            take_backfill(self._place, self._database, self._standing, self._tables, entry)
+            flush(self._workshop, self._standing, self._tables)
+            take_backfill(self._place, self._workshop, self._standing, self._tables, entry)
 
     def _relieve(self) -> None:
         tails = [half.tail for half in self._standing.state.halves.values()]
@@ -169,6 +196,13 @@ class Lake:
                 yield Reading(connection, state.position, tenant, self.seed)
             finally:
                 connection.close()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[list[Held]]:
+        """The tables as they are committed now, for a copy; their files stay until the end of the block."""
+        self._notice_others()
+        with self._standing.pinned() as state:
+            yield [Held(name, self.seed, half.version, self._tables[name].table.io) for name, half in state.halves.items()]
 
     def _notice_others(self) -> None:
         """Takes up what another engine committed."""
@@ -204,13 +238,14 @@ class Lake:
             time.monotonic() - oldest >= place.flush_age_s
             or sum(map(rows_in, tails)) >= place.flush_rows
             or sum(map(bytes_in, tails)) >= place.flush_bytes
+            or sum(len(half.pending.erasures) for half in standing.state.halves.values()) >= MANY
         )
 
     def flush(self) -> int:
         """Lays down what is in the tail, with the position and what is erased, in one commit for each table; the position."""
         with self._standing.commit:
             self._take_up_others()
-            return flush(self._database, self._standing, self._tables)
+            return flush(self._workshop, self._standing, self._tables)
 
     def _take_up_others(self) -> None:
         now = locations(self._catalog)
@@ -242,6 +277,12 @@ class Lake:
         removed = self._upkeep.expire(keep_s=0)
         report(Progress("forget", 2, 2, "steps"))
         return removed
+
+    def tidy(self, report: Report = silent) -> None:
+        """All upkeep that is worth while now, for a schedule: small files are merged, old snapshots go, then what nobody names."""
+        self.compact(report)
+        self.expire(report)
+        self.clean(report)
 
     # -- Files in other tiers ------------------------------------------------------------------------------------
 
@@ -305,6 +346,15 @@ _DATE_TRUNC: Final = (
 """DuckDB's own asks the calendar for each row, which takes ten times as long. Right for time zones of whole hours."""
 
 
+def _not_beyond(table: LakeTable, last: int) -> Version:
+    """A table as it is now; its position is set back to the journal's last one if it is beyond that."""
+    version = table.version()
+    if version.position <= last:
+        return version
+    log.warning("%s has changes up to %s, the journal only up to %s: the store was replaced", table.name, version.position, last)
+    return table.commit(version, [], [], {POSITION: str(last)})
+
+
 def _scratch(place: Place) -> Path:
     """An empty folder for what does not fit into memory."""
     if "://" in place.warehouse:
@@ -315,11 +365,12 @@ def _scratch(place: Place) -> Path:
     return folder
 
 
-def _database(place: Place, scratch: Path) -> duckdb.DuckDBPyConnection:
-    """An empty DuckDB in memory."""
+def _database(place: Place, scratch: Path, memory: str) -> duckdb.DuckDBPyConnection:
+    """An empty DuckDB in memory: one for questions, another for the lake's own work, so that neither takes the other's memory."""
+    scratch.mkdir()
     settings: dict[str, str | bool | int | float | list[str]] = {
         "threads": place.threads,
-        "memory_limit": place.memory,
+        "memory_limit": memory,
         "temp_directory": str(scratch),
         "python_enable_replacements": "false",
     }
@@ -328,6 +379,4 @@ def _database(place: Place, scratch: Path) -> duckdb.DuckDBPyConnection:
     database.execute(_DATE_TRUNC)
     if place.warehouse.startswith(SCHEME) or "s3.access-key-id" in place.io:
         open_objects(database, place.io)
-    if place.count_reads:
-        count_reads(database)
     return database

@@ -99,9 +99,10 @@ class FileWriter:
                 stream.close()
         if writer is None:
             return None
-        return self._described(path, Record(tenant, *partition[1:]), writer.writer.metadata)
+        return self.described(path, Record(tenant, *partition[1:]), writer.writer.metadata)
 
-    def _described(self, path: str, partition: Record, written: pq.FileMetaData) -> DataFile:
+    def described(self, path: str, partition: Record, written: pq.FileMetaData) -> DataFile:
+        """What Iceberg wants to know of a file that is there, by the metadata in it."""
         statistics = data_file_statistics_from_parquet_metadata(written, self._plan, self._ids)
         described = DataFile.from_args(
             content=DataFileContent.DATA,

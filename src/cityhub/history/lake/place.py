@@ -18,7 +18,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         flush_bytes: Bytes in the tail at which it is laid down.
         flush_age_s: Age of the oldest row in the tail at which it is laid down, in seconds.
         batch: Journal entries that are taken at once.
-        memory: DuckDB's memory limit.
+        memory: Memory for questions, in DuckDB's words.
+        work_memory: Memory for flushes and upkeep, in DuckDB's words.
         threads: DuckDB's threads.
         target_bytes: Size up to which files are merged.
         keep_s: How long superseded snapshots can still be read by other engines, in seconds.
@@ -36,6 +37,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     flush_age_s: float = 60.0
     batch: int = 10_000
     memory: str = "2GB"
+    work_memory: str = "1GB"
     threads: int = 2
     target_bytes: int = 256_000_000
     keep_s: float = 3600.0

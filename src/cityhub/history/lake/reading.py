@@ -99,7 +99,7 @@ def select(connection: duckdb.DuckDBPyConnection, name: str, half: Half, tenant:
 def _of_files(connection: duckdb.DuckDBPyConnection, name: str, half: Half, tenant: str, now: str) -> list[str]:
     files = [file for file in half.version.files if file.tenant == tenant]
     pending = half.pending.of(tenant)
-    if not files or any(one.entity is None for one in pending.erasures):
+    if not files or "tenant" in pending.tables():
         return []
     conditions = register(connection, pending, prefix=f"{name}_erased_")
     if name == OBSERVATIONS and any(_may_expire(file) for file in files):

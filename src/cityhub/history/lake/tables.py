@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.conversions import from_bytes
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.io.pyarrow import ArrowScan
@@ -18,6 +19,7 @@ from pyiceberg.partitioning import PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.sorting import SortOrder
+from pyiceberg.types import TimestamptzType
 from sqlalchemy import text
 
 from cityhub.history.lake.schema import (
@@ -55,6 +57,8 @@ _PROPERTIES: Final = {
 }
 _BOUNDED: Final = ("tenant", "observed_at", "modified_at", "position", "expires_at", "deleted_at")
 
+_EXPIRES_AT: Final = OBSERVATIONS_SCHEMA.find_field("expires_at").field_id
+
 log = logging.getLogger(__name__)
 
 
@@ -75,6 +79,12 @@ class File(msgspec.Struct, frozen=True):
     def size(self) -> int:
         """Its size in bytes."""
         return int(self.described.file_size_in_bytes)
+
+    @property
+    def first_expiry(self) -> int | None:
+        """When the first of its rows expires, in microseconds since 1970; None when none does."""
+        bound = (self.described.lower_bounds or {}).get(_EXPIRES_AT)
+        return None if bound is None else int(from_bytes(TimestamptzType(), bound))
 
     @property
     def partition(self) -> tuple[Any, ...]:

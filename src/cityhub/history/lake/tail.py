@@ -52,7 +52,7 @@ def joined(chunks: tuple[pa.Table, ...], new: pa.Table) -> tuple[pa.Table, ...]:
     return (*kept, new)
 
 
-LARGEST: Final = 250_000
+LARGEST: Final = 20_000
 """Chunks are not joined beyond so many rows."""
 
 

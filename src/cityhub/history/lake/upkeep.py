@@ -21,9 +21,10 @@ from pyiceberg.table import Table
 from cityhub.history.lake.flush import sorted_file
 from cityhub.history.lake.parquet import FileWriter
 from cityhub.history.lake.place import Place
-from cityhub.history.lake.reading import SCHEMAS, file_select
+from cityhub.history.lake.reading import SCHEMAS, file_select, quoted
 from cityhub.history.lake.standing import Standing
 from cityhub.history.lake.tables import File, LakeTable, Version
+from cityhub.model.time import Clock, to_text
 
 TIER: Final = 4
 """Files of about one size are merged when there are so many of them; each size is so many times the one below."""
@@ -52,8 +53,11 @@ def silent(progress: Progress) -> None:
 class Upkeep:
     """The jobs. Only one runs at a time; a flush may come between any two steps."""
 
-    def __init__(self, place: Place, standing: Standing, tables: dict[str, LakeTable], database: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, place: Place, standing: Standing, tables: dict[str, LakeTable], database: duckdb.DuckDBPyConnection, clock: Clock
+    ) -> None:
         self._place = place
+        self._clock = clock
         self._standing = standing
         self._tables = tables
         self._database = database
@@ -62,7 +66,7 @@ class Upkeep:
     # -- Compaction ----------------------------------------------------------------------------------------------
 
     def compact(self, report: Report = silent, *, whole: bool = False) -> int:
-        """Merges small files of the same partition; how many files went.
+        """Merges small files of the same partition, and takes out what has expired; how many files went.
 
         Args:
             report: Hears how many files are done.
@@ -80,20 +84,25 @@ class Upkeep:
                 report(Progress("compact", done, total, "files"))
         return merged
 
-    def _groups(self, name: str, whole: bool) -> Iterator[list[File]]:
-        """Files to merge into one."""
+    def _groups(self, name: str, whole: bool) -> list[list[File]]:
+        """Files to make one of: small ones, and each by itself that has rows which must go."""
+        # What lies outside the table's folder was moved to another tier, and stays as it is.
+        own = [file for file in self._standing.half(name).version.files if lies_in(self._tables[name].table, file.path)]
         partitions: dict[tuple[Any, ...], list[File]] = defaultdict(list)
-        for file in self._standing.half(name).version.files:
-            # What lies outside the table's folder was moved to another tier, and stays as it is.
-            if lies_in(self._tables[name].table, file.path) and (file.size < self._place.target_bytes // 2 or file.has_deletes):
+        for file in own:
+            if file.size < self._place.target_bytes // 2:
                 partitions[file.partition].append(file)
+        groups: list[list[File]] = []
         for files in partitions.values():
             tiers: dict[int, list[File]] = defaultdict(list)
             for file in files:
                 tiers[0 if whole else _tier(file.size)].append(file)
             for tier in tiers.values():
-                yield from self._bins(tier, 2 if whole else TIER)
-            yield from ([file] for file in files if file.has_deletes and len(tiers[0 if whole else _tier(file.size)]) < TIER)
+                groups.extend(self._bins(tier, 2 if whole else TIER))
+        merged = {file.path for group in groups for file in group}
+        now = micros(self._clock)
+        groups += [[file] for file in own if file.path not in merged and (file.has_deletes or (file.first_expiry or now) < now)]
+        return groups
 
     def _bins(self, files: list[File], fewest: int) -> Iterator[list[File]]:
         """Files in groups of at most the target size."""
@@ -117,6 +126,9 @@ class Upkeep:
             connection = self._database.cursor()
             try:
                 query = file_select(connection, SCHEMAS[name], version, group)
+                if any(file.first_expiry is not None for file in group):
+                    now = quoted(to_text(self._clock.now()))
+                    query = f"SELECT * FROM ({query}) WHERE expires_at IS NULL OR expires_at > {now}::TIMESTAMPTZ"
                 writer = FileWriter(table.table.io, table.table.metadata)
                 added = sorted_file(connection, name, query, group[0].partition, writer)
             finally:
@@ -210,6 +222,11 @@ def lies_in(table: Table, path: str) -> bool:
 
 def _plain(location: str) -> str:
     return location.removeprefix("file:").replace("///", "/", 1) if location.startswith("file:") else location
+
+
+def micros(clock: Clock) -> int:
+    """The present time in microseconds since 1970."""
+    return (clock.now() - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _tier(size: int) -> int:

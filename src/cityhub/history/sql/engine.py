@@ -12,7 +12,8 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from cityhub.history.sql.functions import BY_NAME, SCALAR_NAMES, TABLE_NAMES
+from cityhub.history.foresight.sql_functions import register_native
+from cityhub.history.sql.functions import BY_NAME, MODEL_NAMES, SCALAR_NAMES, TABLE_NAMES
 from cityhub.history.sql.guard import Checked, Guard, first_line
 from cityhub.history.sql.limits import Deadline, Limits
 from cityhub.history.sql.questions import Statement
@@ -27,8 +28,15 @@ log = logging.getLogger(__name__)
 BATCH_ROWS: Final = 20_000
 MAX_PARAMETERS: Final = 10_000
 _PATH: Final = re.compile(r"(?:[a-z0-9]+:/)?/[^\s'\"]*/")
+_OF_FILES: Final = re.compile(r"parquet|magic bytes|thrift|zstd|snappy|decompress", re.IGNORECASE)
+_OWN: Final = re.compile(r"executing the UDF: (\w+): (.*?)(?:\n\s*\nAt:|\Z)", re.DOTALL)
+"""An error that a function of the hub, written in Python, raised inside DuckDB."""
 _EXPLAINED: Final = pa.schema([("explain_key", pa.string()), ("explain_value", pa.string())])
 Parameters = Sequence[Any] | Mapping[str, Any]
+
+
+class FileFault(StoreUnavailable):
+    """A file of the lake cannot be read. It can be set aside, and the statement run again."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -69,7 +77,7 @@ class Engine:
         Raises:
             BadRequestData: The statement is wrong or not allowed.
             TooComplexQuery: It took too much time or memory.
-            StoreUnavailable: A file of the lake could not be read.
+            FileFault: A file of the lake could not be read.
         """
         with self._bounded(reading, question):
             checked = self._prepare(reading, question)
@@ -108,6 +116,8 @@ class Engine:
                 if not checked.every_column:
                     sql = narrowed(view, checked.columns, checked.present.get(view.name.lower(), ()))
                 reading.connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(view.name)} AS {sql}")
+        if checked.functions & MODEL_NAMES:
+            register_native(reading.connection)
         for name in checked.functions & BY_NAME.keys():
             reading.connection.execute(BY_NAME[name].sql)
         return checked
@@ -121,11 +131,14 @@ class Engine:
                 f"The statement needs more than the {self.limits.memory_mb} MB of memory and {self.limits.spill_mb} MB of disk"
                 " that statements have: ask for less time, fewer entities or columns, or sort less"
             )
+        if (own := _OWN.search(text)) is not None:
+            kind = TooComplexQuery if own[1] == TooComplexQuery.__name__ else BadRequestData
+            return kind(f"The statement is wrong: {own[2]}")
         if isinstance(error, duckdb.InterruptException) or "INTERRUPT" in text:
             return StoreUnavailable("The statement was interrupted; try again")
-        if isinstance(error, (duckdb.IOException, duckdb.HTTPException)):
+        if isinstance(error, (duckdb.IOException, duckdb.HTTPException)) or _OF_FILES.search(text):
             log.error("a statement met a file that cannot be read", exc_info=error)
-            return StoreUnavailable(f"A file of the lake cannot be read: {_PATH.sub('', text)}")
+            return FileFault(f"A file of the lake cannot be read: {_PATH.sub('', text)}")
         if isinstance(error, duckdb.PermissionException):
             return BadRequestData(f"The statement asks for what is not allowed: {_PATH.sub('', text)}")
         if isinstance(error, (duckdb.InternalException, duckdb.FatalException)):

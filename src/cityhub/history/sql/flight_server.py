@@ -1,4 +1,4 @@
-"""The SQL door for tools: Arrow Flight SQL (gRPC), for DBeaver, Superset, pandas over ADBC and others.
+"""The SQL door for tools: Arrow Flight SQL (gRPC), for DBeaver, pandas over ADBC and others.
 
 It answers statements and prepared statements as the HTTP door does, and tells of the catalogue. Who is not on this machine is
 refused (`Gate`). Statements that change something are refused by their very name.

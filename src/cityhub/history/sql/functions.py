@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from cityhub.history.foresight.sql_functions import FUNCTIONS as MODELS
+
 
 class Function(msgspec.Struct, frozen=True):
     """A function that statements may call.
@@ -120,9 +122,12 @@ FUNCTIONS: Final = (
         "within_geojson", "lon, lat, area", "ST_Intersects(ST_Point(lon, lat), ST_GeomFromGeoJSON(area::VARCHAR))",
         "whether a point lies in a GeoJSON geometry or on its edge", "within_geojson(location_lon, location_lat, area)",
     ),
+    *(Function(model.name, model.parameters, model.body, model.about, model.example) for model in MODELS),
 )  # fmt: skip
 """All of them, by name in `BY_NAME`."""
 
 BY_NAME: Final = {function.name: function for function in FUNCTIONS}
 SCALAR_NAMES: Final = frozenset(function.name for function in FUNCTIONS if not function.table)
+MODEL_NAMES: Final = frozenset(model.name for model in MODELS)
+"""Those that stand on functions of Python, which `register_native` brings into the database."""
 TABLE_NAMES: Final = frozenset(function.name for function in FUNCTIONS if function.table)

@@ -24,6 +24,8 @@ MB: Final = 1024 * 1024
 INTERRUPT_S: Final = 0.1
 """How often a statement that is over its time is told so, until it ends."""
 ASK_S: Final = 0.02
+OPEN: Final = ("enable_external_file_cache", "parquet_metadata_cache")
+"""Settings that the lake changes while it runs: they make DuckDB forget what it knows of files."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -86,6 +88,7 @@ def lock(connection: duckdb.DuckDBPyConnection, folders: Sequence[str], spill: P
             connection.execute(f"SET {setting}")
     connection.execute("SET allowed_directories = ?", [list(folders)])
     connection.execute("SET enable_external_access = false")
+    connection.execute("SET allowed_configs = ?", [list(OPEN)])
     connection.execute("SET lock_configuration = true")
 
 

@@ -53,6 +53,9 @@ class Followed(Protocol):
     def catch_up(self) -> int:
         """Reads the journal to its end."""
 
+    def examine(self) -> object:
+        """Sets aside the files that cannot be read."""
+
 
 class FlightDoor:
     """The door for tools, as long as the settings name a port for it."""

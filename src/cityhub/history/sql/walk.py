@@ -16,6 +16,8 @@ MAX_DEPTH: Final = 200
 """How deep subqueries, joins and expressions may be nested."""
 MAX_SOURCES: Final = 300
 """How often a statement may name a view or a function after FROM: each is planned anew, which no time limit can stop."""
+OWN: Final = "hub"
+"""What information_schema calls the catalogue of the views; their schema is "main"."""
 LISTING: Final = "hub_tables"
 """The view that lists the caller's views; SHOW TABLES reads it."""
 CATALOGUE: Final = {name: f"information_schema_{name}" for name in ("tables", "columns", "schemata")}
@@ -148,6 +150,10 @@ class Walk:
         if schema == "information_schema" and not catalog:
             self._catalogue(table, name)
             return
+        if catalog == OWN and schema == "main":
+            # As information_schema calls it, and so some tools do.
+            table["catalog_name"] = catalog = ""
+            self._found.changed = True
         if catalog or schema not in ("", "main"):
             whole = ".".join(filter(None, (catalog, schema, name)))
             raise BadRequestData(f"'{whole}' is not allowed: right would be a view without catalogue and schema; SHOW TABLES lists them")

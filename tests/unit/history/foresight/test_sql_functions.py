@@ -88,6 +88,27 @@ def test_what_cannot_be_done_is_told(connection: duckdb.DuckDBPyConnection, stat
         connection.execute(f"SELECT {statement} FROM series WHERE entity = 'urn:1'").fetchall()
 
 
+def test_what_would_take_too_long_is_refused(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("CREATE TABLE many AS SELECT list(time) AS times, list(value) AS vals FROM series, range(20) GROUP BY entity, range")
+    with pytest.raises(duckdb.Error, match="400000 steps are more than the 300000"):
+        connection.execute("SELECT forecast(times, vals, 10000) FROM many").fetchall()
+    with pytest.raises(duckdb.Error, match="3000001 values are more than the 3000000"):
+        connection.execute("SELECT anomaly_score(list(to_timestamp(n)), list(n::DOUBLE)) FROM range(3000001) r(n)").fetchall()
+
+
+def test_when_each_dataset_fills_its_room(connection: duckdb.DuckDBPyConnection) -> None:
+    rows = connection.execute(
+        "SELECT entity, unnest(capacity(list(time), list(bytes), 3000), recursive := true) FROM"
+        " (SELECT entity, time, sum(CASE entity WHEN 'urn:1' THEN 2 ELSE 0 END) OVER (PARTITION BY entity ORDER BY time) AS bytes FROM series)"
+        " GROUP BY entity ORDER BY entity"
+    ).fetchall()
+    entity, size, growth, low, high, full, earliest, latest, days = rows[0]
+    assert (entity, size, growth, low, high, days) == ("urn:1", 1440, 48, 48, 48, 29)
+    assert earliest == full == latest
+    assert full.isoformat() == "2026-03-04T23:00:00+00:00"
+    assert rows[1][1:6] == (0, 0, 0, 0, None)
+
+
 def test_the_examples_run(connection: duckdb.DuckDBPyConnection) -> None:
     for function in FUNCTIONS:
         call = function.example.replace("temperature", "value")

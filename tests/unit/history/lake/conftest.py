@@ -11,7 +11,7 @@ import pytest
 
 from cityhub.history.lake.events import Event, document_of
 from cityhub.history.lake.lake import Lake, Place, open_lake
-from cityhub.model.change import Entry, attribute_changes
+from cityhub.model.change import Entry, attribute_changes, undo_of
 from cityhub.model.entity import Entity
 from cityhub.model.ports import HISTORY_EVENTS
 from cityhub.model.time import to_text
@@ -55,6 +55,8 @@ class Journal:
     def _add(self, collection: str, tenant: str, id: str, kind: str, at: str, after: Any, before: Any, attributes: Any) -> None:
         encoded = [None if document is None else orjson.dumps(document) for document in (after, before)]
         position = len(self.entries) + 1
+        if kind == "updated" and position % 2:  # a SQLite store keeps the undo of an update, PostgreSQL the whole of what was before
+            encoded[1] = undo_of(before, after, attributes)
         self.entries.append((position, collection, tenant, id, kind, at, encoded[0], encoded[1], orjson.dumps(attributes), ""))
 
 

@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-import orjson
 import pytest
 
 from cityhub.history.lake.events import DeleteAttribute, DeleteEntity, Put, document_of
 from cityhub.history.lake.lake import Lake
 from cityhub.history.recording import happening_of
-from cityhub.model.change import Change, Entry, attribute_changes, change_of
+from cityhub.model.change import Change, attribute_changes
 from cityhub.model.ports import HISTORY_EVENTS
+from cityhub.storage.sqlite_journal import insert_change
 from tests.unit.history.lake.killed import open_here, work
 
 ROUNDS = int(os.environ.get("CITYHUB_TEST_KILLS", "100"))
 ENTRIES_A_ROUND = 150
 ATTRIBUTE = "https://smartdatamodels.org/temperature"
 JOURNAL = (
-    "CREATE TABLE journal (position INTEGER PRIMARY KEY, collection TEXT, tenant INTEGER, id TEXT, kind TEXT, at TEXT, after BLOB, "
-    "before BLOB, attributes BLOB, trace TEXT); CREATE TABLE tenant (number INTEGER PRIMARY KEY, name TEXT); "
-    "INSERT INTO tenant VALUES (0, '')"
+    "CREATE TABLE journal (position INTEGER PRIMARY KEY, first INTEGER, collection TEXT, tenant INTEGER, at TEXT, changes BLOB); "
+    "CREATE TABLE compacted (position INTEGER); INSERT INTO compacted VALUES (0); "
+    "CREATE TABLE tenant (number INTEGER PRIMARY KEY, name TEXT); INSERT INTO tenant VALUES (0, '')"
 )
 
 
@@ -47,11 +47,11 @@ class Writer:
         """Adds entries."""
         with self._file:
             for _ in range(count):
-                entry = self._entry()
-                self._expect(change_of(entry))
-                self._file.execute("INSERT INTO journal VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?)", (*entry[:2], *entry[3:]))
+                change = self._change()
+                self._expect(change)
+                insert_change(self._file, change, 0)
 
-    def _entry(self) -> Entry:
+    def _change(self) -> Change:
         self._position += 1
         chance = self._chance
         id = f"urn:s:{chance.randrange(12)}"
@@ -72,13 +72,11 @@ class Writer:
         if before is not None:
             instance["modifiedAt"] = at
         self._now[id] = after
-        kind = "updated" if before else "created"
-        encoded = None if before is None else orjson.dumps(before)
-        changes = orjson.dumps(attribute_changes(before, after))
-        return (self._position, "entity", "", id, kind, at, orjson.dumps(after), encoded, changes, "")
+        kind: Any = "updated" if before else "created"
+        return Change(self._position, "entity", "", id, kind, at, after, before, attribute_changes(before, after))
 
-    def _event(self, at: str, id: str, event: Any) -> Entry:
-        return (self._position, HISTORY_EVENTS, "", id, "created", at, orjson.dumps(document_of(event)), None, b"{}", "")
+    def _event(self, at: str, id: str, event: Any) -> Change:
+        return Change(self._position, HISTORY_EVENTS, "", id, "created", at, document_of(event))
 
     def _expect(self, change: Change) -> None:
         """The same history, made in the simplest way: rows by entity, time of observation and position."""

@@ -144,3 +144,31 @@ def test_another_engine_is_noticed(place: Place, lake: Lake, journal: Journal, c
     with lake.reading("") as reading:
         assert reading.connection.execute("SELECT count(*) FROM observations").fetchall() == [(16,)]
     other.close()
+
+
+def test_works_on_a_database_that_is_locked(lake: Lake, journal: Journal, tmp_path: Path) -> None:
+    """As it is when others may ask it anything."""
+    with lake.reading("") as reading:
+        reading.connection.execute("SET allowed_directories = ?", [[str(tmp_path / "lake")]])
+        reading.connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+    _lay(lake, journal, 5)
+    assert lake.compact() == 5
+    assert lake.examine() == {}
+    assert rows(lake, "SELECT count(*) FROM observations") == [(20,)]
+    [path] = (tmp_path / "lake" / "cityhub" / "entity_versions").rglob("*.parquet")
+    path.unlink()
+    assert len(lake.examine()) == 1
+    assert rows(lake, "SELECT count(*) FROM entity_versions") == [(0,)]
+
+
+def test_what_has_expired_goes_out_of_the_files(lake: Lake, journal: Journal, tmp_path: Path) -> None:
+    sensor(journal, 1, "2026-11-23T06:00:00.000000Z", expiresAt="2026-11-23T07:00:00.000000Z")
+    sensor(journal, 2, "2026-11-23T06:01:00.000000Z")
+    lake.catch_up()
+    lake.flush()
+    assert lake.compact() == 0
+    journal.clock.pass_seconds(3600)
+    assert lake.compact() == 1
+    assert lake.status().rows["observations"] == 1
+    assert lake.compact() == 0
+    assert rows(lake, "SELECT number FROM observations") == [(2,)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,6 +46,8 @@ class Sample:
         self.database.execute("CREATE TABLE secret AS SELECT 'not yours' AS word")
         lock(self.database, [str(folder / "lake")], folder / "spill", limits or Limits())
         self.position = 0
+        self._lock = threading.Lock()
+        self._waiting: list[dict[str, object]] = []
 
     def add(self, entity: str, attribute: str, minute: float | None, **values: object) -> None:
         """One observation, `minute` minutes after the start; None: without observedAt."""
@@ -56,7 +59,7 @@ class Sample:
             "observed_at": at, "modified_at": START + timedelta(days=1, seconds=self.position), "position": self.position, "ordinal": 0,
             "kind": "Property", **values,
         }  # fmt: skip
-        self.insert("observations_rows", OBSERVATIONS_SCHEMA, [row])
+        self._waiting.append(row)
 
     def version(self, entity: str, kind: str) -> None:
         """One version of an entity."""
@@ -72,6 +75,10 @@ class Sample:
 
     def reading(self) -> SampleReading:
         """A reading of what there is now."""
+        with self._lock:  # a connection is for one thread at a time
+            if self._waiting:
+                self.insert("observations_rows", OBSERVATIONS_SCHEMA, self._waiting)
+                self._waiting = []
         connection = self.database.cursor()
         connection.execute("CREATE TEMP VIEW observations AS SELECT * FROM observations_rows")
         connection.execute("CREATE TEMP VIEW entity_versions AS SELECT * FROM versions_rows")

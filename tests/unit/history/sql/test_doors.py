@@ -8,6 +8,7 @@ import io
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import duckdb
 import httpx
 import pyarrow as pa
 import pyarrow.csv
@@ -17,6 +18,7 @@ from lake_sample import STATION, Sample, SampleReading, city
 
 from cityhub.access.loopback import LoopbackAccess
 from cityhub.history.client import HistorianClient
+from cityhub.history.lake.schema import OBSERVATIONS_SCHEMA, arrow_schema
 from cityhub.history.readings import Readings
 from cityhub.history.sql.analysis import LakeAnalysis
 from cityhub.history.sql.answers import SqlAnswers
@@ -38,18 +40,31 @@ class Site:
         self.open = 0
         self.positions: list[int] = []
         self.last = 7
+        self.broken: Path | None = None
+        self.examined = 0
 
     @contextlib.contextmanager
     def reading(self, tenant: str) -> Iterator[SampleReading]:
         """A lake, as `Readings` sees it."""
-        self.open += 1
         reading = self.sample.reading()
+        if self.broken:
+            reading.connection.execute(f"CREATE OR REPLACE TEMP VIEW observations AS SELECT * FROM read_parquet({self.files(self.broken)})")
         if tenant:
             reading.connection.execute("CREATE OR REPLACE TEMP VIEW observations AS SELECT * FROM observations_rows WHERE false")
+        self.open += 1
         try:
             yield reading
         finally:
             self.open -= 1
+
+    def files(self, broken: Path) -> list[str]:
+        """The broken file, behind a good one when there is one."""
+        return [str(file) for file in (broken.with_name("good.parquet"), broken) if file.exists()]
+
+    def examine(self) -> None:
+        """Sets the broken file aside."""
+        self.examined += 1
+        self.broken = None
 
     def tenants(self) -> set[str]:
         """The tenants there are."""
@@ -64,7 +79,7 @@ class Site:
 async def site(tmp_path: Path) -> AsyncIterator[tuple[Site, LakeAnalysis, httpx.AsyncClient]]:
     made = Site(city(tmp_path))
     readings = Readings(made)
-    server = WireServer(SqlAnswers(readings, LIMITS).handlers(), made.seen)
+    server = WireServer(SqlAnswers(readings, LIMITS, examine=made.examine).handlers(), made.seen)
     await server.start(tmp_path / "socket")
     analysis = LakeAnalysis(HistorianClient(tmp_path / "socket", lambda: made.last))
     application = Application(SqlApi(analysis, made).routes(), LoopbackAccess(), 1_000_000)
@@ -272,3 +287,28 @@ async def test_statements_wait_for_their_turn_and_not_for_ever(site: Whole) -> N
         await analysis.rows("", "SELECT 1")
     assert all(isinstance(one, TooComplexQuery) for one in await asyncio.gather(*running, return_exceptions=True))
     assert (await analysis.rows("", "SELECT 1")).rows == [[1]]
+
+
+@pytest.mark.parametrize("fault", ["cut", "overwritten", "in the middle"])
+@pytest.mark.parametrize("alone", [True, False])
+async def test_a_file_that_cannot_be_read_is_set_aside_and_the_rest_answers(site: Whole, tmp_path: Path, fault: str, alone: bool) -> None:
+    made, analysis, client = site
+    file = tmp_path / "lake/a.parquet"  # the folder that the engine may read
+    file.parent.mkdir()
+    rows = ", ".join(f"{'range::VARCHAR' if name == 'entity' else 'NULL'} AS {name}" for name in arrow_schema(OBSERVATIONS_SCHEMA).names)
+    with duckdb.connect() as other:
+        for written in (file, file.with_name("good.parquet")):
+            other.execute(f"COPY (SELECT {rows} FROM range(20000)) TO '{written}' (COMPRESSION zstd)")
+    whole = file.read_bytes()
+    if alone:
+        file.with_name("good.parquet").unlink()
+    middle = whole[:100] + b"x" * 5000 + whole[5100:]
+    file.write_bytes({"cut": whole[:-30], "overwritten": b"x" * 500, "in the middle": middle}[fault])
+    made.broken = file
+    assert (await analysis.rows("", "SELECT count(DISTINCT entity) FROM observations")).rows == [[3]]
+    assert made.examined == 1
+    made.broken = file  # again, so soon: it is told
+    answer = await client.post("/api/sql", content="SELECT count(DISTINCT entity) FROM observations")
+    assert answer.status_code == 503
+    assert "A file of the lake cannot be read" in answer.json()["detail"]
+    assert str(tmp_path) not in answer.text

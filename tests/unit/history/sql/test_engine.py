@@ -14,6 +14,7 @@ import duckdb
 import pytest
 from lake_sample import START, STATION, VOCAB, Ask, Sample, asker, city
 
+from cityhub.history.foresight.sql_functions import register_native
 from cityhub.history.sql.engine import Engine
 from cityhub.history.sql.functions import FUNCTIONS, Function
 from cityhub.history.sql.guard import Guard
@@ -90,6 +91,7 @@ def test_the_catalogue_tells_of_the_callers_views_and_of_nothing_else(ask: Ask) 
     assert {name for name, *_ in ask("SHOW TABLES")} == names
     assert {name for (name,) in ask("SELECT table_name FROM information_schema.tables")} == names
     assert {name for (name,) in ask("SELECT DISTINCT table_name FROM information_schema.columns")} == names
+    assert ask("SELECT count(*) FROM hub.main.Station") == [(18,)]
     assert ask("SELECT type, unit FROM hub_columns WHERE table_name = 'Station' AND name = 'level'") == [("DOUBLE", "MTR")]
 
 
@@ -149,7 +151,9 @@ def test_a_view_is_narrowed_where_nothing_can_be_lost() -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
 def test_every_function_can_be_made(function: Function, tmp_path: Path) -> None:
-    Sample(tmp_path, spatial=True).reading().connection.execute(function.sql)
+    connection = Sample(tmp_path, spatial=True).reading().connection
+    register_native(connection)
+    connection.execute(function.sql)
 
 
 def test_time_series_functions(lake: Sample, ask: Ask) -> None:
@@ -207,6 +211,7 @@ def test_describe_gives_columns_without_running(lake: Sample) -> None:
     ("SELECT nope FROM Station", "nope"),
     ("SELECT 'x'::INT", "Could not convert"),
     ("SELECT error('this')", "this"),
+    ("SELECT forecast(list(time), list(level), 6) FROM Station WHERE level IS NOT NULL AND entity LIKE '%1'", r"wrong: 6 values at steps of 600 s are too few: [^\n]*$"),
     ("SELECT level FROM Station GROUP BY entity", "GROUP BY"),
     ("SELECT 1 FROM hub_tables, information_schema.nope", "information_schema.nope"),
 ])  # fmt: skip
@@ -263,6 +268,7 @@ def test_a_process_survives_what_the_engine_does_not_count(tmp_path: Path) -> No
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from lake_sample import city
+from cityhub.history.foresight.sql_functions import register_native
 from cityhub.history.sql.engine import Engine
 from cityhub.history.sql.questions import Statement
 from cityhub.history.sql.limits import Limits, bound_process
@@ -284,8 +290,8 @@ for statement in {EATERS!r}:
 
 
 @pytest.mark.parametrize("statement", [
-    "SELECT * FROM read_text('/etc/hostname')", "FROM '/etc/hostname'", "ATTACH '/tmp/x.db'", "INSTALL httpfs", "LOAD httpfs", "COPY (SELECT 1) TO '/tmp/x.csv'",
-    "SET memory_limit = '100GB'", "RESET lock_configuration", "SELECT * FROM glob('/*')", "IMPORT DATABASE '/tmp'", "SELECT * FROM read_csv('https://example.org/x.csv')",
+    "SELECT * FROM read_text('/etc/hostname')", "FROM '/etc/hostname'", "ATTACH '/srv/x.db'", "INSTALL httpfs", "LOAD httpfs", "COPY (SELECT 1) TO '/srv/x.csv'",
+    "SET memory_limit = '100GB'", "SET allowed_configs = ['threads']", "SET GLOBAL threads = 9", "SET enable_external_access = true", "RESET lock_configuration", "SELECT * FROM glob('/*')", "IMPORT DATABASE '/srv'", "SELECT * FROM read_csv('https://example.org/x.csv')",
 ])  # fmt: skip
 def test_the_engine_itself_is_locked(lake: Sample, statement: str) -> None:
     connection = lake.reading().connection
@@ -336,3 +342,23 @@ async def test_a_slot_is_waited_for_without_a_thread() -> None:
 
 def test_utc(ask: Ask) -> None:
     assert ask("SELECT current_date - current_date, '2026-11-01 00:00:00'::TIMESTAMPTZ") == [(0, datetime(2026, 11, 1, tzinfo=UTC))]
+
+
+def test_a_forecast_and_the_scores_of_anomalies(lake: Sample, ask: Ask) -> None:
+    for minute in range(100, 300):
+        lake.add(f"{STATION}1", "level", minute, number=50.0 if minute == 290 else float(minute % 5))
+    statement = "SELECT unnest(forecast(list(time), list(level), 3, level := 0.5), recursive := true) FROM Station WHERE entity = ? AND level < 10"
+    rows = ask(statement, f"{STATION}1")
+    assert [len(row) for row in rows] == [4, 4, 4]
+    assert all(low <= value <= high for _, value, low, high in rows)
+    scores = ask(
+        "SELECT unnest(list(level ORDER BY time)), unnest(anomaly_score(list(time ORDER BY time), list(level ORDER BY time)))"
+        " FROM Station WHERE entity = ? AND level IS NOT NULL", f"{STATION}1",
+    )  # fmt: skip
+    assert max(scores, key=lambda row: row[1])[0] == 50.0
+    assert ask("SELECT forecast_model(list(time), list(level), 3).step_s FROM Station WHERE entity = ?", f"{STATION}1") == [(60.0,)]
+
+
+def test_a_forecast_of_too_little_says_so(ask: Ask) -> None:
+    with pytest.raises(BadRequestData, match="too few"):
+        ask("SELECT forecast(list(time), list(level), 3) FROM Station")

@@ -284,7 +284,7 @@ def jdbc_driver() -> Path | None:
 
 
 @pytest.mark.skipif(shutil.which("java") is None or jdbc_driver() is None, reason="needs Java and org.apache.arrow:flight-sql-jdbc-driver")
-def test_jdbc_as_dbeaver_and_superset_use_it(door: Door, tmp_path: Path) -> None:
+def test_jdbc_as_dbeaver_uses_it(door: Door, tmp_path: Path) -> None:
     source = tmp_path / "Query.java"
     source.write_text(JAVA)
     url = f"jdbc:arrow-flight-sql://127.0.0.1:{door.server.port}/?useEncryption=false"

@@ -29,8 +29,8 @@ GOOD = [
     "SELECT (WITH a AS (FROM t) SELECT count(*) FROM a)",
     "SELECT * FROM \"Station\", STATION AS s, main.station",
     "SELECT * FROM 水位 WHERE 名称 = '黔江'",
-    "DESCRIBE t", "SUMMARIZE t", "SUMMARIZE SELECT 1", "SHOW TABLES", "SHOW ALL TABLES", "EXPLAIN SELECT 1", "explain analyze from t",
-    "SELECT * FROM information_schema.tables",
+    "DESCRIBE t", "SUMMARIZE t", "SUMMARIZE SELECT 1", "SHOW TABLES", "SHOW ALL TABLES", "EXPLAIN SELECT 1", "explain from t",
+    "SELECT * FROM information_schema.tables", "SELECT s.a FROM hub.main.t AS s, \"hub\".\"main\".\"Station\"",
     "SELECT c.column_name FROM INFORMATION_SCHEMA.COLUMNS c",
     "SELECT count(*) FILTER (a > 1) OVER (PARTITION BY b ORDER BY c ROWS 3 PRECEDING) FROM t QUALIFY row_number() OVER () = 1",
     "SELECT [x + 1 FOR x IN [1, 2]], {'a': 1}.a, list_transform(a, lambda x: x + 1), a[1:2], MAP {'k': 1}, (1, 2) FROM t",
@@ -60,7 +60,7 @@ def test_what_is_allowed_stays_allowed_when_the_engine_writes_it_anew(statement:
 
 
 STATEMENTS = [
-    "ATTACH 'x.db'", "ATTACH ':memory:' AS y", "DETACH memory", "USE memory", "INSTALL httpfs", "LOAD httpfs", "LOAD '/tmp/evil.so'", "FORCE INSTALL spatial",
+    "ATTACH 'x.db'", "ATTACH ':memory:' AS y", "DETACH memory", "USE memory", "INSTALL httpfs", "LOAD httpfs", "LOAD '/srv/evil.so'", "FORCE INSTALL spatial",
     "UPDATE EXTENSIONS", "COPY t TO 'x.csv'", "COPY (SELECT 1) TO '/etc/x' (FORMAT parquet)", "COPY t FROM 'x.csv'", "COPY FROM DATABASE memory TO y",
     "EXPORT DATABASE 'x'", "IMPORT DATABASE 'x'", "SET memory_limit = '1TB'", "SET VARIABLE a = 1", "RESET memory_limit", "SET threads TO 99",
     "PRAGMA database_list", "PRAGMA enable_external_access", "PRAGMA table_info('t')", "CALL pragma_version()", "CALL force_checkpoint()", "CHECKPOINT", "VACUUM",
@@ -68,13 +68,13 @@ STATEMENTS = [
     "CREATE OR REPLACE TEMP VIEW t AS SELECT 1", "CREATE MACRO f(x) AS x", "CREATE TYPE e AS ENUM ('a')", "CREATE SECRET s (TYPE s3)", "CREATE SCHEMA s",
     "CREATE SEQUENCE s", "CREATE INDEX i ON t (a)", "DROP VIEW t", "DROP TABLE secret", "ALTER TABLE t ADD COLUMN a INT", "INSERT INTO t VALUES (1)",
     "UPDATE t SET a = 1", "DELETE FROM t", "TRUNCATE t", "MERGE INTO t USING t s ON true WHEN MATCHED THEN DELETE", "PREPARE p AS SELECT 1", "EXECUTE p",
-    "DEALLOCATE p", "COMMENT ON VIEW t IS 'x'", "EXPLAIN ATTACH 'x'", "EXPLAIN ANALYZE COPY t TO 'x'", "EXPLAIN EXPLAIN SELECT 1", "EXPLAIN ANALYZE DELETE FROM t",
+    "DEALLOCATE p", "COMMENT ON VIEW t IS 'x'", "EXPLAIN ATTACH 'x'", "EXPLAIN ANALYZE COPY t TO 'x'", "EXPLAIN EXPLAIN SELECT 1", "EXPLAIN ANALYZE DELETE FROM t", "EXPLAIN ANALYZE FROM t", "explain /* */ analyze from t", "EXPLAIN (ANALYZE) FROM t",
     "EXPLAIN SELECT 1; ATTACH 'x'", "SELECT 1; SELECT 2", "SELECT 1; DROP VIEW t", "FROM t; ; ATTACH 'x'", "/* */ ATTACH 'x' -- SELECT", "SHOW DATABASES", "SHOW SCHEMAS",
     "SHOW VARIABLES", "PIVOT t ON a USING sum(b)", "WITH d AS (DELETE FROM t RETURNING *) FROM d", "FROM (INSERT INTO t VALUES (1) RETURNING *)",
 ]  # fmt: skip
 FILES = [
     "'x.csv'", "'/etc/passwd'", "\"/etc/passwd\"", "'x.parquet'", "'x.json.gz'", "'https://example.org/x.csv'", "\"s3://bucket/*.parquet\"", "'file:///etc/hosts'",
-    "'../../x.db'", "'data/*.parquet'", "'x'", "secret", "main.secret", "memory.main.t", "memory.secret", "temp.t", "temp.main.secret", "system.main.duckdb_tables",
+    "'../../x.db'", "'data/*.parquet'", "'x'", "secret", "main.secret", "hub.main.secret", "hub.secret", "hub.other.t", "memory.main.t", "memory.secret", "temp.t", "temp.main.secret", "system.main.duckdb_tables",
     "pg_catalog.pg_class", "pg_tables", "pg_catalog.pg_settings", "sqlite_master", "sqlite_schema", "duckdb_tables", "duckdb_secrets", "duckdb_settings",
     "information_schema.schemata2", "information_schema.character_sets", "information_schema.views", "memory.information_schema.tables", "system.information_schema.tables",
     "observations_rows", "t AT (VERSION => 1)", "Station_", "df", "globals", "recurring.t", "\"t.parquet\"", "'t'.'u'",
