@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
 
 from cityhub.cli.commands import main
 from cityhub.history.tiers.answers import TierAnswers
@@ -37,7 +38,9 @@ older_than_days = 0
 class Lake(CatalogTables):
     """Tables through their catalogue, with reads that a test says."""
 
-    reads: dict[str, tuple[int, int]] = {}
+    def __init__(self, catalog: SqlCatalog) -> None:
+        super().__init__(catalog)
+        self.reads: dict[str, tuple[int, int]] = {}
 
     def count_reads(self) -> None:
         pass
