@@ -57,8 +57,12 @@ def _month(table: LakeTable, year: int, month: int, rows: int) -> None:
         "number": "round(20 + 5 * sin(i / 500.0) + (hash(i) % 10) / 10.0, 1)", "position": "i", "ordinal": "0", "kind": "'Property'",
     }  # fmt: skip
     schema = arrow_schema(OBSERVATIONS_SCHEMA)
-    columns = ", ".join(f'{known.get(name, "NULL")} AS "{name}"' for name in schema.names)
+    kinds = {"string": "VARCHAR", "int64": "BIGINT", "int32": "INTEGER", "double": "DOUBLE"}
+    columns = ", ".join(
+        f'({known.get(field.name, "NULL")})::{kinds.get(str(field.type), "TIMESTAMPTZ")} AS "{field.name}"' for field in schema
+    )
     connection = duckdb.connect(config={"threads": 1})
+    connection.execute("SET TimeZone = 'UTC'")
     found = connection.execute(f"SELECT {columns} FROM range({rows}) r(i)").to_arrow_table().cast(schema)
     file = FileWriter(table.table.io, table.table.metadata).write(("", (year - 1970) * 12 + month - 1), [found])
     assert file is not None

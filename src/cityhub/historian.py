@@ -25,6 +25,7 @@ import pyarrow as pa
 from cityhub.history.exchange.files import file_pieces
 from cityhub.history.folder import LAKE, alone
 from cityhub.history.keeping import Keeping, KeptLake
+from cityhub.history.lake.objects import SCHEME, io_of
 from cityhub.history.lake.place import Place
 from cityhub.history.readings import Readings
 from cityhub.history.sql.answers import SqlAnswers
@@ -35,9 +36,12 @@ from cityhub.history.sql.part import FlightDoor, Followed, limits_of, spill_of
 from cityhub.history.sql.questions import Statement
 from cityhub.history.supervision import Orders, read_orders
 from cityhub.history.temporal_answers import TemporalAnswers
+from cityhub.history.tiers.answers import TierAnswers
+from cityhub.history.tiers.plan import Plan, locations, read_plan
 from cityhub.history.wire import Answering, WireServer
+from cityhub.model.errors import CityHubError
 from cityhub.model.time import SystemClock
-from cityhub.settings import Settings
+from cityhub.settings import Settings, SettingsError
 from cityhub.web.logging import configure
 
 log = logging.getLogger("cityhub.historian")
@@ -80,6 +84,7 @@ def open_parts(around: Surroundings) -> Sequence[Part]:
         Part({"status": around.keeping.answer_status, "copy": around.keeping.answer_copy}),
         Part(TemporalAnswers(around.readings).handlers()),
         sql_part(around),
+        *tier_parts(around),
     )
 
 
@@ -98,7 +103,7 @@ def sql_part(around: Surroundings) -> Part:
     writers = {form: file_writer(form) for form in FILE_FORMATS}
     sql = SqlAnswers(around.readings, limits_of(settings), writers, around.lake.examine)
     door = FlightDoor(settings, sql, around.lake)
-    folders = [place_of(settings).warehouse]
+    folders = [place_of(settings).warehouse, *locations(plan_of(settings))]
 
     async def start() -> None:
         await sql.prepare(folders, spill_of(settings))
@@ -109,6 +114,22 @@ def sql_part(around: Surroundings) -> Part:
         await sql.stop()
 
     return Part(sql.handlers(), start, stop)
+
+
+def tier_parts(around: Surroundings) -> Sequence[Part]:
+    """Tiers: what they cost, and the moves of the plan. It starts after SQL, which locks the database's settings."""
+    from cityhub.history.lake.lake import Lake  # heavy: only where a lake is open
+
+    if not isinstance(around.lake, Lake):
+        return ()
+    settings = around.settings
+    tiers = TierAnswers(around.lake, plan_of(settings), Path(settings.data), SystemClock())
+    return (Part(tiers.handlers(), tiers.start, tiers.stop),)
+
+
+def plan_of(settings: Settings) -> Plan | None:
+    """The hub's plan of tiers; None when it has none."""
+    return read_plan(settings.tiers) if settings.tiers is not None else None
 
 
 def main() -> int:
@@ -124,7 +145,7 @@ def main() -> int:
             if not is_alone:
                 raise RuntimeError(f"another historian has the folder {orders.settings.data}")
             return asyncio.run(_run(orders))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, CityHubError, SettingsError) as error:
         log.error("the historian cannot run: %s", error)
         return 1
 
@@ -181,7 +202,9 @@ async def answering(lake: KeptLake, settings: Settings, socket: Path) -> AsyncIt
 def place_of(settings: Settings) -> Place:
     """Where the lake of a hub is."""
     data = Path(settings.data).absolute()
-    return Place(warehouse=str(data / LAKE), data=str(data))
+    places = [settings.lake, *locations(plan_of(settings))]
+    io = io_of(os.environ) if any(place.startswith(SCHEME) for place in places) else {}
+    return Place(warehouse=settings.lake or str(data / LAKE), catalog=settings.lake_catalog, io=io, data=str(data))
 
 
 def _together(parts: Sequence[Part]) -> dict[str, Answering]:

@@ -52,6 +52,7 @@ from cityhub.history.supervision import Orders, Supervision
 from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
 from cityhub.history.temporal_view import TemporalShaping
+from cityhub.history.tiers.tier_api import TierApi
 from cityhub.history.wire import socket_path
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
@@ -171,6 +172,7 @@ class Hub:
             ),
             *BackfillApi(store, Path(self.settings.data)).routes(),
             *SqlApi(self.analysis, store).routes(),
+            *TierApi(self.historian).routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),
             *context_routes(self.contexts),

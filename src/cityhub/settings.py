@@ -75,6 +75,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "can a client of the live stream resume, and `cityhub trace` look.",
         ),
     ] = 100_000
+    lake: Annotated[
+        str,
+        Meta(
+            pattern=r"^(s3://[a-z0-9][a-z0-9.-]+(/[^?#]*)?)?$",
+            description="Where the tables of the history are kept: empty for the folder `lake` in the data folder, or `s3://bucket/prefix` in "
+            "an object store that the environment names (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`). "
+            "Needs the extra `objects`, and `lake_catalog`.",
+            extra={"right": "empty, or 's3://bucket/prefix'"},
+        ),
+    ] = ""
+    lake_catalog: Annotated[
+        str,
+        Meta(
+            pattern=r"^((postgresql(\+psycopg)?|sqlite)://.+)?$",
+            description="The catalogue of these tables, which other engines share: empty for a SQLite file beside them, or "
+            "`postgresql+psycopg://user:password@host/database`.",
+            extra={"right": "empty, or 'postgresql+psycopg://user:password@host/database'"},
+        ),
+    ] = ""
+    tiers: Annotated[
+        Path | None,
+        Meta(description="TOML file with the plan of storage tiers: which files of the history move where, and what that costs."),
+    ] = None
     dev: Annotated[
         bool,
         Meta(
@@ -329,6 +352,8 @@ def _content(file: Path) -> dict[str, Any]:
 
 def _faults_together(settings: Settings, sources: Mapping[str, str]) -> list[str]:
     """Faults of values that are right each by itself but not together."""
+    if settings.lake and not settings.lake_catalog:
+        return [f"'lake' is '{settings.lake}' (from {sources['lake']}): then 'lake_catalog' must say where its catalogue is"]
     if settings.dev and not is_loopback(settings.host):
         return [
             f"'host' is '{settings.host}' (from {sources['host']}): with 'dev' (from {sources['dev']}) the hub listens on loopback only; "

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 HOURLY = (
     "SELECT entity, date_trunc('hour', observed_at) AS hour, avg(number) AS mean, count(*) AS n FROM observations "
-    "WHERE tenant = '' GROUP BY entity, date_trunc('hour', observed_at) ORDER BY entity, hour"
+    "WHERE tenant = '' GROUP BY entity, date_trunc('hour', observed_at) ORDER BY entity, hour NULLS FIRST"
 )
 LAST = (
     "SELECT entity, max(observed_at) AS at, max_by(number, observed_at) AS number FROM observations "

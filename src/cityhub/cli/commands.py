@@ -40,8 +40,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"cityhub {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (
-        _add_run, _add_check, _add_backup, _add_restore, _add_load, _add_backfill, _add_query, _add_sql, _add_export, _add_trace, _add_flow,
-        _add_readers,
+        _add_run, _add_check, _add_backup, _add_restore, _add_load, _add_backfill, _add_query, _add_sql, _add_export, _add_tiers,
+        _add_trace, _add_flow, _add_readers,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -169,6 +169,18 @@ def _add_sql(commands: Any) -> None:
     parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="how long the statement may take, in seconds (600)")
     parser.add_argument("--excel", action="store_true", help="CSV as Excel reads it: with a byte order mark, and without formulas")
     _add_connection(parser)
+
+
+def _add_tiers(commands: Any) -> None:
+    def run(given: argparse.Namespace, settings: SettingsRead) -> int:
+        from cityhub.cli.tiers import tiers
+
+        return tiers(settings.settings, Path(given.plan) if given.plan else settings.settings.tiers, given.json, given.move)
+
+    parser = _command(commands, "tiers", "Shows what the storage tiers of the history cost, today and under a plan.", run)
+    parser.add_argument("--plan", metavar="FILE", help="another plan than that of the setting 'tiers': what would it cost?")
+    parser.add_argument("--json", action="store_true", help="the whole report as JSON")
+    parser.add_argument("--move", action="store_true", help="move the files that belong elsewhere, then report")
 
 
 def _add_export(commands: Any) -> None:

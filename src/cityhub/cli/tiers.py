@@ -14,7 +14,7 @@ from cityhub.settings import Settings
 FAILED = 1
 
 
-def tiers(settings: Settings, plan: Path, as_json: bool, do_move: bool) -> int:
+def tiers(settings: Settings, plan: Path | None, as_json: bool, do_move: bool) -> int:
     """Prints the report; with `do_move` files are moved first. The hub may be running: moves are commits like any other engine's.
 
     Returns 0, or 1 when there is no lake, the plan cannot be used, or a file could not be moved.
@@ -27,6 +27,9 @@ def tiers(settings: Settings, plan: Path, as_json: bool, do_move: bool) -> int:
     from cityhub.history.tiers.plan import read_plan
     from cityhub.history.tiers.tables import CatalogTables, held
 
+    if plan is None:
+        print("cityhub: there is no plan of tiers; right would be --plan FILE or the setting 'tiers'", file=sys.stderr)
+        return FAILED
     lake = Path(settings.data).absolute() / "lake"
     file = lake / "catalog.sqlite"
     if not file.is_file():

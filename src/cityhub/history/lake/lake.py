@@ -304,6 +304,10 @@ class Lake:
         """Paths of the files that a question is looking at, or that the next one would."""
         return self._standing.in_use()
 
+    def count_reads(self) -> None:
+        """Begins to count what is read of files; `file_reads` must then be called now and then."""
+        count_reads(self._database)
+
     def file_reads(self) -> dict[str, tuple[int, int]]:
         """What was read of files since the last time: requests and bytes by path."""
         return taken_reads(self._database)

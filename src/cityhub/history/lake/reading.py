@@ -142,8 +142,8 @@ def file_select(
 
 
 def local(path: str) -> str:
-    """The path as DuckDB opens it."""
-    return path.removeprefix("file://")
+    """The path as DuckDB opens it. Java's engines write `file:/data`, others `file:///data`."""
+    return path.removeprefix("file://").removeprefix("file:")
 
 
 def _may_expire(file: File) -> bool:

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 class TieredLake(Replacing, Protocol):
     """The lake, as far as tiers need it."""
 
+    def count_reads(self) -> None:
+        """Begins to count what is read of files."""
+
     def file_reads(self) -> dict[str, tuple[int, int]]:
         """Requests and bytes by path since the last time."""
 
@@ -89,6 +92,7 @@ class TierAnswers:
 
     async def start(self) -> None:
         """Begins to count and to tidy."""
+        await asyncio.to_thread(self._lake.count_reads)
         self._tasks = [asyncio.create_task(self._every(COUNT_S, self.count)), asyncio.create_task(self._every(MOVE_S, self.tidy))]
 
     async def stop(self) -> None:

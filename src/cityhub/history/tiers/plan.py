@@ -138,6 +138,11 @@ def uri_of(tier: Tier) -> str:
     return location if "://" in location else f"file://{location}"
 
 
+def locations(plan: Plan | None) -> list[str]:
+    """Where the tiers are beside the tables' own place; empty without a plan."""
+    return [tier.location for tier in plan.tier if tier.location] if plan else []
+
+
 def read_plan(file: Path) -> Plan:
     """The plan in a TOML file; raises BadRequestData that says what is wrong with it."""
     try:
