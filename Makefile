@@ -40,7 +40,7 @@ conformance: .venv/run.stamp ## an outside suite against a hub: NAME=ngsi-ld SUI
 	@$(BIN)/python -m tests.conformance "$(NAME)" "$(SUITE)" $(ARGS)
 
 lock: .venv/dev.stamp ## resolve the dependencies anew into the lock files
-	$(COMPILE) --upgrade --extra postgres --extra telemetry -o requirements.lock pyproject.toml
+	$(COMPILE) --upgrade --extra objects --extra postgres --extra telemetry -o requirements.lock pyproject.toml
 	$(COMPILE) --upgrade --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 
 docs: .venv/dev.stamp ## write the generated pages anew (docs/settings.md)

@@ -79,9 +79,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^(s3://[a-z0-9][a-z0-9.-]+(/[^?#]*)?)?$",
-            description="Where the tables of the history are kept: empty for the folder `lake` in the data folder, or `s3://bucket/prefix` in "
-            "an object store that the environment names (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`). "
-            "Needs the extra `objects`, and `lake_catalog`.",
+            description="Where the tables of the history are kept: empty for the folder `lake` in the data folder, or "
+            "`s3://bucket/prefix` in an object store that the environment names (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, "
+            "`AWS_SECRET_ACCESS_KEY`, `AWS_REGION`). Needs the extra `objects`, and `lake_catalog`.",
             extra={"right": "empty, or 's3://bucket/prefix'"},
         ),
     ] = ""

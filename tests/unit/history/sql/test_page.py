@@ -43,7 +43,7 @@ def test_the_columns_of_the_page_are_those_of_the_view(tmp_path: Path) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
 def test_examples_of_functions_run(tmp_path: Path, function: object) -> None:
     lake = city(tmp_path, spatial=True)
-    for minute in range(60, 200, 10):
+    for minute in (*range(60, 200, 10), *range(1440, 7 * 1440, 1440)):
         lake.add(f"{STATION}1", "level", minute, number=minute % 40 / 10)
     example = function.example  # type: ignore[attr-defined]
     for name, kind in (("temperature", "level"), ("total", "level")):
