@@ -111,5 +111,5 @@ def configure(form: str, level: str, stream: TextIO | None = None) -> None:
     root.setLevel(level.upper())
     logging.captureWarnings(True)
     # What libraries tell about every connection is noise here; their trouble is not.
-    for name in ("uvicorn.error", "aiohttp", "httpx", "httpcore", "alembic.runtime.plugins"):
+    for name in ("uvicorn.error", "aiohttp", "httpx", "httpcore", "alembic.runtime.plugins", "pyiceberg"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
