@@ -25,7 +25,7 @@ def name_of(iri: str) -> str:
 def copied(data: Path, to: Path) -> Path:
     """A copy of the files of a hub that does not run: looking at the originals would change them."""
     shutil.rmtree(to, ignore_errors=True)
-    shutil.copytree(data, to)
+    shutil.copytree(data, to, ignore=shutil.ignore_patterns("*.sock"))
     return to
 
 

@@ -61,7 +61,7 @@ def store_template(postgres_server: str) -> Iterator[str]:
 
     from cityhub.storage.postgres_schema import migrate
 
-    name = f"cityhub_store_{os.getpid()}"
+    name = f"cityhub_store_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE cityhub_template_{os.getpid()}")
         try:
