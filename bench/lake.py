@@ -203,7 +203,7 @@ def flow(folder: Path, entries: int, sensors: int) -> dict[str, float]:
     from cityhub.storage.journal_file import open_journal
 
     asyncio.run(journal(folder, entries, sensors))
-    lake = open_lake(Place(warehouse=str(folder / "flow")), open_journal("sqlite", folder), SystemClock())
+    lake = open_lake(Place(warehouse=str(folder / "flow"), flush_rows=100_000), open_journal("sqlite", folder), SystemClock())
     asked, stop = 0, threading.Event()
 
     def keep_asking() -> None:
@@ -212,14 +212,21 @@ def flow(folder: Path, entries: int, sensors: int) -> dict[str, float]:
             answered(lake, "SELECT entity, avg(number) FROM observations GROUP BY 1")
             asked += 1
 
-    thread = threading.Thread(target=keep_asking)
-    thread.start()
+    def keep_flushing() -> None:
+        while not stop.wait(0.01):
+            if lake.flush_due():
+                lake.flush()
+
+    threads = [threading.Thread(target=work) for work in (keep_asking, keep_flushing)]
+    for thread in threads:
+        thread.start()
     began = time.perf_counter()
     lake.catch_up()
     lake.flush()
     took = time.perf_counter() - began
     stop.set()
-    thread.join()
+    for thread in threads:
+        thread.join()
     found = answered(lake, "SELECT 1 FROM observations")
     lake.close()
     assert found == entries, f"{found} observations of {entries} entries"

@@ -21,7 +21,7 @@ ROWS = 64
 
 SELECT = (
     "SELECT j.position, j.first, j.collection, t.name, j.at, j.changes "
-    "FROM journal j LEFT JOIN tenant t ON t.number = j.tenant WHERE j.position > ? ORDER BY j.position LIMIT ?"
+    "FROM journal j LEFT JOIN tenant t ON t.number = j.tenant WHERE j.position > ? AND j.position <= ? ORDER BY j.position"
 )
 
 
@@ -35,7 +35,7 @@ def journal_entries(connection: apsw.Connection, after: int, limit: int, bound: 
     found: list[Entry] = []
     size = 0
     after = max(after, compacted(connection))
-    while rows := _rows(connection, after, min(limit, ROWS)):
+    while rows := _rows(connection, after, limit - len(found)):
         for position, first, collection, tenant, at, block in rows:
             for entry in decode_block(first, collection, tenant, at, block, after):
                 found.append(entry)
@@ -47,7 +47,13 @@ def journal_entries(connection: apsw.Connection, after: int, limit: int, bound: 
 
 
 def _rows(connection: apsw.Connection, after: int, limit: int) -> list[tuple[Any, ...]]:
-    return connection.execute(SELECT, (after, limit)).fetchall()
+    """The next rows, no more than have so many entries: a row may be large, and what is not wanted now would be read again."""
+    nearest = "SELECT position FROM journal WHERE position > ? ORDER BY position LIMIT ?"
+    ends: list[Any] = [row[0] for row in connection.execute(nearest, (after, min(limit, ROWS)))]
+    if not ends:
+        return []
+    last = next((end for end in ends if end >= after + limit), ends[-1])
+    return connection.execute(SELECT, (after, last)).fetchall()
 
 
 def compacted(connection: apsw.Connection) -> int:
