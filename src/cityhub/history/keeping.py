@@ -89,7 +89,8 @@ class Keeping:
         """The handler "copy": the lake as a tar, then an empty piece; until the caller leaves, the journal keeps what is behind it."""
         await asyncio.to_thread(self._lake.flush)
         with self._lake.held() as held:
-            self._held.append(min(table.version.position for table in held))
+            position = min(table.version.position for table in held)
+            self._held.append(position)
             try:
                 pieces = copy_of(held)
                 while piece := await asyncio.to_thread(next, pieces, b""):
@@ -97,7 +98,7 @@ class Keeping:
                 yield b""
                 await asyncio.Event().wait()
             finally:
-                self._held.pop()
+                self._held.remove(position)
 
     def start(self) -> None:
         """Begins to read on and to lay down."""
