@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from cityhub.model.errors import NotFound
 from cityhub.web.http import Request, Response, Route
-from cityhub.web.pages import answer, read_assets
+from cityhub.web.pages import answer, part_route, read_assets
 
 FOLDER: Final = Path(__file__).with_name("pages")
 
@@ -19,14 +18,8 @@ def open_data_routes() -> list[Route]:
     async def page(request: Request) -> Response:
         return answer(assets["open-data.html"], request)
 
-    async def part(request: Request) -> Response:
-        name = request.parameters["name"]
-        if name not in assets:
-            raise NotFound(f"There is no page file '{name[:100]}'")
-        return answer(assets[name], request)
-
     return [
         Route("GET", "/open-data", page, "public", "Open Data Page", tag="pages"),
         Route("GET", "/open-data/{name}", page, "public", "Open Data Page of a Dataset", tag="pages"),
-        Route("GET", "/open-data/parts/{name}", part, "public", "Open Data Page File", tag="pages"),
+        part_route("/open-data/parts", assets, "Open Data Page File"),
     ]

@@ -11,7 +11,7 @@ import msgspec
 from cityhub.catalogue.model import Dataset, Field, local_name
 from cityhub.model.condition import TypeIs
 from cityhub.model.entity import Entity, Instance, value_of
-from cityhub.model.errors import BadRequestData, NotImplementedHere
+from cityhub.model.errors import NotImplementedHere
 from cityhub.model.ports import Analysis, Principal, ResultFormat, Store
 from cityhub.model.vocabulary import SIMULATED
 
@@ -149,12 +149,3 @@ def plain(instance: Instance, language: str = "zh") -> Any:
 def is_simulated(instance: Instance) -> bool:
     """Whether a model made an attribute's value up."""
     return any(value_of(item) is True for item in instance.get("attrs", {}).get(SIMULATED, ()))
-
-
-def field_named(dataset: Dataset, name: str) -> Field:
-    """The field of a dataset with a name. Raises BadRequestData that lists those it has."""
-    for field in dataset.fields:
-        if field.name == name:
-            return field
-    known = ", ".join(field.name for field in dataset.fields)
-    raise BadRequestData(f"'{name[:100]}' is no field of '{dataset.name}'; its fields are {known[:1000]}")

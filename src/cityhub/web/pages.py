@@ -84,16 +84,22 @@ def page_routes(assets: dict[str, Asset]) -> list[Route]:
     async def home(request: Request) -> Response:
         return answer(assets["status.html"], request)
 
+    return [
+        Route("GET", "/", home, "public", "Status page", tag="pages"),
+        part_route("/pages", assets, "Page file"),
+    ]
+
+
+def part_route(path: str, assets: dict[str, Asset], operation: str) -> Route:
+    """`path/{name}`: the files of a page by their names."""
+
     async def part(request: Request) -> Response:
         name = request.parameters["name"]
         if name not in assets:
             raise NotFound(f"There is no page file '{name[:100]}'")
         return answer(assets[name], request)
 
-    return [
-        Route("GET", "/", home, "public", "Status page", tag="pages"),
-        Route("GET", "/pages/{name}", part, "public", "Page file", tag="pages"),
-    ]
+    return Route("GET", f"{path}/{{name}}", part, "public", operation, tag="pages")
 
 
 def _etag(content: bytes) -> str:

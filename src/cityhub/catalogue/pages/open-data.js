@@ -2,6 +2,7 @@
 
 import { showDataset } from "/open-data/parts/dataset.js";
 import { make, mark, percent, ROOT } from "/open-data/parts/elements.js";
+import { chooseTheme, remember, remembered } from "/pages/choices.js";
 import { currentLanguage, inLanguage, loadWords, setLanguage, translatePage, word } from "/pages/words.js";
 
 const PAGE = 20;
@@ -14,20 +15,6 @@ let everything = false;
 let shown = null;
 
 // -- Choices that stay with the person ----------------------------------------------------------------------------------
-
-function remembered(name) {
-  try { return localStorage.getItem(`cityhub.${name}`); } catch { return null; }
-}
-
-function remember(name, value) {
-  try { localStorage.setItem(`cityhub.${name}`, value); } catch { /* a browser without storage forgets */ }
-}
-
-function chooseTheme(theme) {
-  if (theme === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
-  $("theme").value = theme;
-}
 
 function chooseSize(size) {
   if (size === "large") document.documentElement.dataset.text = "large";

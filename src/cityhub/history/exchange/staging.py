@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -253,9 +253,3 @@ def _quoted(name: str) -> str:
 
 def _literal(text: str | None) -> str:
     return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
-
-
-def staged_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """The observations of a staged file, in the order of its rows."""
-    with pq.ParquetFile(path) as file:
-        yield from file.iter_batches(100_000)

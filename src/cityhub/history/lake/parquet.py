@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import uuid
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -39,13 +38,6 @@ def file_schema(schema: Schema) -> pa.Schema:
 def month_number(moment: datetime | None) -> int | None:
     """Months since January 1970, as Iceberg's transform counts them; None for no time."""
     return None if moment is None else (moment.year - 1970) * _MONTH + moment.month - 1
-
-
-def month_bounds(number: int) -> tuple[int, int]:
-    """First microsecond of a month, and of the one behind it."""
-    year, month = 1970 + number // _MONTH, number % _MONTH + 1
-    following = (year + month // _MONTH, month % _MONTH + 1)
-    return tuple(calendar.timegm((*one, 1, 0, 0, 0)) * 1_000_000 for one in ((year, month), following))  # type: ignore[return-value]
 
 
 class FileWriter:

@@ -1,5 +1,6 @@
 // The status page: figures, map, feeds, readers and the table of live readings.
 
+import { chooseTheme, remember, remembered } from "./choices.js";
 import { KINDS, rowOf, typesOf } from "./entities.js";
 import { isLate, numberText, secondsSince, setHubTime, setTimeZone, timeText } from "./form.js";
 import { fetchJson, Live } from "./live.js";
@@ -25,20 +26,6 @@ let started = false;
 let placesLoaded = false;
 
 // -- Choices that stay with the person ----------------------------------------------------------------------------------
-
-function remembered(name) {
-  try { return localStorage.getItem(`cityhub.${name}`); } catch { return null; }
-}
-
-function remember(name, value) {
-  try { localStorage.setItem(`cityhub.${name}`, value); } catch { /* a browser without storage forgets */ }
-}
-
-function chooseTheme(theme) {
-  if (theme === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
-  $("theme").value = theme;
-}
 
 function chooseLanguage(language) {
   setLanguage(language);

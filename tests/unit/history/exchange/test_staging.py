@@ -17,7 +17,7 @@ import pytest
 import xlsxwriter
 
 from cityhub.history.exchange.mapping import AttributeMapping, Mapping, check, read_mapping
-from cityhub.history.exchange.staging import STAGED, backfill_id, preview, stage, staged_batches
+from cityhub.history.exchange.staging import STAGED, backfill_id, preview, stage
 from cityhub.model.errors import BadRequestData
 
 MAPPING = Mapping(
@@ -40,7 +40,7 @@ def staged(path: Path, mapping: Mapping = MAPPING) -> tuple[list[dict[str, Any]]
     target, rejects = path.parent / "staged.parquet", path.parent / "rejects.csv"
     result = stage(path, mapping, expand, target, rejects, lambda read, refused: None)
     refused = list(csv.DictReader(io.StringIO(rejects.read_text("utf-8-sig")))) if rejects.exists() else []
-    rows = [row for batch in staged_batches(target) for row in batch.to_pylist()]
+    rows = pq.read_table(target).to_pylist()
     assert pq.read_schema(target).equals(STAGED)
     assert result.rows == len(rows)
     return rows, refused, result
