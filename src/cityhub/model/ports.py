@@ -354,6 +354,75 @@ class DatasetSource(Protocol):
         """Its datasets now, in a stable order. Quick, as it is asked again and again."""
 
 
+class EntityUpdate(msgspec.Struct, frozen=True, array_like=True):
+    """What a feed says of one entity at once.
+
+    Attributes:
+        id: URI of the entity.
+        types: IRIs; they are added to those that the entity has.
+        attributes: Whole attributes in the internal form of `cityhub.model.entity`, without times of creation and change.
+    """
+
+    id: str
+    types: list[str]
+    attributes: Attributes
+
+
+class DeadLetter(msgspec.Struct, frozen=True, array_like=True):
+    """Something that came and could not be taken.
+
+    Attributes:
+        feed: Id of the feed.
+        reason: What was wrong and what would be right.
+        stage: Where it failed: "decode", "map", "take".
+        body: As it came, up to a bound; the whole of it, or the one record as JSON when the others were taken.
+        format: Of the body.
+        about: What is known beside it; see `cityhub.ingest.message`.
+        received_at: When it came, RFC 3339 UTC.
+        version: Of the feed's definition.
+    """
+
+    feed: str
+    reason: str
+    stage: Literal["decode", "map", "take"]
+    body: bytes
+    format: str
+    about: dict[str, Any]
+    received_at: str
+    version: int = 1
+
+
+Taken = Literal["written", "late", "same"]
+"""What became of an update: it is the current state; it is older than that and in the history only; it was there already."""
+
+DEAD_LETTERS: Final = "dead_letter"
+"""The collection of what came and could not be taken."""
+
+BOOKMARKS: Final = "feed_bookmark"
+"""The collection of how far each feed was read; the id is that of the feed."""
+
+
+class Intake(Protocol):
+    """The door of feeds into the context."""
+
+    async def take(
+        self,
+        tenant: str,
+        updates: Sequence[EntityUpdate],
+        letters: Sequence[DeadLetter] = (),
+        bookmarks: Sequence[tuple[str, Document]] = (),
+        *,
+        redelivered: bool = False,
+        trace: str = "",
+    ) -> list[Taken | CityHubError]:
+        """Takes all of it in one transaction and returns when it is durable: one result for each update.
+
+        An attribute with an observedAt older than the current one goes to the history only; with the same observedAt and value it was
+        there already. With `redelivered` an attribute without observedAt whose value is the current one was there already too.
+        Raises StoreUnavailable when nothing could be committed.
+        """
+
+
 class Past(Protocol):
     """What the context asks the history about entities that have no current state."""
 
