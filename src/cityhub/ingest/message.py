@@ -128,8 +128,9 @@ class Surroundings(msgspec.Struct, frozen=True):
     Attributes:
         notices: Where it tells how it stands.
         bookmarks: Where it left off.
-        secret: The secret behind "env:NAME" or "file:PATH"; any other text is returned as it is. Raises BadRequestData when it is not there.
-        allow: Raises Forbidden with the reason when policy does not allow to connect to (host, port); returns the addresses that may be used.
+        secret: The secret behind "env:NAME" or "file:PATH"; any other text is returned as it is. Raises BadRequestData when it is
+            not there.
+        allow: The addresses that may be used for (host, port). Raises Forbidden with the reason when policy allows none.
         now: The time, RFC 3339 UTC.
     """
 
