@@ -142,14 +142,14 @@ class Hub:
         self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
-        self._access = LoopbackAccess()
-        self.catalogue = Catalogue(self._around())
         self.registers = registers.Registers(
             registers.Around(
                 store, store, NoGateway(), clock, settings.dead_letters_keep, settings.dead_letters_days, district
             )
         )
         self.registers.watch(self.observation.metrics)
+        self._access = self.registers.access(LoopbackAccess())
+        self.catalogue = Catalogue(self._around())
         watch_history(self.observation.metrics, self.supervision)
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None

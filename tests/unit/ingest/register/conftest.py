@@ -110,7 +110,7 @@ class Hub:
         self.folder = folder
         self.gateway = SmallGateway(store)
         self.registers = Registers(Around(store, store, self.gateway, clock, 50, 90.0))
-        self.application = Application(self.registers.routes(), LoopbackAccess(), 20_000_000)
+        self.application = Application(self.registers.routes(), self.registers.access(LoopbackAccess()), 20_000_000)
 
     def client(self, peer: str = "127.0.0.1", **headers: str) -> httpx.AsyncClient:
         """A caller on this machine, or a stranger."""
