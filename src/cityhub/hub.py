@@ -39,7 +39,6 @@ from cityhub.context.source_requests import SourceRequests
 from cityhub.context.source_state import SourceStates
 from cityhub.context.subscription_api import SubscriptionApi
 from cityhub.context.subscription_state import Tallies
-from cityhub.history.client import HistorianClient
 from cityhub.history.copies import Copies
 from cityhub.history.evolutions import Consumption
 from cityhub.history.exchange.backfill_api import BackfillApi
@@ -48,12 +47,11 @@ from cityhub.history.lake_history import LakeHistory
 from cityhub.history.past import Past
 from cityhub.history.sql.analysis import LakeAnalysis
 from cityhub.history.sql.sql_api import SqlApi
-from cityhub.history.supervision import Orders, Supervision
+from cityhub.history.supervision import SOCKET, Orders, Supervision
 from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
 from cityhub.history.temporal_view import TemporalShaping
 from cityhub.history.tiers.tier_api import TierApi
-from cityhub.history.wire import socket_path
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
 from cityhub.model.errors import StoreUnavailable
@@ -73,6 +71,8 @@ from cityhub.web.outbound import HttpOutbound
 from cityhub.web.pages import page_routes, read_assets
 from cityhub.web.status import About, ChangeRate, StatusSources, status_routes
 from cityhub.web.stream import LiveStream, stream_routes
+from cityhub.web.wire import socket_path
+from cityhub.web.wire_client import WireClient
 
 if TYPE_CHECKING:
     from cityhub.storage.postgres import PostgresStore
@@ -131,8 +131,8 @@ class Hub:
         self.notifier = Notifier(store, store, self.delivery, self.contexts, clock, self.tallies)
         RegistrationNotifier(store, self.delivery, self.contexts, clock, self.tallies, self.notifier)
         self.forwarder = Forwarder(store, self.registrations, requests, self.contexts, self.notifier, settings.public_url or url)
-        socket = socket_path(Path(settings.data))
-        self.historian = HistorianClient(socket, store.last)
+        socket = socket_path(Path(settings.data), SOCKET)
+        self.historian = WireClient("historian", socket, store.last)
         self.supervision = Supervision(Orders(str(socket), settings), store, self.historian)
         self.history = LakeHistory(self.historian, store)
         self.analysis = LakeAnalysis(self.historian)

@@ -14,11 +14,13 @@ from typing import Final
 import msgspec
 
 import cityhub
-from cityhub.history.client import HistorianClient
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.ports import Journal
 from cityhub.settings import Settings
+from cityhub.web.wire_client import WireClient
 
+SOCKET: Final = "historian.sock"
+"""The name of its socket's file."""
 NAME: Final = "history"
 """The historian's name among the journal's readers."""
 BEGIN_S: Final = 2.0
@@ -62,7 +64,7 @@ class Supervision:
         client: Asks the process how it is.
     """
 
-    def __init__(self, orders: Orders, journal: Journal, client: HistorianClient) -> None:
+    def __init__(self, orders: Orders, journal: Journal, client: WireClient) -> None:
         self._orders = orders
         self._journal = journal
         self._client = client
