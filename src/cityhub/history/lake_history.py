@@ -10,7 +10,7 @@ import msgspec
 
 from cityhub.history import questions
 from cityhub.history.conditions import where
-from cityhub.history.lake import events
+from cityhub.model import history_events as events
 from cityhub.model.condition import Condition
 from cityhub.model.entity import Attributes, Instance
 from cityhub.model.errors import CityHubError, NotFound

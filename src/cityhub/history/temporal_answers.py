@@ -9,7 +9,7 @@ import msgspec
 
 from cityhub.history import questions
 from cityhub.history.instances import COLUMNS, FIRST_OF_SAME, instances_in
-from cityhub.history.lake.events import instance_place
+from cityhub.model.history_events import instance_place
 from cityhub.history.readings import Reading, Readings
 from cityhub.history.selection import spanned, time_of
 from cityhub.history.temporal_figures import figures_of
