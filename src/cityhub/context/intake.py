@@ -98,36 +98,64 @@ def transition_of(update: EntityUpdate, redelivered: bool, late: Late) -> Transi
     """What an update makes of its entity."""
 
     def transition(current: Entity | None, now: str) -> tuple[Entity | None, Taken]:
-        if current is None or current.get("expiresAt", "~") <= now:
+        if current is None or ("expiresAt" in current and current["expiresAt"] <= now):
             return _created(update, now, late), "written"
         old: Attributes = current["attrs"]
+        created: str = current["createdAt"]
         attrs: Attributes | None = None
         is_late = False
         for iri, instances in update.attributes.items():
-            before = old.get(iri) if attrs is None else attrs.get(iri)
-            after = before if before is not None else []
-            for instance in instances:
-                was = _former(after, instance)
-                if was is not None:
-                    age = _standing(was, instance, redelivered)
-                    if age == "late":
-                        late.add(update, iri, instance)
-                        is_late = True
-                    if age:
-                        continue
-                after = _with(after, was, instance, current["createdAt"], now)
-            if after is not before and after:
-                attrs = dict(old) if attrs is None else attrs
-                attrs[iri] = after
+            before = old.get(iri)
+            if before is not None and _is_newer(before, instances):
+                after = [renewed_instance(before[0], instances[0], created, now)]
+            else:
+                after, was_late = _merged(before or [], instances, created, now, redelivered)
+                for instance in was_late:
+                    late.add(update, iri, instance)
+                is_late = is_late or bool(was_late)
+                if after is before or not after:
+                    continue
+            if attrs is None:
+                attrs = dict(old)
+            attrs[iri] = after
         types = current["type"]
-        for name in update.types:
-            if name not in types:
-                types = [*types, name]
-        if attrs is None and types is current["type"]:
+        if update.types != types:
+            types = [*types, *(name for name in update.types if name not in types)]
+        if attrs is None and len(types) == len(current["type"]):
             return current, "late" if is_late else "same"
         return {**current, "type": types, "attrs": old if attrs is None else attrs, "modifiedAt": now}, "written"
 
     return transition
+
+
+def _is_newer(before: list[Instance], instances: list[Instance]) -> bool:
+    """Whether the one instance of an attribute was observed after the one that there is, as it is with by far the most."""
+    if len(before) != 1 or len(instances) != 1:
+        return False
+    was, instance = before[0], instances[0]
+    if "observedAt" not in was or "observedAt" not in instance or was.get("datasetId") != instance.get("datasetId"):
+        return False
+    return bool(instance["observedAt"] > was["observedAt"])
+
+
+def _merged(
+    before: list[Instance], instances: list[Instance], created: str, now: str, redelivered: bool
+) -> tuple[list[Instance], list[Instance]]:
+    """The instances of an attribute with those of an update, the very list if nothing is written; and those that are late."""
+    after = before
+    late: list[Instance] = []
+    for instance in instances:
+        was = dataset_of(after, instance.get("datasetId"))
+        if was is None:
+            after = [*after, new_instance(instance, created, now)]
+            continue
+        standing = _standing(was, instance, redelivered)
+        if standing == "late":
+            late.append(instance)
+        elif standing != "same":
+            new = renewed_instance(was, instance, created, now)
+            after = [new if one is was else one for one in after]
+    return after, late
 
 
 def _created(update: EntityUpdate, now: str, late: Late) -> Entity:
@@ -141,7 +169,7 @@ def _newest(update: EntityUpdate, iri: str, instances: list[Instance], late: Lat
     """Of each dataset the newest instance; the others are for the history."""
     kept: list[Instance] = []
     for instance in instances:
-        was = _former(kept, instance)
+        was = dataset_of(kept, instance.get("datasetId"))
         if was is None:
             kept.append(instance)
         elif _standing(was, instance, False) == "late":
@@ -150,14 +178,6 @@ def _newest(update: EntityUpdate, iri: str, instances: list[Instance], late: Lat
             late.add(update, iri, was)
             kept = [instance if one is was else one for one in kept]
     return kept
-
-
-def _former(instances: list[Instance], instance: Instance) -> Instance | None:
-    dataset = instance.get("datasetId")
-    if len(instances) == 1:  # as most attributes are
-        only = instances[0]
-        return only if only.get("datasetId") == dataset else None
-    return dataset_of(instances, dataset)
 
 
 def _standing(was: Instance, instance: Instance, redelivered: bool) -> str:
@@ -180,13 +200,6 @@ def _says_the_same(one: Instance, other: Instance) -> bool:
         return False
     mine, theirs = one.get(VALUE_KEY[kind]), other.get(VALUE_KEY[kind])
     return bool(mine == theirs) and (type(mine) is bool) == (type(theirs) is bool)
-
-
-def _with(instances: list[Instance], was: Instance | None, instance: Instance, created: str, now: str) -> list[Instance]:
-    if was is None:
-        return [*instances, new_instance(instance, created, now)]
-    new = renewed_instance(was, instance, created, now)
-    return [new] if len(instances) == 1 else [new if one is was else one for one in instances]
 
 
 def _letters(letters: Sequence[DeadLetter]) -> list[Write]:

@@ -1,0 +1,53 @@
+"""The stages that a message goes through, as the pipeline knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from cityhub.ingest.feed import Feed
+from cityhub.ingest.message import Message
+from cityhub.model.ports import EntityUpdate
+
+
+class Mapping(Protocol):
+    """From a record to what it says of entities."""
+
+    def apply(self, record: Any, message: Message) -> list[EntityUpdate]:
+        """The updates. Raises ValueError with the reason for a record that cannot be mapped."""
+
+
+class Quality(Protocol):
+    """What is not normal is flagged."""
+
+    def flag(self, updates: list[EntityUpdate], received_at: str) -> list[EntityUpdate]:
+        """The updates, those with something unusual in another version that says so."""
+
+    def score(self, thing: str | None = None) -> float | None:
+        """How good a thing's data are, or all together: 0 to 1; None when there is nothing to judge."""
+
+
+Decoding = Callable[[bytes], list[Any]]
+"""From a payload to its records. Raises ValueError with the reason."""
+
+
+class Stages(msgspec.Struct, frozen=True):
+    """The stages of one feed.
+
+    Attributes:
+        decoding: The decoding of a format; "" is the feed's own. Raises BadRequestData for a format that is not known.
+        mapping: The mapping.
+        quality: The checks.
+        flag: IRI of the sub-attribute that says what is unusual.
+    """
+
+    decoding: Callable[[str], Decoding]
+    mapping: Mapping
+    quality: Quality
+    flag: str
+
+
+Compile = Callable[[Feed, Callable[[str], str]], Stages]
+"""Makes the stages of a feed; the second argument turns a short name into its IRI. Raises BadRequestData naming what is wrong."""
