@@ -66,6 +66,20 @@ class Trial(msgspec.Struct, frozen=True):
     problems: list[Problem] = []
 
 
+class Described(msgspec.Struct, frozen=True):
+    """A protocol or a format as the screen shows it.
+
+    Attributes:
+        name: As it stands in a feed ("mqtt", "csv").
+        summary: What it is, one line.
+        schema: JSON Schema of its settings: `source` of a protocol, `decoder` of a format; {} when it has none.
+    """
+
+    name: str
+    summary: str = ""
+    schema: dict[str, Any] = {}
+
+
 class CommandResult(msgspec.Struct, frozen=True):
     """What became of a command on its way down.
 
@@ -87,7 +101,8 @@ class Gateway(Protocol):
     async def arrange(self, feeds: Sequence[Feed]) -> None:
         """Says which feeds there are now; called at the start and after each change. Those that are enabled run, all others do not.
 
-        A feed whose version is as before goes on undisturbed; one with another version is started anew with it.
+        A feed whose version is as before goes on undisturbed; one with another version is started anew with it. Never raises: a
+        gateway that is away hears of them when it is back.
         """
 
     async def push(self, feed: str, message: Message, *, keep: bool = True) -> Settled:
@@ -109,6 +124,12 @@ class Gateway(Protocol):
 
         Raises StoreUnavailable when the gateway is away, so that the command was not sent.
         """
+
+    async def protocols(self) -> list[Described]:
+        """The protocols that a feed may name. Raises StoreUnavailable when the gateway is away."""
+
+    async def formats(self) -> list[Described]:
+        """The formats that a feed may name. Raises StoreUnavailable when the gateway is away."""
 
     def states(self) -> Mapping[str, FeedState]:
         """The last report of each feed that the gateway knows, by id. Quick, as it is asked again and again."""
