@@ -139,10 +139,12 @@ class Pipeline:
             log.error("a message was not dealt with", exc_info=task.exception())
 
     def _records(self, message: Message, wrong: Wrong) -> list[Any]:
-        if message.records is not None:
-            return message.records
         try:
-            return self._decode(message.body) if not message.format else self._stages.decoding(message.format)(message.body)
+            decoded = message.records
+            if decoded is None:
+                decode = self._decode if not message.format else self._stages.decoding(message.format)
+                decoded = decode(message.body)
+            return self._stages.mapping.records(decoded, message)
         except (ValueError, CityHubError) as error:
             wrong.whole("decode", str(error))
         except Exception as error:  # a decoder's fault must cost this message only

@@ -15,6 +15,9 @@ from cityhub.model.ports import EntityUpdate
 class Mapping(Protocol):
     """From a record to what it says of entities."""
 
+    def records(self, decoded: list[Any], message: Message) -> list[Any]:
+        """The records in what was decoded. Raises ValueError with the reason."""
+
     def apply(self, record: Any, message: Message) -> list[EntityUpdate]:
         """The updates. Raises ValueError with the reason for a record that cannot be mapped."""
 

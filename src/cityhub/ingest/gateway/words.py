@@ -9,12 +9,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.message import Command, Message
+from cityhub.model.jsonld import TermMap
 from cityhub.model.ports import DeadLetter, EntityUpdate
 from cityhub.web.wire import Problem
 
@@ -68,10 +69,15 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FeedOrder(msgspec.Struct, frozen=True, array_like=True):
-    """A feed that runs, and the IRIs of the names in it."""
+    """A feed that runs, and the terms of its @context: IRIs of terms, and the terms that are prefixes."""
 
     feed: Feed
-    names: dict[str, str] = {}
+    iris: dict[str, str | None] = {}
+    prefixes: list[str] = []
+
+    def terms(self) -> TermMap:
+        """The term map."""
+        return TermMap({}, self.iris, set(self.prefixes))
 
 
 class Arrange(msgspec.Struct, frozen=True, tag="arrange"):
@@ -97,6 +103,13 @@ class Try(msgspec.Struct, frozen=True, tag="try"):
     message: Message
 
 
+class Describe(msgspec.Struct, frozen=True, tag="describe"):
+    """Which protocols or formats are there?"""
+
+    job: int
+    what: Literal["protocols", "formats"]
+
+
 class Instruct(msgspec.Struct, frozen=True, tag="instruct"):
     """A command for a device."""
 
@@ -105,7 +118,8 @@ class Instruct(msgspec.Struct, frozen=True, tag="instruct"):
     command: Command
 
 
-Order = Arrange | Push | Try | Instruct
+Job = Push | Try | Describe | Instruct
+Order = Arrange | Push | Try | Describe | Instruct
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
