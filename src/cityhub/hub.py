@@ -25,6 +25,7 @@ from cityhub.context.entity_map_api import EntityMapApi
 from cityhub.context.entity_maps import EntityMaps
 from cityhub.context.forwarder import Forwarder
 from cityhub.context.identity_api import IdentityApi, read_alias
+from cityhub.context.intake import StoreIntake
 from cityhub.context.live import live_selection
 from cityhub.context.notifier import Notifier
 from cityhub.context.purge_api import PurgeApi
@@ -52,6 +53,7 @@ from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
 from cityhub.history.temporal_view import TemporalShaping
 from cityhub.history.tiers.tier_api import TierApi
+from cityhub.ingest.assembly import Ingest
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
 from cityhub.model.errors import StoreUnavailable

@@ -9,9 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from cityhub.ingest.gateway import words
+from cityhub.ingest.gateway.described import described
 from cityhub.ingest.gateway.running import RunningFeeds
 from cityhub.ingest.gateway.trial import tried
-from cityhub.ingest.protocols import PROTOCOLS
 from cityhub.model.errors import CityHubError, StoreUnavailable
 from cityhub.web.wire import Problem
 from cityhub.web.wire_client import WireClient

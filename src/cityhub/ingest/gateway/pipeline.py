@@ -143,7 +143,7 @@ class Pipeline:
             decoded = message.records
             if decoded is None:
                 decode = self._decode if not message.format else self._stages.decoding(message.format)
-                decoded = decode(message.body)
+                decoded = decode(message.body, message.about)
             return self._stages.mapping.records(decoded, message)
         except (ValueError, CityHubError) as error:
             wrong.whole("decode", str(error))
@@ -170,7 +170,7 @@ class Pipeline:
             try:
                 flagged = self._stages.quality.flag(updates, message.received_at)
                 encoded = self._encode(flagged)
-                parcel.flagged += self._flagged(flagged)
+                parcel.flagged += sum(map(self._stages.quality.is_flagged, flagged))
             except Exception as error:  # values that no message can hold, such as numbers beyond 64 bits
                 wrong.whole("map", f"What the mapping gave cannot be written: {error}")
                 flagged = []
@@ -187,7 +187,3 @@ class Pipeline:
                 (self._feed.id, bookmark) if bookmark is not None else None, message.redelivered, letter,
             )
         )  # fmt: skip
-
-    def _flagged(self, updates: list[EntityUpdate]) -> int:
-        flag = self._stages.flag
-        return sum(any(flag in one.get("attrs", ()) for some in update.attributes.values() for one in some) for update in updates)

@@ -28,12 +28,15 @@ class Quality(Protocol):
     def flag(self, updates: list[EntityUpdate], received_at: str) -> list[EntityUpdate]:
         """The updates, those with something unusual in another version that says so."""
 
-    def score(self, thing: str | None = None) -> float | None:
-        """How good a thing's data are, or all together: 0 to 1; None when there is nothing to judge."""
+    def is_flagged(self, update: EntityUpdate) -> bool:
+        """Whether a value of an update has a flag."""
+
+    def score(self, thing: str = "") -> float:
+        """How good a thing's data are, or those of all together: 0 to 1."""
 
 
-Decoding = Callable[[bytes], list[Any]]
-"""From a payload to its records. Raises ValueError with the reason."""
+Decoding = Callable[..., list[Any]]
+"""From a payload, and what is known beside it, to its records. Raises ValueError with the reason."""
 
 
 class Stages(msgspec.Struct, frozen=True):
@@ -43,13 +46,11 @@ class Stages(msgspec.Struct, frozen=True):
         decoding: The decoding of a format; "" is the feed's own. Raises BadRequestData for a format that is not known.
         mapping: The mapping.
         quality: The checks.
-        flag: IRI of the sub-attribute that says what is unusual.
     """
 
     decoding: Callable[[str], Decoding]
     mapping: Mapping
     quality: Quality
-    flag: str
 
 
 Compile = Callable[[Feed, Callable[[str], str]], Stages]

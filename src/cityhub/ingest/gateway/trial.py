@@ -23,7 +23,7 @@ def tried(stages: Stages, message: Message) -> Tried:
     try:
         decoded = message.records
         if decoded is None:
-            decoded = stages.decoding(message.format)(message.body)
+            decoded = stages.decoding(message.format)(message.body, message.about)
     except (ValueError, CityHubError) as error:
         return Tried(problems=[(-1, "decode", str(error))])
     try:
