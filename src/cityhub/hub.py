@@ -56,6 +56,8 @@ from cityhub.history.tiers.tier_api import TierApi
 from cityhub.ingest.assembly import Ingest
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.ingest.register import assembly as registers
+from cityhub.ingest.register.absent import NoGateway
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
@@ -144,6 +146,12 @@ class Hub:
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
         self._access = LoopbackAccess()
         self.catalogue = Catalogue(self._around())
+        self.registers = registers.Registers(
+            registers.Around(
+                store, store, NoGateway(), clock, settings.dead_letters_keep, settings.dead_letters_days, district
+            )
+        )
+        self.registers.watch(self.observation.metrics)
         watch_history(self.observation.metrics, self.supervision)
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
@@ -183,6 +191,7 @@ class Hub:
             *self.observation.routes(),
             *page_routes(read_assets()),
             *self.catalogue.routes(),
+            *self.registers.routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
         routes.append(openapi_route(lambda: routes, "CityHub", __version__))
@@ -256,7 +265,7 @@ class Hub:
             (SWEEP_S, self.store.expire), (COMPACT_S, self._compact), (1.0, self._rate.sample),
             (SWEEP_S, self._registration_api.expire), (USAGE_S, self.contexts.save_usage),
             (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep), (SWEEP_S, self.application.end_overdue),
-            (PROFILE_S, self.catalogue.quality.renew),
+            (PROFILE_S, self.catalogue.quality.renew), (registers.SWEEP_S, self.registers.sweep),
         )  # fmt: skip
         await self.registrations.load()
         await self.maps.load()
@@ -266,6 +275,7 @@ class Hub:
         if not isinstance(self.store, SqliteStore):  # other hubs may work on the same database
             self._tasks.append(asyncio.create_task(self.registrations.follow(self.journal)))
         await self.notifier.start()
+        await self.registers.start()
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(
                 self.url, self.district.folder, log_format=self.settings.log_format, log_level=self.settings.log_level
@@ -278,7 +288,7 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
-            *feeds, self.snapshots.stop, self.live.close,
+            *feeds, self.registers.stop, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
             self.supervision.stop, self.store.close, self.observation.close,
         ):  # fmt: skip
