@@ -53,11 +53,11 @@ from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
 from cityhub.history.temporal_view import TemporalShaping
 from cityhub.history.tiers.tier_api import TierApi
-from cityhub.ingest.assembly import Ingest
 from cityhub.ingest.district import District, read_district
+from cityhub.ingest.feed import Feed
 from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.ingest.gateway.hub_side import GatewayLink
 from cityhub.ingest.register import assembly as registers
-from cityhub.ingest.register.absent import NoGateway
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
@@ -146,9 +146,10 @@ class Hub:
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
         self._access = LoopbackAccess()
         self.catalogue = Catalogue(self._around())
+        self.gateway = GatewayLink(settings, StoreIntake(store), store, self._feed_terms)
         self.registers = registers.Registers(
             registers.Around(
-                store, store, NoGateway(), clock, settings.dead_letters_keep, settings.dead_letters_days, district
+                store, store, self.gateway, clock, settings.dead_letters_keep, settings.dead_letters_days, district
             )
         )
         self.registers.watch(self.observation.metrics)
@@ -241,7 +242,7 @@ class Hub:
     def _troubles(self) -> list[str]:
         status, trouble = self.supervision.status, self.supervision.trouble
         aside = [f"The history's file {path} cannot be read: {fault}" for path, fault in (status.set_aside if status else {}).items()]
-        return [trouble, *aside] if trouble else aside
+        return [text for text in (trouble, self.gateway.trouble, *aside) if text]
 
     async def _compact(self) -> int:
         return await self.store.compact(self.settings.journal_keep)
@@ -254,6 +255,9 @@ class Hub:
             return CORE
         url = self.district.about.context_url
         return self.contexts.known(url) or await self.contexts.resolve(url, "")
+
+    async def _feed_terms(self, feed: Feed) -> TermMap:
+        return await self.contexts.resolve(feed.context, feed.tenant) if feed.context else await self._district_terms()
 
     async def _health(self, request: Request) -> Response:
         uptime_s = int(time.monotonic() - self._began)
@@ -288,7 +292,7 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
-            *feeds, self.registers.stop, self.snapshots.stop, self.live.close,
+            *feeds, self.registers.stop, self.gateway.stop, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
             self.supervision.stop, self.store.close, self.observation.close,
         ):  # fmt: skip
