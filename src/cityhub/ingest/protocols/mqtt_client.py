@@ -206,6 +206,7 @@ class Wire:
         self._socket = found
         self._client.on_socket_register_write = lambda *_: self._write_soon()
         self._client.on_socket_unregister_write = lambda *_: self._no_write()
+        self._client.on_socket_close = lambda *_: self.close()  # before it is closed: a closed socket cannot be let go of
         self._loop.add_reader(found, self._read)
         self._write_soon()
         misc = asyncio.create_task(self._misc())
