@@ -113,7 +113,7 @@ class Registers:
         await self.load()
         if self.files is not None:
             await self.files.load()
-        await self.feeds.arrange()
+        await self.feeds.begin()
         self._tasks = [asyncio.create_task(self._reader.run(position)), asyncio.create_task(self._keep())]
         self.commands.start()
 
