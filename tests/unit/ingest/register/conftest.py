@@ -14,7 +14,7 @@ import pytest
 from cityhub.access.loopback import LoopbackAccess
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway_port import CommandResult, Described, FeedState, Problem, Trial
-from cityhub.ingest.message import Command, Message, Settled
+from cityhub.ingest.message import PICKED, Command, Message, Settled
 from cityhub.ingest.register.assembly import Around, Registers
 from cityhub.model.dead_letter import letter_writes
 from cityhub.model.errors import Conflict, NotFound, TooBusy
@@ -76,7 +76,7 @@ class SmallGateway:
         version = self.feeds[feed].version
         letters = [
             DeadLetter(feed, one.reason, one.stage, message.body if one.record < 0 else orjson.dumps(records[one.record]),  # type: ignore[arg-type]
-                       "json", {**message.about, **({} if one.record < 0 else {"record": one.record})}, message.received_at, version)
+                       "json", {**message.about, **({} if one.record < 0 else {PICKED: True})}, message.received_at, version)
             for one in problems
         ]  # fmt: skip
         if keep:
