@@ -1,8 +1,8 @@
 """Sparkplug B: what edge nodes and their devices publish, with names in the place of aliases.
 
-A birth (NBIRTH, DBIRTH) says which alias stands for which name and of which type it is; data (NDATA, DDATA) may give the alias alone. So what
-each edge node said at its birth is remembered, until it dies or is born again. A message whose alias nobody knows is refused: the node
-has to be asked for a rebirth (NCMD, 'Node Control/Rebirth').
+A birth (NBIRTH, DBIRTH) says which alias stands for which name and of which type it is; data (NDATA, DDATA) may give the alias alone. So
+what each edge node said at its birth is remembered, until it dies or is born again. A message whose alias nobody knows is refused: the
+node has to be asked for a rebirth (NCMD, 'Node Control/Rebirth').
 
 A record has `group`, `node`, `device`, `type` (of the message), `seq`, `timestamp` (ms since 1970) and `metrics` (by name: value), or one
 metric as `name`, `value`, `datatype`, `timestamp`. A death has no metrics, `online` is false there and true at a birth.
@@ -114,7 +114,7 @@ class _Values:
                 kind = kind or born_as
         if name is None:
             raise ValueError("a metric has neither a name nor an alias")
-        found: dict[str, Any] = {"name": name, "value": self.value(metric, kind), "datatype": _TYPES[kind] if kind < len(_TYPES) else "Unknown"}
+        found: dict[str, Any] = {"name": name, "value": self.value(metric, kind), "datatype": _TYPES[kind if kind < len(_TYPES) else 0]}
         found["timestamp"] = _of(metric, "timestamp")
         if metric.is_historical:
             found["historical"] = True

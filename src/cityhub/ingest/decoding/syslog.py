@@ -1,8 +1,8 @@
 """Messages of syslog in their two forms.
 
 A record has `facility`, `severity` (numbers, and `facilityName`, `severityName`), `timestamp`, `host`, `app`, `process`, `messageId`,
-`data` (structured data: element, then parameter) and `message`; null is what the message does not say. A time of RFC 3164 has neither year nor
-zone: the year is the one that brings it nearest to now, and the time stays local ("2026-11-23 14:05:00").
+`data` (structured data: element, then parameter) and `message`; null is what the message does not say. A time of RFC 3164 has neither
+year nor zone: the year is the one that brings it nearest to now, and the time stays local ("2026-11-23 14:05:00").
 
 Source: RFC 5424 section 6; RFC 3164 section 4; RFC 6587 section 3.4 (octet counting and lines).
 """
