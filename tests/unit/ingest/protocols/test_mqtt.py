@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import subprocess
-import warnings
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -280,11 +278,8 @@ async def test_account_and_encryption(tmp_path: Path) -> None:
         assert sink.bodies == bodies
         with pytest.raises(TroubleAtSource, match="refused the connection"):
             await connector(port, tls=True, ca=ca, username="hub", password="wrong").run(sink)
-        with warnings.catch_warnings():  # paho leaves it to the collector to close a connection whose handshake failed
-            warnings.simplefilter("ignore", ResourceWarning)
-            with pytest.raises(TroubleAtSource, match="cannot be reached"):
-                await connector(port, tls=True, username="hub", password="secret").run(sink)
-            gc.collect()
+        with pytest.raises(TroubleAtSource, match="cannot be reached"):
+            await connector(port, tls=True, username="hub", password="secret").run(sink)
 
 
 async def test_a_broker_that_is_not_there_or_ends_is_a_trouble_that_passes(tmp_path: Path) -> None:
