@@ -145,8 +145,6 @@ class Hub:
         self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
-        self._access = LoopbackAccess()
-        self.catalogue = Catalogue(self._around())
         self.gateway = GatewayLink(settings, StoreIntake(store), store, self._feed_terms)
         self.registers = registers.Registers(
             registers.Around(
@@ -155,6 +153,8 @@ class Hub:
         )
         self.registers.watch(self.observation.metrics)
         watch_gateway(self.observation.metrics, self.gateway)
+        self._access = self.registers.access(LoopbackAccess())
+        self.catalogue = Catalogue(self._around())
         watch_history(self.observation.metrics, self.supervision)
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
