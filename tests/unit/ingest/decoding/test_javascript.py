@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,7 +73,8 @@ def test_the_process_is_shut_in() -> None:
     codec = Codec(JavascriptOptions(code=GOOD, port=2))
     codec.records(b"abc", 2)
     process = _process(codec)
-    limits = open(f"/proc/{process.pid}/limits", encoding="ascii").read()
+    about = Path(f"/proc/{process.pid}")
+    limits = (about / "limits").read_text("ascii")
     assert [line.split()[-3:-1] for line in limits.splitlines() if line.startswith("Max open files")] == [["0", "0"]]
     assert (about / "environ").read_text("ascii") in ("", "LC_CTYPE=C.UTF-8\0")
 
