@@ -137,4 +137,4 @@ def _alike(right: Any, value: Any) -> bool:
         return len(right) == len(value) and all(map(_alike, right, value))
     if isinstance(right, dict) and isinstance(value, dict):
         return right.keys() == value.keys() and all(_alike(right[key], value[key]) for key in right)
-    return right is None and value is None or right is not None and same(right, value)
+    return (right is None and value is None) or (right is not None and same(right, value))

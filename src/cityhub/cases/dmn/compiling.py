@@ -176,7 +176,15 @@ def _function(boxes: Boxes, box: FunctionBox, names: Names) -> Evaluate:
 
 def _conditional(boxes: Boxes, box: Conditional, names: Names) -> Evaluate:
     condition, yes, no = (boxes.compile(part, names) for part in (box.condition, box.yes, box.no))
-    return lambda env: yes(env) if condition(env) is True else no(env)
+
+    def choose(env: Env) -> Any:
+        held = condition(env)
+        if held is not None and type(held) is not bool:
+            run_of(env).warn(f"line {box.line}: a condition is to be true or false")
+            return None
+        return yes(env) if held else no(env)
+
+    return choose
 
 
 def _filter(boxes: Boxes, box: Filter, names: Names) -> Evaluate:
@@ -221,6 +229,8 @@ def _iterator(boxes: Boxes, box: Iterator, names: Names) -> Evaluate:
 
 
 def _quantified(results: list[Any], *, every: bool) -> bool | None:
+    if any(held is not None and type(held) is not bool for held in results):
+        return None
     if any(held is (not every) for held in results):
         return not every
     return every if all(held is every for held in results) else None

@@ -193,7 +193,8 @@ class _Linker:
     def add(self, model: Definitions) -> None:
         """The elements of a model, with their types."""
         self._aliases[model.namespace] = {entry.namespace: entry.name for entry in model.imports}
-        for element in (*model.inputs, *model.decisions, *model.knowledge, *model.services):
+        elements: tuple[Element, ...] = (*model.inputs, *model.decisions, *model.knowledge, *model.services)
+        for element in elements:
             key = (model.namespace, element.id or element.name)
             if key in self._nodes:
                 raise BadRequestData(f"The id '{element.id}' is there twice; right would be ids that are all different")
@@ -225,7 +226,7 @@ class _Linker:
         if isinstance(element, InputData):
             return
         if isinstance(element, Service):
-            handed = [self._needed(node, href) for href in (*element.input_decisions, *element.input_data)]
+            handed = [self._needed(node, href) for href in (*element.input_data, *element.input_decisions)]
             node.needs = handed + [self._needed(node, href) for href in element.outputs]
             node.parameters = [self._nodes[key].element.name for _, key in handed]
             node.types = [self._nodes[key].type for _, key in handed]

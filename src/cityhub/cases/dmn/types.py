@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from cityhub.cases.dmn.definitions import ItemDefinition
 from cityhub.model.feel import Expression, FeelSyntaxError, compile_unary_tests
 from cityhub.model.feel.nodes import TypeNode
@@ -83,9 +85,10 @@ class Types:
         allowed = self.tests(tests, place)
         if allowed is None:
             return base
+        shape = base.shape or base.test
         if each and base.item is not None:
-            return Type(name, lambda value: base.test(value) and all(passes(allowed, item) for item in value), base.item, base.simple)
-        return Type(name, lambda value: base.test(value) and passes(allowed, value), base.item, base.simple, members=base.members)
+            return replace(base, name=name, shape=shape, test=lambda items: base.test(items) and all(passes(allowed, item) for item in items))
+        return replace(base, name=name, test=lambda value: base.test(value) and passes(allowed, value), shape=shape)
 
     def tests(self, text: str, place: str) -> Expression | None:
         """Unary tests of a text; None, and a problem, where it has none."""

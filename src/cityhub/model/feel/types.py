@@ -28,6 +28,7 @@ class Type(msgspec.Struct, frozen=True):
         parts: Of a function, its parameters' types.
         result: Of a function, what it gives.
         members: Of a context, its members' types.
+        shape: Whether a value has the form of the type, allowed or not; None: the same as `test`.
     """
 
     name: str
@@ -37,10 +38,11 @@ class Type(msgspec.Struct, frozen=True):
     parts: tuple[Type, ...] = ()
     result: Type | None = None
     members: tuple[tuple[str, Type], ...] = ()
+    shape: Callable[[Any], bool] | None = None
 
     def has(self, value: Any) -> bool:
-        """Whether a value belongs to it; null belongs to Null and Any only."""
-        return self.test(value) if value is not None else self.simple in ("Null", "Any")
+        """Whether a value is an instance of it, whatever values are allowed; null is one of Null only."""
+        return (self.shape or self.test)(value) if value is not None else self.simple == "Null"
 
     def brought(self, value: Any) -> Any:
         """The value as one of this type: itself, the one item of a list, a list of the one value, a day's midnight; else null."""
@@ -114,7 +116,7 @@ def function_of(parts: tuple[Type, ...], result: Type | None) -> Type:
         if not isinstance(value, Function) or len(value.parameters) != len(parts):
             return False
         takes = all(kind is None or conforms(part, kind) for kind, part in zip(value.types, parts, strict=True))
-        return takes and (result is None or conforms(value.result or ANY, result))
+        return takes and (result is None or value.result is None or conforms(value.result, result))
 
     name = f"function<{', '.join(part.name for part in parts)}> -> {result.name if result else 'Any'}"
     return Type(name, test, simple="function", parts=parts, result=result)

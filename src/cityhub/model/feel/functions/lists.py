@@ -14,7 +14,7 @@ from cityhub.model.feel.bounds import MAX_LIST, Exceeded
 from cityhub.model.feel.environment import Run
 from cityhub.model.feel.library import Builtin, Library, declare
 from cityhub.model.feel.logic import compare, equal
-from cityhub.model.feel.numbers import CONTEXT, NUMBERS, Number, add, divide, exact, multiply, subtract, whole
+from cityhub.model.feel.numbers import CONTEXT, NUMBERS, Number, add, divide, exact, multiply, subtract, truncated, whole
 from cityhub.model.feel.temporal import Duration, Months
 from cityhub.model.feel.values import Function, Rejected
 
@@ -115,15 +115,15 @@ def one_true(items: list[Any]) -> bool | None:
 
 def sublist(items: list[Any], start: Number, length: Number | None = None) -> list[Any]:
     """Items from a place on, counted from 1, or from the end when negative."""
-    begin, count = _place(items, start), len(items) if length is None else whole(length)
-    if count is None or count < 0 or (length is not None and begin + count > len(items)):
+    begin, count = _place(items, start), len(items) if length is None else truncated(length)
+    if count < 0 or (length is not None and begin + count > len(items)):
         raise Rejected("the list is shorter")
     return items[begin : begin + count]
 
 
 def _place(items: list[Any], position: Number) -> int:
-    place = whole(position)
-    if place is None or place == 0 or abs(place) > len(items):
+    place = truncated(position)
+    if place == 0 or abs(place) > len(items):
         raise Rejected(f"the list has {len(items)} items, none at {position}")
     return place - 1 if place > 0 else len(items) + place
 
