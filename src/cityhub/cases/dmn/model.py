@@ -138,7 +138,7 @@ class DecisionModel:
         return names
 
     def _function(self, node: Node, run: Evaluation) -> Function:
-        result = node.type.result if node.type.simple == "function" else node.type
+        result = node.type.result if node.type.simple == "function" else None if node.type.simple == "Any" else node.type
         if isinstance(node.element, Service):
             return Function(node.parameters, lambda inner, values: self._served(node, values, run), node.types, result)
 

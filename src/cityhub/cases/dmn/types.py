@@ -87,7 +87,11 @@ class Types:
             return base
         shape = base.shape or base.test
         if each and base.item is not None:
-            return replace(base, name=name, shape=shape, test=lambda items: base.test(items) and all(passes(allowed, item) for item in items))
+
+            def each_passes(items: Any) -> bool:
+                return base.test(items) and all(passes(allowed, item) for item in items)
+
+            return replace(base, name=name, test=each_passes, shape=shape)
         return replace(base, name=name, test=lambda value: base.test(value) and passes(allowed, value), shape=shape)
 
     def tests(self, text: str, place: str) -> Expression | None:

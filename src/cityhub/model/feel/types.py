@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from cityhub.model.feel.calendar import at_midnight, lifted
+from cityhub.model.feel.library import Builtin
 from cityhub.model.feel.nodes import TypeNode
 from cityhub.model.feel.numbers import NUMBERS
 from cityhub.model.feel.temporal import Date, DateTime, Duration, Months, Time
@@ -77,7 +78,7 @@ SIMPLE: Final[dict[str, Type]] = {
     "context": Type("context", lambda value: isinstance(value, dict), simple="context"),
     "list": Type("list", lambda value: isinstance(value, list), item=ANY, simple="list"),
     "range": Type("range", lambda value: isinstance(value, Range), simple="range"),
-    "function": Type("function", lambda value: isinstance(value, Function), simple="function"),
+    "function": Type("function", lambda value: isinstance(value, Function | Builtin), simple="function"),
 }
 _OTHER_NAMES: Final = {
     "dateTime": "date and time",
@@ -113,6 +114,8 @@ def function_of(parts: tuple[Type, ...], result: Type | None) -> Type:
     """The type of functions that take values of these types and give one of the result's."""
 
     def test(value: Any) -> bool:
+        if isinstance(value, Builtin):
+            return any(form.required <= len(parts) <= len(form.checks) for form in value.forms)
         if not isinstance(value, Function) or len(value.parameters) != len(parts):
             return False
         takes = all(kind is None or conforms(part, kind) for kind, part in zip(value.types, parts, strict=True))

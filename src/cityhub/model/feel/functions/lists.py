@@ -23,6 +23,11 @@ def _has(items: Iterable[Any], value: Any) -> bool:
     return any(equal(item, value) for item in items)
 
 
+def places(items: list[Any], value: Any) -> list[int]:
+    """Where a value is in a list, counted from 1."""
+    return [place for place, item in enumerate(items, 1) if equal(item, value)]
+
+
 def extreme(items: list[Any], sign: int) -> Any:
     """The greatest (1) or least (-1) item; null of an empty list."""
     best: Any = None
@@ -203,6 +208,7 @@ def flattened(run: Run, items: list[Any]) -> list[Any]:
 def in_order(run: Run, items: list[Any], precedes: Any = None) -> list[Any]:
     """The list in the order that a function of two items gives; without one, by size."""
     if precedes is None:
+        run.charge(2 * len(items))
         return sorted(items, key=cmp_to_key(_natural))
 
     def order(left: Any, right: Any) -> int:
@@ -239,7 +245,7 @@ def _reckoned(function: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any
 
 def add_to(library: Library) -> None:
     """Declares the functions of this family."""
-    declare(library, "list contains(list: list, element: any)", _has)
+    declare(library, "list contains(list: list, element: any)", _has, deep=True)
     declare(library, "count(list: list)", len)
     _aggregates(library)
     declare(library, "sublist(list: list, start position: number, length: number=)", sublist)
@@ -250,9 +256,9 @@ def add_to(library: Library) -> None:
     declare(library, "list replace(list: list, position: number, newItem: any)", replace_at)
     declare(library, "list replace(list: list, match: function, newItem: any)", replace_where, runs=True)
     declare(library, "reverse(list: list)", lambda items: items[::-1])
-    declare(library, "index of(list: list, match: any)", lambda items, value: [n for n, item in enumerate(items, 1) if equal(item, value)])
-    declare(library, "union(list: any*)", lambda run, lists: distinct(run, joined(lists)), runs=True)
-    declare(library, "distinct values(list: list)", distinct, runs=True)
+    declare(library, "index of(list: list, match: any)", places, deep=True)
+    declare(library, "union(list: any*)", lambda run, lists: distinct(run, joined(lists)), runs=True, deep=True)
+    declare(library, "distinct values(list: list)", distinct, runs=True, deep=True)
     declare(library, "flatten(list: list)", flattened, runs=True)
     declare(library, "sort(list: list, precedes: function=)", in_order, runs=True)
 

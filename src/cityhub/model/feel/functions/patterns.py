@@ -97,6 +97,8 @@ class _Translation:
         return "["
 
     def _escape(self) -> str:
+        while self._free and not self._in_class and self._pattern[self._place : self._place + 1] in _SPACES:
+            self._place += 1
         if self._place >= len(self._pattern):
             raise Rejected("a pattern does not end with a single '\\'")
         sign = self._pattern[self._place]

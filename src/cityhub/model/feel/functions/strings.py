@@ -45,7 +45,7 @@ def replace(run: Run, text: str, pattern: str, new: str, flags: str | None = Non
     pieces: list[str] = []
     size = position = 0
     for match in found.finditer(text):
-        run.charge(1)
+        run.charge(4)
         piece = text[position : match.start()] + "".join(part if isinstance(part, str) else match.group(part) or "" for part in parts)
         pieces.append(piece)
         position, size = match.end(), size + len(piece)
