@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_address
+from pathlib import Path
 
 from cityhub.ingest.message import Message, Settled, Sink, Surroundings, TroubleAtSource
-from cityhub.model.errors import StoreUnavailable
+from cityhub.model.errors import BadRequestData, Forbidden, StoreUnavailable
 
 
 async def reach(around: Surroundings, host: str, port: int) -> str:
@@ -22,6 +24,30 @@ async def reach(around: Surroundings, host: str, port: int) -> str:
     if not found:
         raise TroubleAtSource(f"{host} has no address")
     return found[0]
+
+
+def readable(around: Surroundings, path: str) -> Path:
+    """A file or folder of this machine that feeds may read, with links followed. Raises Forbidden when it lies outside of those."""
+    found = Path(path).resolve()
+    if not any(found.is_relative_to(Path(folder).resolve()) for folder in around.folders):
+        allowed = ", ".join(around.folders) or "none"
+        raise Forbidden(f"'{path[:200]}' is not in a folder that feeds may read (setting 'feed_folders': {allowed})")
+    return found
+
+
+def door(around: Surroundings, listen: str) -> str:
+    """An address of this machine to listen on.
+
+    Raises Forbidden when it is neither loopback nor allowed, BadRequestData when it is none.
+    """
+    try:
+        address = ip_address(listen)
+    except ValueError:
+        raise BadRequestData(f"'listen' must be an address such as '127.0.0.1' or '0.0.0.0', not '{listen[:100]}'") from None
+    if not address.is_loopback and str(address) not in around.doors:
+        allowed = ", ".join(around.doors) or "loopback only"
+        raise Forbidden(f"Feeds may not listen on {listen} (setting 'feed_doors': {allowed})")
+    return str(address)
 
 
 async def hand_over(sink: Sink, message: Message) -> Settled:
