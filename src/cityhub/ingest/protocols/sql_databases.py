@@ -92,7 +92,8 @@ class Postgres:
             raise BadRequestData("PostgreSQL needs the extra 'postgres' of the package cityhub") from None
         self._error = psycopg.Error
         where: dict[str, Any] = {"host": place.socket} if place.socket else {"host": place.host, "hostaddr": address}
-        security: dict[str, Any] = {"sslmode": "prefer"} if ca_file is None else {"sslmode": "verify-full", "sslrootcert": ca_file or "system"}
+        verified = {"sslmode": "verify-full", "sslrootcert": ca_file or "system"}
+        security: dict[str, Any] = {"sslmode": "prefer"} if ca_file is None else verified
         try:
             self._connection = psycopg.connect(
                 **where, port=place.port, user=place.user, password=password or None, dbname=place.database, connect_timeout=CONNECT_S,
