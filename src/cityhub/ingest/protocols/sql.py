@@ -85,19 +85,26 @@ class Connector:
         self._place = place_of(settings.url)
         self._timetable = Timetable(settings.every_s, settings.times, settings.time_zone)
         self._zone = ZoneInfo(settings.time_zone)
+        self._database: Database | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"cityhub-sql-{feed.id}")
 
     async def run(self, sink: Sink) -> None:
         """Reads at its times until it is cancelled. Raises TroubleAtSource when the database cannot be had."""
+        try:
+            await self._read_on(sink)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def _read_on(self, sink: Sink) -> None:
         notices = self._around.notices
         notices.state("connecting")
         while True:
             begun = moment(self._around.now())
-            database = await self._open()
             try:
+                database = await self._open()
                 await (self._changes(database, sink) if self._settings.watermark else self._everything(database, sink))
             finally:
-                self._thread.submit(database.close)  # not waited for: a statement that is still going on is bounded by its time
+                self._thread.submit(self._close)  # not waited for: a statement that is still going on is bounded by its time
             notices.state("running")
             await self._timetable.wait(begun, self._around.now)
 
@@ -105,11 +112,22 @@ class Connector:
         settings, place = self._settings, self._place
         if place.kind == "sqlite":
             path = readable(self._around, place.database)
-            return await self._aside(Sqlite, path, settings.statement_s)
+            return await self._aside(self._opened, Sqlite, path, settings.statement_s)
         address = await reach(self._around, "127.0.0.1" if place.socket else place.host, place.port)
         password = self._around.secret(settings.password) if settings.password else ""
         kind = Postgres if place.kind == "postgresql" else MySql
-        return await self._aside(kind, place, address, password, settings.statement_s, settings.ca_file if settings.tls else None)
+        ca_file = settings.ca_file if settings.tls else None
+        return await self._aside(self._opened, kind, place, address, password, settings.statement_s, ca_file)
+
+    def _opened(self, kind: Callable[..., Database], *arguments: Any) -> Database:
+        """A connection, noted in the thread that opens it: whoever waited for it may be gone."""
+        self._database = kind(*arguments)
+        return self._database
+
+    def _close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+        self._database = None
 
     async def _aside(self, function: Callable[..., T], *arguments: Any) -> T:
         """What a function gives in the feed's own thread, the only one that touches the connection."""

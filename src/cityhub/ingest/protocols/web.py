@@ -16,14 +16,16 @@ import msgspec
 import orjson
 from yarl import URL
 
+from cityhub.ingest.decoding import decoder
 from cityhub.ingest.feed import Feed
+from cityhub.ingest.gateway_port import CommandResult
 from cityhub.ingest.message import MAX_BODY, Command, Message, Sink, Surroundings, TroubleAtSource
 from cityhub.ingest.protocols.http_calls import Access, Call, HttpCalls, Reply
 from cityhub.ingest.protocols.marks import fill, highest, order, path_of, set_back, time_text
 from cityhub.ingest.protocols.paging import Pages, Paging, Place
 from cityhub.ingest.protocols.reach import hand_over
 from cityhub.ingest.protocols.timetable import Timetable, moment
-from cityhub.model.errors import BadRequestData, NotFound, SourceFailed
+from cityhub.model.errors import BadRequestData, CityHubError
 
 LONGEST_RETRY_AFTER_S: Final = 3600.0
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -124,7 +126,10 @@ class Connector:
         self._watermark = path_of(settings.watermark)
         self._pages = Pages(settings.paging)
         self._timetable = Timetable(settings.every_s, settings.times, settings.time_zone)
-        self._read = _reader(feed)
+        needed = settings.watermark or settings.paging.kind in ("page", "offset", "cursor", "next")
+        self._read: Callable[[bytes], Any] | None = orjson.loads if feed.format == "json" else None
+        if needed and self._read is None:
+            self._read = decoder(feed.format, feed.decoder)
         self._seen: dict[str, str] = {}  # validators of the last answer to an unpaged request (RFC 9110, 13.1)
         self._free_at = 0.0
 
@@ -139,25 +144,21 @@ class Connector:
                 notices.state("running")
                 await self._timetable.wait(begun, self._around.now)
 
-    async def command(self, command: Command) -> Any:
-        """The answer's status and body to the request that `commands` has under the command's name, its parameters as JSON body.
-
-        Raises:
-            NotFound: When there is no such command.
-            SourceFailed: When the device answers with an error.
-        """
+    async def command(self, command: Command) -> CommandResult:
+        """Sends the request that `commands` has under the command's name, with the parameters as its JSON body; the device's answer."""
         what = self._settings.commands.get(command.name)
         if what is None:
-            raise NotFound(f"The feed has no command '{command.name}'; there are: {', '.join(sorted(self._settings.commands)) or 'none'}")
+            there = ", ".join(sorted(self._settings.commands)) or "none"
+            return CommandResult("failed", f"The feed has no command '{command.name}'; there are: {there}")
         call = Call(what.url, what.method, headers=what.headers, body=what.body if what.body is not None else command.parameters)
         try:
             async with HttpCalls(self._around, self._settings.access, command.timeout_s, 1 << 20, self._settings.ca_file) as calls:
                 reply = await calls.send(call)
-        except TroubleAtSource as error:
-            raise SourceFailed(str(error)) from None
+        except (TroubleAtSource, CityHubError) as error:
+            return CommandResult("failed", str(error))
         if reply.status >= 400:
-            raise SourceFailed(f"The device answered {reply.status}: {reply.body[:200].decode('utf-8', 'replace')}")
-        return {"status": reply.status, "body": _answer_value(reply.body)}
+            return CommandResult("failed", f"The device answered {reply.status}: {reply.body[:200].decode('utf-8', 'replace')}")
+        return CommandResult("acknowledged", str(reply.status), _answer_value(reply.body))
 
     async def _walk(self, calls: HttpCalls, sink: Sink, begun: datetime) -> None:
         kept = msgspec.convert(await self._around.bookmarks.last() or {}, Bookmark)
@@ -274,11 +275,6 @@ class Connector:
 
     def _now(self) -> datetime:
         return moment(self._around.now())
-
-
-def _reader(feed: Feed) -> Callable[[bytes], Any] | None:
-    """What turns an answer into the value that paths look into; None where an answer is one record."""
-    return orjson.loads if feed.format == "json" else None
 
 
 def retry_after(reply: Reply, now: datetime) -> float | None:

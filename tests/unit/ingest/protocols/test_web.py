@@ -14,9 +14,10 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from cityhub.ingest.gateway_port import CommandResult
 from cityhub.ingest.message import Command, TroubleAtSource
 from cityhub.ingest.protocols.web import Connector, Settings, connect, retry_after
-from cityhub.model.errors import BadRequestData, Forbidden, NotFound, SourceFailed
+from cityhub.model.errors import BadRequestData, Forbidden
 from cityhub.web.addresses import AddressPolicy
 from tests.unit.ingest.protocols.peers import Kept, feed, running, surroundings
 
@@ -301,6 +302,19 @@ async def test_requests_keep_to_their_rate() -> None:
     assert asked[4] - asked[0] >= 0.19
 
 
+async def test_csv_with_a_watermark() -> None:
+    kept, asked = Kept(), []
+
+    async def service(request: web.Request) -> web.Response:
+        asked.append(request.query.get("since"))
+        return web.Response(text="station,time\nR1,2026-03-01T00:00:00Z\nR2,2026-03-01T00:05:00Z\n")
+
+    async with serving(service) as url:
+        async with running(made(kept, url=url, query={"since": "{watermark}"}, watermark="time", records="", format="csv"), kept):
+            await kept.until(lambda: len(asked) >= 2)
+    assert asked[1] == "2026-03-01T00:05:00Z"
+
+
 async def test_an_answer_stays_unread_while_the_hub_is_away() -> None:
     kept = Kept()
     kept.away = True
@@ -321,11 +335,10 @@ async def test_commands_are_requests() -> None:
     async with serving(service) as url:
         connector = made(kept, url=url, commands={"open": {"url": f"{url}/valve", "method": "PUT"}, "fail": {"url": f"{url}/broken"}})
         answer = await connector.command(Command("c1", "d1", "open", {"percent": 40}))
-        assert answer == {"status": 200, "body": {"got": {"percent": 40}, "method": "PUT"}}
-        with pytest.raises(SourceFailed, match="500: valve stuck"):
-            await connector.command(Command("c2", "d1", "fail"))
-        with pytest.raises(NotFound, match="there are: fail, open"):
-            await connector.command(Command("c3", "d1", "close"))
+        assert answer == CommandResult("acknowledged", "200", {"got": {"percent": 40}, "method": "PUT"})
+        failed, unknown = [await connector.command(Command("c2", "d1", name)) for name in ("fail", "close")]
+        assert (failed.state, unknown.state) == ("failed", "failed")
+        assert "500: valve stuck" in failed.detail and "there are: fail, open" in unknown.detail
 
 
 @pytest.mark.parametrize(
