@@ -17,6 +17,7 @@ from cityhub.model.errors import BadRequestData
 
 PROTOCOLS: Final[dict[str, str]] = {
     "folder": "cityhub.ingest.protocols.folder",
+    "modbus": "cityhub.ingest.protocols.modbus",
     "mqtt": "cityhub.ingest.protocols.mqtt",
     "s3": "cityhub.ingest.protocols.s3",
     "sql": "cityhub.ingest.protocols.sql",

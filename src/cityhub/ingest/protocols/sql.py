@@ -20,8 +20,8 @@ from cityhub.ingest.feed import Feed
 from cityhub.ingest.message import Message, Sink, Surroundings
 from cityhub.ingest.protocols.reach import hand_over, reach, readable
 from cityhub.ingest.protocols.sql_databases import Database, MySql, Portion, Portions, Postgres, Sqlite, place_of
-from cityhub.ingest.protocols.sql_values import earlier, given, json_value, kept
 from cityhub.ingest.protocols.timetable import Timetable, moment
+from cityhub.ingest.protocols.values import earlier, given, json_value, kept
 
 T = TypeVar("T")
 _COLUMN: Final = re.compile(r"\w{1,128}")

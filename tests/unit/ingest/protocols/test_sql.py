@@ -19,7 +19,7 @@ import pytest
 from cityhub.ingest.message import TroubleAtSource
 from cityhub.ingest.protocols.sql import Connector, Settings, connect
 from cityhub.ingest.protocols.sql_databases import place_of
-from cityhub.ingest.protocols.sql_values import earlier, given, json_value, kept
+from cityhub.ingest.protocols.values import earlier, given, json_value, kept
 from cityhub.model.errors import BadRequestData, Forbidden
 from cityhub.web.addresses import AddressPolicy
 from tests import services
