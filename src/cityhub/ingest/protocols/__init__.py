@@ -19,8 +19,10 @@ PROTOCOLS: Final[dict[str, str]] = {
     "folder": "cityhub.ingest.protocols.folder",
     "modbus": "cityhub.ingest.protocols.modbus",
     "mqtt": "cityhub.ingest.protocols.mqtt",
+    "opcua": "cityhub.ingest.protocols.opcua",
     "s3": "cityhub.ingest.protocols.s3",
     "sql": "cityhub.ingest.protocols.sql",
+    "syslog": "cityhub.ingest.protocols.syslog",
     "web": "cityhub.ingest.protocols.web",
 }
 """Module of each protocol by its name in a feed."""
