@@ -94,7 +94,7 @@ def tls(ca_file: str) -> ssl.SSLContext:
         raise BadRequestData(f"'ca_file' must be a file of certificates (PEM): {error}") from None
 
 
-def open_session(around: Surroundings, ca_file: str, timeout_s: float) -> aiohttp.ClientSession:
+def open_session(around: Surroundings, ca_file: str, timeout_s: float | None) -> aiohttp.ClientSession:
     """A session without cookies, proxies of the environment or automatic decompression, bound to the policy."""
     connector = aiohttp.TCPConnector(resolver=PermittedAddresses(around), use_dns_cache=False, limit=8, ssl=tls(ca_file))
     return aiohttp.ClientSession(
@@ -178,26 +178,11 @@ class HttpCalls:
         if body is not None and not any(name.lower() == "content-type" for name in sent):
             sent["Content-Type"] = "application/json"
         if trusted:
-            target = self._show(target, sent)
+            target = shown(self._around, self._access, target, sent)
         async with self._session.request(method, target, headers=sent, data=body, allow_redirects=False) as response:
             found = {name.lower(): value for name, value in response.headers.items()}
             body = await self._read(response, found.get("content-encoding", ""))
             return Reply(response.status, found, body, str(target.with_query(None)))
-
-    def _show(self, target: URL, headers: dict[str, str]) -> URL:
-        access = self._access
-        if access is None:
-            return target
-        secret = self._around.secret(access.secret)
-        if access.kind == "query":
-            return target.update_query({access.name: secret})
-        if access.kind == "header":
-            headers[access.name] = secret
-        elif access.kind == "bearer":
-            headers["Authorization"] = f"Bearer {secret}"
-        else:
-            headers["Authorization"] = "Basic " + b64encode(f"{access.user}:{secret}".encode()).decode()
-        return target
 
     async def _read(self, response: aiohttp.ClientResponse, encoding: str) -> bytes:
         if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
@@ -210,6 +195,22 @@ class HttpCalls:
                 response.close()
                 raise TroubleAtSource(f"The answer is larger than {self._max_bytes} bytes; ask for smaller pages")
         return bytes(found)
+
+
+def shown(around: Surroundings, access: Access | None, target: URL, headers: dict[str, str]) -> URL:
+    """The URL to ask, with the feed's access in it or in the headers, which are changed."""
+    if access is None:
+        return target
+    secret = around.secret(access.secret)
+    if access.kind == "query":
+        return target.update_query({access.name: secret})
+    if access.kind == "header":
+        headers[access.name] = secret
+    elif access.kind == "bearer":
+        headers["Authorization"] = f"Bearer {secret}"
+    else:
+        headers["Authorization"] = "Basic " + b64encode(f"{access.user}:{secret}".encode()).decode()
+    return target
 
 
 def _target(call: Call) -> URL:
