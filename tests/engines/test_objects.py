@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cityhub.history.lake.events import DeleteEntity
+from cityhub.model.history_events import DeleteEntity
 from cityhub.history.lake.lake import Lake, Place, open_lake
 from cityhub.history.lake.objects import io_of
 from cityhub.history.tiers.moving import clean, move

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.manifest import DataFile
 
-from cityhub.history.lake import events
+from cityhub.model import history_events as events
 from cityhub.history.lake.flush import partition_files
 from cityhub.history.lake.parquet import FileWriter
 from cityhub.history.lake.place import Place

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from cityhub.history.lake.events import instance_id
+from cityhub.model.history_events import instance_id
 from cityhub.model.entity import VALUE_KEY, Instance
 from cityhub.model.time import to_text
 

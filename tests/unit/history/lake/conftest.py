@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from cityhub.history.lake.events import Event, document_of
+from cityhub.model.history_events import Event, document_of
 from cityhub.history.lake.lake import Lake, Place, open_lake
 from cityhub.model.change import Entry, attribute_changes, undo_of
 from cityhub.model.entity import Entity

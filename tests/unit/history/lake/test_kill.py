@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 import pytest
 
-from cityhub.history.lake.events import DeleteAttribute, DeleteEntity, Put, document_of
+from cityhub.model.history_events import DeleteAttribute, DeleteEntity, Put, document_of
 from cityhub.history.lake.lake import Lake
 from cityhub.history.recording import happening_of
 from cityhub.model.change import Change, attribute_changes

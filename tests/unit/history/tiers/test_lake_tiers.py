@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cityhub.history.lake.events import DeleteEntity
+from cityhub.model.history_events import DeleteEntity
 from cityhub.history.lake.lake import Lake, Place, open_lake
 from cityhub.history.tiers.access import Accesses
 from cityhub.history.tiers.moving import clean, move
