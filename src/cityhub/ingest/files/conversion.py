@@ -51,7 +51,7 @@ class Value(msgspec.Struct, frozen=True):
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """One mapping in SQL: `select` gives, from the relation "cells", a row for each that is not blank: place, id, at, fault (NULL for
+    """One mapping in SQL: `select` gives, from the relation "cells", a row for each that is not blank: place, id, observed, fault (NULL for
     none), and for each attribute v0, v1, ... and w0, ... (latitudes) and f0, ... (what is wrong with the cell)."""
 
     type: str
@@ -92,11 +92,11 @@ def statement_of(
     at = moment(quoted(time), columns[time].form) if time else f"TIMESTAMPTZ {literal(arrived)}"
     fault = _row_fault([heads[column] for column in id.columns], heads.get(time, ""), quoted(time) if time else "")
     blank = " AND ".join(f"{quoted(column)} IS NULL" for column in used) or "false"
-    given = f"SELECT *, {id.sql} AS id, {at} AS at FROM cells WHERE NOT ({blank})"
+    given = f'SELECT *, {id.sql} AS "#id", {at} AS "#at" FROM cells WHERE NOT ({blank})'
     parts = ", ".join(
         f"{value.sql} AS v{place}, {value.second} AS w{place}, {_cell_fault(value)} AS f{place}" for place, value in enumerate(values)
     )
-    found = f'SELECT "{PLACE}" AS place, id, at, {fault} AS fault, {parts} FROM ({given})'
+    found = f'SELECT "{PLACE}" AS place, "#id" AS id, "#at" AS observed, {fault} AS fault, {parts} FROM ({given})'
     return Statement(names(mapping.type), [names(mapping.type)], used, values, found, mapping.time_zone, bool(time))
 
 
@@ -205,15 +205,15 @@ def _cell_fault(value: Value) -> str:
 def _row_fault(id_heads: list[str], time_head: str, time: str) -> str:
     empty = literal(f"the id needs {', '.join(repr(head) for head in id_heads)}, which is empty")
     lines = [
-        f"WHEN id IS NULL THEN {empty}",
-        "WHEN NOT regexp_matches(id, '^[A-Za-z][A-Za-z0-9+.-]*:[^\\s<>\"{}|\\\\^`]+$')"
-        " THEN 'the id ''' || id || ''' is no URI; right would be one such as urn:ngsi-ld:Device:A1, without blanks'",
-        f"WHEN length(id) > {MAX_NAME} THEN 'the id is longer than {MAX_NAME} characters'",
+        f"WHEN \"#id\" IS NULL THEN {empty}",
+        "WHEN NOT regexp_matches(\"#id\", '^[A-Za-z][A-Za-z0-9+.-]*:[^\\s<>\"{}|\\\\^`]+$')"
+        " THEN 'the id ''' || \"#id\" || ''' is no URI; right would be one such as urn:ngsi-ld:Device:A1, without blanks'",
+        f"WHEN length(\"#id\") > {MAX_NAME} THEN 'the id is longer than {MAX_NAME} characters'",
     ]
     if time:
         lines += [
             f"WHEN ({time}) IS NULL THEN {literal(f'the time {time_head!r} is empty')}",
-            f"WHEN at IS NULL THEN '''' || ({time}) || ''' in ''' || {literal(time_head)} || ''' is {RIGHT['time']}'",
-            f"WHEN at < TIMESTAMPTZ '{EARLIEST}' OR at > TIMESTAMPTZ '{LATEST}' THEN '''' || ({time}) || ''' is before 1678 or after 2261'",
+            f"WHEN \"#at\" IS NULL THEN '''' || ({time}) || ''' in ''' || {literal(time_head)} || ''' is {RIGHT['time']}'",
+            f"WHEN \"#at\" < TIMESTAMPTZ '{EARLIEST}' OR \"#at\" > TIMESTAMPTZ '{LATEST}' THEN '''' || ({time}) || ''' is before 1678 or after 2261'",
         ]
     return f"CASE {' '.join(lines)} END"

@@ -24,11 +24,11 @@ def dropped_places(connection: duckdb.DuckDBPyConnection, path: Path, statements
         columns = ", ".join(quoted(name) for name in statement.columns)
         cells = f'SELECT {columns}, file_row_number AS "{PLACE}" FROM read_parquet({literal(str(path))}, file_row_number = true)'
         connection.execute(f"CREATE OR REPLACE TEMP VIEW cells AS {cells}")
-        time = "at" if statement.has_time else "NULL"
-        keys = f"SELECT place, id, {time} AS at, hash(id, {time}) AS code FROM ({statement.select}) WHERE fault IS NULL"
+        time = "observed" if statement.has_time else "NULL"
+        keys = f"SELECT place, id, {time} AS observed, hash(id, {time}) AS code FROM ({statement.select}) WHERE fault IS NULL"
         connection.execute(f"CREATE OR REPLACE TEMP TABLE alike AS SELECT code FROM ({keys}) GROUP BY code HAVING count(*) > 1")
         order = "DESC" if policy == "last" else "ASC"
-        found = f"SELECT place, row_number() OVER (PARTITION BY id, at ORDER BY place {order}) AS number FROM ({keys}) SEMI JOIN alike USING (code)"
+        found = f"SELECT place, row_number() OVER (PARTITION BY id, observed ORDER BY place {order}) AS number FROM ({keys}) SEMI JOIN alike USING (code)"
         connection.execute(f"CREATE OR REPLACE TEMP TABLE dropped_{number} AS SELECT place FROM ({found}) WHERE number > 1")
         connection.execute("DROP VIEW cells")
         parts.append(f"SELECT place FROM dropped_{number}")

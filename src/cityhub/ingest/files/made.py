@@ -31,7 +31,7 @@ def updates(connection: duckdb.DuckDBPyConnection, statement: Statement) -> list
         f"w{place}" for place, value in enumerate(statement.values) if value.form == "point"
     ]
     answer = connection.execute(
-        f"SELECT id, strftime(at AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ'), {', '.join(names)} FROM found WHERE fault IS NULL ORDER BY place"
+        f"SELECT id, strftime(observed AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ'), {', '.join(names)} FROM found WHERE fault IS NULL ORDER BY place"
     ).to_arrow_table()
     columns = [column.to_pylist() for column in answer.columns]
     ids, times, cells = columns[0], columns[1], dict(zip(names, columns[2:], strict=True))
@@ -45,7 +45,7 @@ def observations(connection: duckdb.DuckDBPyConnection, statement: Statement) ->
     """The observations in the relation "found"."""
     parts = [
         f"SELECT id AS entity, {literal(statement.type)} AS type, {literal(value.iri)} AS attribute, NULL::VARCHAR AS dataset,"
-        f" at AS observed_at, {_columns(value, place)}, {literal(value.unit or None)}::VARCHAR AS unit, {literal(value.kind)} AS kind"
+        f" observed AS observed_at, {_columns(value, place)}, {literal(value.unit or None)}::VARCHAR AS unit, {literal(value.kind)} AS kind"
         f" FROM found WHERE fault IS NULL AND v{place} IS NOT NULL"
         for place, value in enumerate(statement.values)
     ]
