@@ -53,9 +53,9 @@ from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
 from cityhub.history.temporal_view import TemporalShaping
 from cityhub.history.tiers.tier_api import TierApi
-from cityhub.ingest.assembly import Ingest
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.ingest.files import assembly as imports
 from cityhub.ingest.register import assembly as registers
 from cityhub.ingest.register.absent import NoGateway
 from cityhub.model.errors import StoreUnavailable
@@ -151,6 +151,13 @@ class Hub:
                 store, store, NoGateway(), clock, settings.dead_letters_keep, settings.dead_letters_days, district
             )
         )
+        self._backfills = BackfillApi(store, Path(settings.data))
+        self.imports = imports.Imports(
+            imports.Around(
+                store, StoreIntake(store), self._backfills, clock, Path(settings.data), self._terms_of, settings.import_max_bytes,
+                settings.import_keep_days, settings.max_body_bytes,
+            )
+        )  # fmt: skip
         self.registers.watch(self.observation.metrics)
         watch_history(self.observation.metrics, self.supervision)
         self._rate = ChangeRate(store.last, time.monotonic)
@@ -180,7 +187,7 @@ class Hub:
             *self._distributed_temporal().around(
                 [*TemporalApi(self.history, self.contexts, store, self.clock).routes(), *temporal.routes()]
             ),
-            *BackfillApi(store, Path(self.settings.data)).routes(),
+            *self._backfills.routes(),
             *SqlApi(self.analysis, store).routes(),
             *TierApi(self.historian).routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
@@ -192,6 +199,7 @@ class Hub:
             *page_routes(read_assets()),
             *self.catalogue.routes(),
             *self.registers.routes(),
+            *self.imports.routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
         routes.append(openapi_route(lambda: routes, "CityHub", __version__))
@@ -255,6 +263,9 @@ class Hub:
         url = self.district.about.context_url
         return self.contexts.known(url) or await self.contexts.resolve(url, "")
 
+    async def _terms_of(self, context: str, tenant: str) -> TermMap:
+        return await self.contexts.resolve(context, tenant) if context else await self._district_terms()
+
     async def _health(self, request: Request) -> Response:
         uptime_s = int(time.monotonic() - self._began)
         return json_response({"status": "up", "version": __version__, "journal": self.journal.last(), "uptime_s": uptime_s})
@@ -266,6 +277,7 @@ class Hub:
             (SWEEP_S, self._registration_api.expire), (USAGE_S, self.contexts.save_usage),
             (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep), (SWEEP_S, self.application.end_overdue),
             (PROFILE_S, self.catalogue.quality.renew), (registers.SWEEP_S, self.registers.sweep),
+            (imports.SWEEP_S, self.imports.sweep),
         )  # fmt: skip
         await self.registrations.load()
         await self.maps.load()
@@ -276,6 +288,7 @@ class Hub:
             self._tasks.append(asyncio.create_task(self.registrations.follow(self.journal)))
         await self.notifier.start()
         await self.registers.start()
+        await self.imports.start()
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(
                 self.url, self.district.folder, log_format=self.settings.log_format, log_level=self.settings.log_level
@@ -288,7 +301,7 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
-            *feeds, self.registers.stop, self.snapshots.stop, self.live.close,
+            *feeds, self.imports.stop, self.registers.stop, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
             self.supervision.stop, self.store.close, self.observation.close,
         ):  # fmt: skip

@@ -14,11 +14,11 @@ import msgspec
 import orjson
 import pyarrow as pa
 
-from cityhub.model import history_events as events
 from cityhub.history.lake.columns import row_of
 from cityhub.history.lake.erasing import Erasure
 from cityhub.history.lake.tail import ENTITY_VERSIONS_TAIL, OBSERVATIONS_TAIL, chunk_of, chunk_of_columns
 from cityhub.history.recording import happening_of
+from cityhub.model import history_events as events
 from cityhub.model.change import Change, Entry, change_of
 from cityhub.model.entity import Instance
 from cityhub.model.ports import ENTITIES, HISTORY_EVENTS

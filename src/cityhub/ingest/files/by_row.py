@@ -26,7 +26,9 @@ Found = tuple[list[EntityUpdate], list[tuple[int, str, str, str]]]
 class ByRow:
     """All mappings of a plan. Raises BadRequestData for an expression that is none."""
 
-    def __init__(self, plan: Plan, columns: Mapping[str, Column], heads: Mapping[str, str], names: Callable[[str], str], arrived: str) -> None:
+    def __init__(
+        self, plan: Plan, columns: Mapping[str, Column], heads: Mapping[str, str], names: Callable[[str], str], arrived: str
+    ) -> None:  # fmt: skip
         self._mapping = compile_mapping(Feed(id="import", protocol="folder", entities=plan.entities), names)
         self._columns, self._heads = columns, heads
         self._zone = plan.entities[0].time_zone
@@ -56,7 +58,7 @@ class ByRow:
         places = answer.column(0).to_pylist()
         values = [answer.column(number).to_pylist() for number in range(1, len(names) + 1)]
         given = {name: cells.column(name).to_pylist() for name in names if self._columns[name].type != "text"}
-        records = [(place, {}) for place in places]
+        records: list[tuple[int, dict[str, Any]]] = [(place, {}) for place in places]
         for name, column in zip(names, values, strict=True):
             path, texts, kind = name.split("."), given.get(name), self._columns[name].type
             for number, value in enumerate(column):

@@ -118,9 +118,8 @@ def faults(connection: duckdb.DuckDBPyConnection, statement: Statement) -> list[
     parts = ["SELECT place, '' AS head, fault AS reason, coalesce(id, '') AS content FROM found WHERE fault IS NOT NULL"]
     for place, value in enumerate(statement.values):
         if wrong[place + 1]:
-            parts.append(
-                f"SELECT place, {literal(value.head)}, {literal(value.right)}, f{place} FROM found WHERE f{place} IS NOT NULL AND fault IS NULL"
-            )
+            told = f"SELECT place, {literal(value.head)}, {literal(value.right)}, f{place}"
+            parts.append(f"{told} FROM found WHERE f{place} IS NOT NULL AND fault IS NULL")
     return connection.execute(f"{' UNION ALL '.join(parts)} ORDER BY place").fetchall()
 
 
@@ -135,12 +134,12 @@ def _value(iri: str, mapping: AttributeMapping, columns: Mapping[str, Column], h
             return None
         return Value(iri, "Relationship", "text", target.sql, "NULL", "", "", target.columns)
     name = column_of(mapping.value, columns)
-    if mapping.kind != "Property" or name is None or columns[name].type == "geometry":
-        return None
+    if mapping.kind != "Property" or name is None or columns[name].type in ("geometry", "object"):
+        return None  # the names within objects are those of the @context, which a mapping row by row sees to
     changed = bool(mapping.unit) or mapping.scale != 1.0 or mapping.offset != 0.0 or mapping.decimals is not None
     column = msgspec.structs.replace(columns[name], type="number") if changed and columns[name].type != "integer" else columns[name]
     sql = typed(quoted(name), column)
-    form = {"number": "number", "integer": "integer", "boolean": "boolean", "object": "json"}.get(column.type, "text")
+    form = {"number": "number", "integer": "integer", "boolean": "boolean"}.get(column.type, "text")
     if column.type == "time":
         sql = f"strftime({sql} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
     if changed:
@@ -192,8 +191,8 @@ def define_functions(connection: duckdb.DuckDBPyConnection) -> None:
         return round(move(x, y)[1], 8) if move else y
 
     kinds: Any = ["VARCHAR", "DOUBLE", "DOUBLE"]
-    connection.create_function("moved_lon", lon, kinds, "DOUBLE")  # type: ignore[arg-type]
-    connection.create_function("moved_lat", lat, kinds, "DOUBLE")  # type: ignore[arg-type]
+    connection.create_function("moved_lon", lon, kinds, "DOUBLE")
+    connection.create_function("moved_lat", lat, kinds, "DOUBLE")
 
 
 def _cell_fault(value: Value) -> str:
@@ -206,14 +205,15 @@ def _row_fault(id_heads: list[str], time_head: str, time: str) -> str:
     empty = literal(f"the id needs {', '.join(repr(head) for head in id_heads)}, which is empty")
     lines = [
         f"WHEN \"#id\" IS NULL THEN {empty}",
-        "WHEN NOT regexp_matches(\"#id\", '^[A-Za-z][A-Za-z0-9+.-]*:[^\\s<>\"{}|\\\\^`]+$')"
+        "WHEN NOT regexp_matches(\"#id\", '^[A-Za-z][A-Za-z0-9+.-]*:[^\\pC\\pZ<>\"{}|\\\\^`]+$')"
         " THEN 'the id ''' || \"#id\" || ''' is no URI; right would be one such as urn:ngsi-ld:Device:A1, without blanks'",
         f"WHEN length(\"#id\") > {MAX_NAME} THEN 'the id is longer than {MAX_NAME} characters'",
     ]
     if time:
+        said = f"'''' || ({time}) || '''"
         lines += [
             f"WHEN ({time}) IS NULL THEN {literal(f'the time {time_head!r} is empty')}",
-            f"WHEN \"#at\" IS NULL THEN '''' || ({time}) || ''' in ''' || {literal(time_head)} || ''' is {RIGHT['time']}'",
-            f"WHEN \"#at\" < TIMESTAMPTZ '{EARLIEST}' OR \"#at\" > TIMESTAMPTZ '{LATEST}' THEN '''' || ({time}) || ''' is before 1678 or after 2261'",
+            f"WHEN \"#at\" IS NULL THEN {said} in ''' || {literal(time_head)} || ''' is {RIGHT['time']}'",
+            f"WHEN \"#at\" < TIMESTAMPTZ '{EARLIEST}' OR \"#at\" > TIMESTAMPTZ '{LATEST}' THEN {said} is before 1678 or after 2261'",
         ]
     return f"CASE {' '.join(lines)} END"

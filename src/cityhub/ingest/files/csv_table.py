@@ -8,9 +8,10 @@ from typing import Final
 import duckdb
 import msgspec
 
+from cityhub.ingest.files.found import MAX_FAULTS, Fault, Head, Table
 from cityhub.ingest.files.heads import find_heads, join_heads
 from cityhub.ingest.files.plan import Reading
-from cityhub.ingest.files.table import MAX_FAULTS, Fault, Head, Table, copy_rows, heads_of, literal, open_database, quoted
+from cityhub.ingest.files.table import copy_rows, heads_of, literal, open_database, quoted
 from cityhub.ingest.files.text import delimiter_of, encoding_of, first_lines, in_utf8, known, rows_of
 from cityhub.model.errors import BadRequestData
 
@@ -61,8 +62,8 @@ def _read(path: Path, heads: list[Head], skipped: int, table: Table, target: Pat
         raise BadRequestData(f"The CSV cannot be read: {str(error).splitlines()[0][:300]}") from None
     if len(found) >= MAX_FAULTS:
         raise BadRequestData(f"More than {MAX_FAULTS} lines do not fit the heads; is '{table.reading.delimiter}' what parts its values?")
-    faults = [Fault(int(line), "", f"the line does not fit the {len(heads)} heads: {str(why).splitlines()[0]}"[:300], str(content or "")[:1000])
-              for line, why, content in found]  # fmt: skip
+    unfit = f"the line does not fit the {len(heads)} heads:"
+    faults = [Fault(int(line), "", f"{unfit} {str(why).splitlines()[0]}"[:300], str(content or "")[:1000]) for line, why, content in found]
     return msgspec.structs.replace(table, rows=rows, faults=faults, missing=[fault.row for fault in faults])
 
 

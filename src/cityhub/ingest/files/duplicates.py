@@ -28,7 +28,8 @@ def dropped_places(connection: duckdb.DuckDBPyConnection, path: Path, statements
         keys = f"SELECT place, id, {time} AS observed, hash(id, {time}) AS code FROM ({statement.select}) WHERE fault IS NULL"
         connection.execute(f"CREATE OR REPLACE TEMP TABLE alike AS SELECT code FROM ({keys}) GROUP BY code HAVING count(*) > 1")
         order = "DESC" if policy == "last" else "ASC"
-        found = f"SELECT place, row_number() OVER (PARTITION BY id, observed ORDER BY place {order}) AS number FROM ({keys}) SEMI JOIN alike USING (code)"
+        number_of = f"row_number() OVER (PARTITION BY id, observed ORDER BY place {order})"
+        found = f"SELECT place, {number_of} AS number FROM ({keys}) SEMI JOIN alike USING (code)"
         connection.execute(f"CREATE OR REPLACE TEMP TABLE dropped_{number} AS SELECT place FROM ({found}) WHERE number > 1")
         connection.execute("DROP VIEW cells")
         parts.append(f"SELECT place FROM dropped_{number}")

@@ -10,9 +10,10 @@ from typing import Any, Final
 import msgspec
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, load_workbook
 
+from cityhub.ingest.files.found import Table
 from cityhub.ingest.files.heads import LOOK, find_heads, join_heads
 from cityhub.ingest.files.plan import Reading
-from cityhub.ingest.files.table import Table, heads_of, text_of, write_rows
+from cityhub.ingest.files.table import heads_of, text_of, write_rows
 from cityhub.model.errors import BadRequestData
 
 MERGED: Final = 1_000_000

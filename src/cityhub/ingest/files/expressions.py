@@ -14,9 +14,16 @@ import msgspec
 from cityhub.ingest.files.plan import Column
 from cityhub.ingest.files.table import literal, quoted
 
-_TOKEN: Final = re.compile(r'\s*(?:(?P<text>"(?:[^"\\]|\\["\\/])*")|(?P<string>string\s*\(\s*(?P<inner>[^()"+]+?)\s*\))|(?P<name>[^()"+\[\]{},]+?))\s*(?P<plus>\+|$)')
-_PAIR: Final = re.compile(r'(?:\{\s*type\s*:\s*"Point"\s*,\s*coordinates\s*:\s*)?\[\s*(?P<lon>[^\[\],"+]+?)\s*,\s*(?P<lat>[^\[\],"+]+?)\s*\]\s*\}?')
-_NAMED: Final = re.compile(r'\{\s*"?(?:lon|lng|longitude)"?\s*:\s*(?P<lon>[^{},"]+?)\s*,\s*"?(?:lat|latitude)"?\s*:\s*(?P<lat>[^{},"]+?)\s*\}')
+_TOKEN: Final = re.compile(
+    r'\s*(?:(?P<text>"(?:[^"\\]|\\["\\/])*")|(?P<string>string\s*\(\s*(?P<inner>[^()"+]+?)\s*\))|(?P<name>[^()"+\[\]{},]+?))'
+    r"\s*(?P<plus>\+|$)"
+)
+_PAIR: Final = re.compile(
+    r'(?:\{\s*type\s*:\s*"Point"\s*,\s*coordinates\s*:\s*)?\[\s*(?P<lon>[^\[\],"+]+?)\s*,\s*(?P<lat>[^\[\],"+]+?)\s*\]\s*\}?'
+)
+_NAMED: Final = re.compile(
+    r'\{\s*"?(?:lon|lng|longitude)"?\s*:\s*(?P<lon>[^{},"]+?)\s*,\s*"?(?:lat|latitude)"?\s*:\s*(?P<lat>[^{},"]+?)\s*\}'
+)
 _MOMENT: Final = re.compile(r"date and time\s*\(\s*([^()]+?)\s*\)")
 
 

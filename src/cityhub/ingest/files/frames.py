@@ -42,7 +42,7 @@ class Run(msgspec.Struct, frozen=True, tag=True):
         plan: What to do.
         names: IRIs by name.
         arrived: What counts as time of arrival.
-        begin: Row group to begin with; those before it are done.
+        begin: Place of the row to begin with; those before it are done.
         done: What was done before.
         most_rows: For a dry run; None: all of them, and they are written.
         staging: Folder for staged observations.
@@ -73,7 +73,7 @@ class Progress(msgspec.Struct, frozen=True):
         made: Updates or observations that came of them.
         written, late, same: What became of updates; see `cityhub.model.ports.Intake`.
         refused: Rows, or single cells of rows that were taken otherwise, that could not be taken.
-        begin: The row group where a run that is started again begins.
+        begin: Place of the row where a run that is started again begins.
         fault_bytes: Size of the list of what is refused up to there; what is behind was written by a run that was cut short.
         problems: Some of what is refused: row, column, reason, content.
         sample: Of a dry run: some of what would be written.
@@ -93,11 +93,10 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Take(msgspec.Struct, frozen=True):
-    """Updates for the context. `progress` is how far the run is once they are taken; it is kept with them. None: there is more to come."""
+    """Updates for the context. `progress` is how far the run is once they are taken; it is kept with them, in one transaction."""
 
     updates: list[EntityUpdate]
-    progress: Progress | None
-    redelivered: bool = False
+    progress: Progress
 
 
 class Stage(msgspec.Struct, frozen=True):

@@ -6,12 +6,16 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+TAKEN: Final = frozenset(("topic", "path", "headers", "device", "remote", "record", "received_at", "feed", "true", "false", "null"))
+"""Names that mean something else in expressions; see `cityhub.ingest.mapping.compiling`."""
 LOOK: Final = 40
 """Heads are looked for in so many first rows."""
 _NUMBER: Final = re.compile(r"[-+]?[\d,]*\.?\d+([eE][-+]?\d+)?%?")
 _TIME: Final = re.compile(r"\d{1,4}[-/年.]\d{1,2}([-/月.]|$).*|\d{1,2}:\d{2}.*")
 _UNIT: Final = re.compile(r"^(?P<name>.+?)\s*[(（\[【](?P<unit>[^()（）\[\]【】]{1,30})[)）\]】]\s*$")
-_WORD_UNIT: Final = re.compile(r"^(?P<name>.+?)[\s/_]+(?P<unit>m³/s|m3/s|mm/h|μg/m³|ug/m3|mg/L|℃|°C|km/h|m/s|mm|cm|km|kWh|kW|MW|hPa|kPa|dB|%|m)$")
+_WORD_UNIT: Final = re.compile(
+    r"^(?P<name>.+?)[\s/_]+(?P<unit>m³/s|m3/s|mm/h|μg/m³|ug/m3|mg/L|℃|°C|km/h|m/s|mm|cm|km|kWh|kW|MW|hPa|kPa|dB|%|m)$"
+)
 _BAD: Final = re.compile(r"[^\w]+")
 
 
@@ -53,7 +57,9 @@ def names_of(heads: Sequence[str]) -> list[str]:
     names: list[str] = []
     for place, head in enumerate(heads, 1):
         plain, unit = split_unit(head)
-        name = ".".join(_BAD.sub("_", part).strip("_") for part in (plain if unit else head).split("."))[:100].strip(".") or f"column_{place}"
+        steps = [_BAD.sub("_", step).strip("_") for step in (plain if unit else head).split(".")]
+        name = ".".join(step for step in steps if step)[:100].strip(".") or f"column_{place}"
+        name = f"{name}_" if name in TAKEN else name
         name = f"_{name}" if name[0].isdigit() else name
         fresh, number = name, 2
         while fresh.lower() in {given.lower() for given in names}:

@@ -9,8 +9,9 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from cityhub.ingest.files.found import MAX_FAULTS, Fault, Table
 from cityhub.ingest.files.plan import Reading
-from cityhub.ingest.files.table import MAX_COLUMNS, MAX_FAULTS, Fault, Table, heads_of, write_rows
+from cityhub.ingest.files.table import MAX_COLUMNS, heads_of, write_rows
 from cityhub.ingest.files.text import encoding_of, in_utf8, known
 from cityhub.model.errors import BadRequestData
 
@@ -51,7 +52,8 @@ def _whole(path: Path, reading: Reading, target: Path) -> Table:
 def _lines(path: Path, reading: Reading, target: Path) -> Table:
     faults: list[Fault] = []
     names = _names(flat(record) for _, record in _read_lines(path, faults))
-    count = write_rows(([row.get(name) for name in names] for row in (flat(record) for _, record in _read_lines(path, []))), heads_of(names), target)
+    rows = (flat(record) for _, record in _read_lines(path, []))
+    count = write_rows(([row.get(name) for name in names] for row in rows), heads_of(names), target)
     return Table(heads_of(names), count, 1, [fault.row for fault in faults], faults, reading)
 
 

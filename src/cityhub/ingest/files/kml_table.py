@@ -12,8 +12,9 @@ from xml.parsers import expat
 
 import orjson
 
+from cityhub.ingest.files.found import Table
 from cityhub.ingest.files.plan import Reading
-from cityhub.ingest.files.table import MAX_COLUMNS, Table, heads_of, write_rows
+from cityhub.ingest.files.table import MAX_COLUMNS, heads_of, write_rows
 from cityhub.model.errors import BadRequestData
 
 MAX_DEPTH: Final = 200

@@ -30,9 +30,8 @@ def updates(connection: duckdb.DuckDBPyConnection, statement: Statement) -> list
     names = [f"v{place}" for place in range(len(statement.values))] + [
         f"w{place}" for place, value in enumerate(statement.values) if value.form == "point"
     ]
-    answer = connection.execute(
-        f"SELECT id, strftime(observed AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ'), {', '.join(names)} FROM found WHERE fault IS NULL ORDER BY place"
-    ).to_arrow_table()
+    time = "strftime(observed AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
+    answer = connection.execute(f"SELECT id, {time}, {', '.join(names)} FROM found WHERE fault IS NULL ORDER BY place").to_arrow_table()
     columns = [column.to_pylist() for column in answer.columns]
     ids, times, cells = columns[0], columns[1], dict(zip(names, columns[2:], strict=True))
     made: list[dict[str, list[Instance]]] = [{} for _ in ids]
@@ -60,7 +59,8 @@ def observations_of(updates: Iterable[EntityUpdate]) -> pa.Table:
             for instance in instances:
                 if "observedAt" in instance:
                     rows.append({"entity": update.id, "type": " ".join(update.types), "attribute": iri, **_row(instance)})
-    return pa.Table.from_pylist(rows, schema=pa.schema([*list(STAGED)[:4], pa.field("observed_at", pa.string()), *list(STAGED)[5:]])).cast(STAGED)
+    written = STAGED.set(STAGED.get_field_index("observed_at"), pa.field("observed_at", pa.string()))
+    return pa.Table.from_pylist(rows, schema=written).cast(STAGED)
 
 
 def _columns(value: Value, place: int) -> str:
@@ -84,10 +84,9 @@ def _columns(value: Value, place: int) -> str:
 
 def _row(instance: Instance) -> dict[str, Any]:
     """The columns of an instance: those of `STAGED` that tell of its value."""
-    value = instance.get(VALUE_KEY[instance["type"]])
-    row: dict[str, Any] = {
-        "dataset": instance.get("datasetId"), "observed_at": instance["observedAt"], "unit": instance.get("unitCode"), "kind": instance["type"],
-    }  # fmt: skip
+    value: Any = instance.get(VALUE_KEY[instance["type"]])
+    row: dict[str, Any] = {"dataset": instance.get("datasetId"), "unit": instance.get("unitCode")}
+    row.update(observed_at=instance["observedAt"], kind=instance["type"])
     if type(value) is float or (type(value) is int and -_EXACT <= value <= _EXACT):
         row["number"] = float(value)
     elif type(value) is str:

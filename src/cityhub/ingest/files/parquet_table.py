@@ -7,8 +7,9 @@ from typing import Final
 
 import duckdb
 
+from cityhub.ingest.files.found import Table
 from cityhub.ingest.files.plan import Reading
-from cityhub.ingest.files.table import Table, copy_rows, heads_of, literal, open_database, quoted
+from cityhub.ingest.files.table import copy_rows, heads_of, literal, open_database, quoted
 from cityhub.model.errors import BadRequestData
 
 MAX_ROWS: Final = 2_000_000_000
@@ -25,7 +26,8 @@ def parquet_table(path: Path, reading: Reading, target: Path) -> Table:
             if counted is not None and counted[0] > MAX_ROWS:
                 raise BadRequestData(f"The file has {counted[0]} rows; at most {MAX_ROWS} are taken")
             heads = heads_of([str(column[0]) for column in columns])
-            cells = ", ".join(f"{_cell(str(column[0]), column[1])} AS {quoted(head.name)}" for column, head in zip(columns, heads, strict=True))
+            pairs = zip(columns, heads, strict=True)
+            cells = ", ".join(f"{_cell(str(column[0]), column[1])} AS {quoted(head.name)}" for column, head in pairs)
             rows = copy_rows(connection, f"SELECT {cells} FROM {source}", target)
         except duckdb.Error as error:
             raise BadRequestData(f"The Parquet file is broken or cut short: {str(error).splitlines()[0][:300]}") from None

@@ -2,57 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from cityhub.ingest.files.kinds import Kind
-from cityhub.ingest.files.plan import Plan, Reading
-from cityhub.ingest.files.profile import Profile
-from cityhub.ingest.files.table import Table
+from cityhub.ingest.files.found import Looked, Standing
+from cityhub.ingest.files.plan import Reading
+from cityhub.ingest.files.profile import profile
+from cityhub.ingest.files.proposal import propose
+from cityhub.ingest.files.source import open_source, read_table
 from cityhub.model.errors import BadRequestData
 
 TOLD: Final = 50
 """So many lines that cannot be read are told in a preview."""
-
-
-class Looked(msgspec.Struct, frozen=True):
-    """What was found in a file.
-
-    Attributes:
-        kind: What it is.
-        digest: SHA-256 of its content, hex.
-        tables: Sheets, layers or members to choose from; empty when there is one table.
-        reading: How the table was read.
-        rows: In the table.
-        first: Number of its first row in the file.
-        unreadable: How many lines could not be read.
-        faults: Some of them: row, column, reason, content.
-        crs: Of its coordinates before they were turned into CGCS2000.
-        profile: Its columns and first rows.
-        plan: What could be done with it.
-    """
-
-    kind: Kind
-    digest: str
-    tables: list[str]
-    reading: Reading
-    rows: int
-    first: int
-    unreadable: int
-    faults: list[tuple[int, str, str, str]]
-    crs: str
-    profile: Profile
-    plan: Plan
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """What is kept beside a table."""
-
-    looked: Looked
-    table: Table
 
 
 def look(folder: Path, reading: Reading, key: str, most: int) -> Looked:
@@ -61,12 +26,6 @@ def look(folder: Path, reading: Reading, key: str, most: int) -> Looked:
     Raises:
         BadRequestData: It cannot be read; says why.
     """
-    import hashlib
-
-    from cityhub.ingest.files.profile import profile
-    from cityhub.ingest.files.proposal import propose
-    from cityhub.ingest.files.source import open_source, read_table
-
     content, scratch, target = folder / "content", folder / "scratch" / key, folder / "tables" / f"{key}.parquet"
     target.parent.mkdir(parents=True, exist_ok=True)
     with open(content, "rb") as file:

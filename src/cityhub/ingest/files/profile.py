@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import duckdb
-import msgspec
 
+from cityhub.ingest.files.found import ColumnProfile, Head, Profile, Role, Table
 from cityhub.ingest.files.plan import Column, ColumnType
-from cityhub.ingest.files.table import Head, Table, literal, open_database, quoted
+from cityhub.ingest.files.table import literal, open_database, quoted
 from cityhub.ingest.files.typed import typed
 from cityhub.ingest.files.unit_words import UNITS
 
-Role = Literal["", "id", "name", "time", "longitude", "latitude", "address", "geometry"]
 LOOKED: Final = 20_000
 """By so many first rows types and ranges are judged; the preview says so when there are more."""
 FIRST_ROWS: Final = 50
@@ -31,49 +30,6 @@ _ROLES: Final[dict[Role, str]] = {
     "name": r"(名称|站名|名字|姓名)$|^(name|title|.*_name)$",
 }
 _LEADING_ZERO: Final = "^0[0-9]+$"
-
-
-class ColumnProfile(msgspec.Struct, frozen=True):
-    """A column as the preview tells of it.
-
-    Attributes:
-        name: In expressions.
-        head: In the file.
-        type: That of its values.
-        form: Of times; see `cityhub.ingest.files.plan.Column`.
-        unit: UCUM, out of its head; "" for none.
-        role: What it looks to be for.
-        empty: Share of rows without a value, 0 to 1.
-        distinct: About how many different values it has among the rows looked at.
-        least, most: Range: of numbers and times by value, of texts by their letters; None when it has no value.
-        samples: Some different values.
-    """
-
-    name: str
-    head: str
-    type: ColumnType
-    form: str = "auto"
-    unit: str = ""
-    role: Role = ""
-    empty: float = 0.0
-    distinct: int = 0
-    least: str | None = None
-    most: str | None = None
-    samples: list[str] = []
-    decimal: Literal[".", ","] = "."
-
-    @property
-    def column(self) -> Column:
-        """What a plan says of it."""
-        return Column(self.type, self.form, self.decimal)
-
-
-class Profile(msgspec.Struct, frozen=True):
-    """What a table holds: its columns, its first rows in their order, and how many rows the columns were judged by."""
-
-    columns: list[ColumnProfile]
-    first: list[list[str | None]]
-    looked: int
 
 
 def profile(path: Path, table: Table) -> Profile:
@@ -128,7 +84,9 @@ def _column(connection: duckdb.DuckDBPyConnection, head: Head, figures: tuple[An
         kind = "text"
     if kind in ("number", "integer") and decimal == ".":
         least, most = _neat(low), _neat(high)
-    samples = connection.execute(f"SELECT DISTINCT left({quoted(head.name)}, 200) FROM (SELECT * FROM looked LIMIT 1000) WHERE {quoted(head.name)} IS NOT NULL LIMIT {SAMPLES}")
+    cell = quoted(head.name)
+    few = f"SELECT {cell} FROM looked LIMIT 1000"
+    samples = connection.execute(f"SELECT DISTINCT left({cell}, 200) FROM ({few}) WHERE {cell} IS NOT NULL LIMIT {SAMPLES}")
     return ColumnProfile(
         head.name, head.head, kind, form, UNITS.get(head.unit, ""), role, empty, int(distinct),
         least and str(least)[:200], most and str(most)[:200], [str(row[0]) for row in samples.fetchall()], decimal,
@@ -136,7 +94,8 @@ def _column(connection: duckdb.DuckDBPyConnection, head: Head, figures: tuple[An
 
 
 def _type(
-    head: Head, count: int, numbers: int, whole: int, times: int, booleans: int, zeros: int, objects: int, low: float | None, high: float | None
+    head: Head, count: int, numbers: int, whole: int, times: int, booleans: int, zeros: int, objects: int,
+    low: float | None, high: float | None,
 ) -> tuple[ColumnType, str]:  # fmt: skip
     enough = ENOUGH * count
     if head.is_geometry:

@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from typing import Final
 
 from cityhub.ingest.feed import AttributeMapping, EntityMapping
+from cityhub.ingest.files.found import ColumnProfile
 from cityhub.ingest.files.plan import Plan, Reading
-from cityhub.ingest.files.profile import ColumnProfile
 from cityhub.model.jsonld.names import is_name
 
 SERIES: Final = 3
 """A table with so many rows for each id is a series of observations."""
 _WORDS: Final = {
-    "水位": "waterLevel", "流量": "flow", "雨量": "precipitation", "降雨量": "precipitation", "降水量": "precipitation", "气温": "temperature",
+    "水位": "waterLevel", "流量": "flow", "雨量": "precipitation", "降雨量": "precipitation", "降水量": "precipitation",
+    "气温": "temperature",
     "温度": "temperature", "水温": "waterTemperature", "湿度": "relativeHumidity", "相对湿度": "relativeHumidity", "风速": "windSpeed",
     "风向": "windDirection", "气压": "atmosphericPressure", "名称": "name", "站名": "name", "地址": "address", "人口": "population",
     "面积": "area", "pm2.5": "pm25", "pm10": "pm10", "库容": "storageCapacity", "功率": "power", "电压": "voltage", "电流": "current",
-    "电话": "telephone", "联系电话": "telephone", "描述": "description", "备注": "note", "状态": "status", "类型": "category", "乡镇": "township",
+    "电话": "telephone", "联系电话": "telephone", "描述": "description", "备注": "note", "状态": "status", "类型": "category",
+    "乡镇": "township",
 }  # fmt: skip
 
 

@@ -8,9 +8,8 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,18 +17,19 @@ import pyarrow.parquet as pq
 from cityhub.ingest.files.by_row import ByRow
 from cityhub.ingest.files.conversion import PLACE, Statement, define_functions, faults, run, statement_of
 from cityhub.ingest.files.duplicates import dropped_places
+from cityhub.ingest.files.found import Table
 from cityhub.ingest.files.frames import Progress, Run, Stage, Take
 from cityhub.ingest.files.made import STAGED, observations, observations_of, updates
 from cityhub.ingest.files.plan import Column
-from cityhub.ingest.files.table import Table, open_database
+from cityhub.ingest.files.table import open_database
 from cityhub.model.errors import BadRequestData
 from cityhub.model.ports import EntityUpdate
 
 Wrong = tuple[int, str, str, str]
-BATCH: Final = 2_000
-"""Updates that are taken at once."""
-SLICE: Final = 20_000
-"""Rows that are worked on at once when they become updates."""
+Settled = tuple[list[str], list[str]]
+"""Ids of entities, and what became of the update of each: "written", "late", "same", or the reason why it was refused."""
+SLICE: Final = 2_000
+"""Rows whose updates are taken at once, with the position behind them: a run that is cut short repeats none."""
 STAGED_ROWS: Final = 4_000_000
 """Observations in one staged file, about."""
 PROBLEMS: Final = 200
@@ -42,8 +42,11 @@ MAX_REFUSED: Final = 5_000_000
 class Hub(Protocol):
     """Where the made things go."""
 
-    def take(self, take: Take) -> list[str]:
-        """Takes updates; what became of each: "written", "late", "same", or a reason why it was refused. May answer for earlier ones."""
+    def take(self, take: Take) -> list[Settled]:
+        """Sends updates. Returns those of earlier calls of which it is known by now what became of them."""
+
+    def settle(self) -> list[Settled]:
+        """Waits for what was sent and is not settled yet."""
 
     def stage(self, stage: Stage) -> None:
         """Takes a staged file."""
@@ -82,7 +85,7 @@ class Running:
         policy = self._order.plan.duplicates
         if policy != "keep":
             if self._statements is None:
-                raise BadRequestData("'duplicates' other than 'keep' needs an id and a time that are plain columns, or texts joined with columns")
+                raise BadRequestData("'duplicates' other than 'keep' needs plain columns, or texts joined with columns, in all expressions")
             places = dropped_places(self._connection, self._path, self._statements, policy)
             self._connection.register("dropped", places)
             self._has_dropped = True
@@ -94,43 +97,38 @@ class Running:
             self._refuse(wrong, refused)
 
     def _to_context(self, refused: _Refused) -> None:
-        for group, cells in self._groups():
+        for begin, cells in self._groups():
             for start in range(0, cells.num_rows, SLICE):
                 part = cells.slice(start, SLICE)
                 made = self._updates(part, refused)
-                is_last = start + SLICE >= cells.num_rows
-                self._take(made, part.num_rows, group + 1 if is_last else None, refused)
+                self._advance(part.num_rows, len(made), begin=begin + start + part.num_rows)
+                if self._order.is_dry:
+                    self._show(made)
+                else:
+                    self._progress = msgspec.structs.replace(self._progress, fault_bytes=refused.size())
+                    self._settle(self._hub.take(Take(made, self._progress)), refused)
+            self._hub.progress(self._progress)
+        self._settle(self._hub.settle(), refused)
 
-    def _take(self, made: list[EntityUpdate], rows: int, begin: int | None, refused: _Refused) -> None:
-        if self._order.is_dry:
-            sample = [*self._progress.sample, *(msgspec.to_builtins(_named(update)) for update in made[: SAMPLE - len(self._progress.sample)])]
-            self._advance(rows, len(made), sample=sample)
-            return
-        for start in range(0, max(1, len(made)), BATCH):
-            batch = made[start : start + BATCH]
-            is_last = start + BATCH >= len(made)
-            if is_last:
-                self._advance(rows, len(made))
-                if begin is not None:
-                    self._progress = msgspec.structs.replace(self._progress, begin=begin, fault_bytes=refused.size())
-            # Only the end of a row group is a place where a run can begin again.
-            kept = self._progress if is_last and begin is not None else None
-            self._count(self._hub.take(Take(batch, kept, self._order.done is not None)), batch, refused)
-        self._hub.progress(self._progress)
+    def _show(self, made: list[EntityUpdate]) -> None:
+        sample = self._progress.sample
+        if len(sample) < SAMPLE:
+            sample = [*sample, *(_named(update) for update in made[: SAMPLE - len(sample)])]
+            self._progress = msgspec.structs.replace(self._progress, sample=sample)
 
-    def _count(self, outcomes: list[str], batch: list[EntityUpdate], refused: _Refused) -> None:
-        progress = self._progress
-        written, late, same = (sum(1 for outcome in outcomes if outcome == word) for word in ("written", "late", "same"))
-        self._progress = msgspec.structs.replace(
-            progress, written=progress.written + written, late=progress.late + late, same=progress.same + same
-        )
-        self._refuse([(0, "", outcome, update.id) for outcome, update in zip(outcomes, batch, strict=True) if outcome not in _GOOD], refused)
+    def _settle(self, settled: list[Settled], refused: _Refused) -> None:
+        for ids, outcomes in settled:
+            written, late, same = (sum(1 for outcome in outcomes if outcome == word) for word in _GOOD)
+            progress = self._progress
+            self._progress = msgspec.structs.replace(
+                progress, written=progress.written + written, late=progress.late + late, same=progress.same + same
+            )
+            self._refuse([(0, "", outcome, id) for id, outcome in zip(ids, outcomes, strict=True) if outcome not in _GOOD], refused)
 
     def _to_history(self, refused: _Refused) -> None:
-        waiting = self._staged(refused)
-        for writer_rows, id in waiting:
-            if writer_rows:
-                self._hub.stage(Stage(id, writer_rows, self._progress))
+        for rows, id in self._staged(refused):
+            if rows:
+                self._hub.stage(Stage(id, rows, self._progress))
             self._hub.progress(self._progress)
 
     def _staged(self, refused: _Refused) -> Iterator[tuple[int, str]]:
@@ -147,12 +145,11 @@ class Running:
             first = None
             with pq.ParquetWriter(fresh, STAGED, compression="lz4") as writer:
                 while current is not None:
-                    group, cells = current
+                    begin, cells = current
                     made = self._observations(cells, refused)
                     writer.write_table(made)
                     count += made.num_rows
-                    self._advance(cells.num_rows, made.num_rows)
-                    self._progress = msgspec.structs.replace(self._progress, begin=group + 1, fault_bytes=refused.size())
+                    self._advance(cells.num_rows, made.num_rows, begin=begin + cells.num_rows, fault_bytes=refused.size())
                     self._hub.progress(self._progress)
                     current = next(groups, None)
                     if count >= STAGED_ROWS:
@@ -160,24 +157,25 @@ class Running:
             os.replace(fresh, target) if count else fresh.unlink()
             yield count, id
 
-    def _advance(self, rows: int, made: int, **more: object) -> None:
+    def _advance(self, rows: int, made: int, **more: Any) -> None:
         progress = self._progress
         self._progress = msgspec.structs.replace(progress, rows=progress.rows + rows, made=progress.made + made, **more)
 
     def _groups(self) -> Iterator[tuple[int, pa.Table]]:
-        """Row groups with the place of each row, from where the run begins."""
-        left = self._order.most_rows if self._order.most_rows is not None else self._table.rows
+        """Row groups with the place of each row, from where the run begins, and the place of the first row of each."""
+        most = self._order.most_rows
+        end = self._table.rows if most is None else min(most, self._table.rows)
         names = [head.name for head in self._table.heads]
         wanted = names if self._statements is None else list(dict.fromkeys(name for one in self._statements for name in one.columns))
         with pq.ParquetFile(self._path) as file:
-            place = sum(file.metadata.row_group(group).num_rows for group in range(self._order.begin))
-            for group in range(self._order.begin, file.num_row_groups):
-                if left <= 0:
-                    return
-                cells = file.read_row_group(group, columns=wanted).slice(0, left)
-                places = pa.array(range(place, place + cells.num_rows), pa.int64())
-                yield group, cells.append_column(PLACE, places)
-                place, left = place + cells.num_rows, left - cells.num_rows
+            place = 0
+            for group in range(file.num_row_groups):
+                count = file.metadata.row_group(group).num_rows
+                begin, stop = max(place, self._order.begin), min(place + count, end)
+                if begin < stop:
+                    cells = file.read_row_group(group, columns=wanted).slice(begin - place, stop - begin)
+                    yield begin, cells.append_column(PLACE, pa.array(range(begin, stop), pa.int64()))
+                place += count
 
     def _updates(self, cells: pa.Table, refused: _Refused) -> list[EntityUpdate]:
         if self._statements is None:
@@ -228,7 +226,7 @@ class Running:
         return ByRow(self._order.plan, columns, self._heads, self._order.names.__getitem__, self._order.arrived)
 
 
-_GOOD: Final = frozenset(("written", "late", "same"))
+_GOOD: Final = ("written", "late", "same")
 
 
 class _Refused:
@@ -264,5 +262,5 @@ def _harmless(content: str) -> str:
     return f"'{content}" if content[:1] in ("=", "+", "-", "@", "\t", "\r") and not content[1:2].isdigit() else content
 
 
-def _named(update: EntityUpdate) -> dict[str, object]:
+def _named(update: EntityUpdate) -> dict[str, Any]:
     return {"id": update.id, "type": update.types, "attributes": update.attributes}

@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 
 from cityhub.ingest.files.archives import check_workbook, gunzip, unpack
+from cityhub.ingest.files.found import Table
 from cityhub.ingest.files.kinds import KNOWN, Kind, kind_of
 from cityhub.ingest.files.plan import Reading
-from cityhub.ingest.files.table import Table
 from cityhub.model.errors import BadRequestData
 
 VECTORS: Final = frozenset(("geojson", "geojsonseq", "shapefile", "geopackage"))

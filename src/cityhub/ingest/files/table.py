@@ -2,82 +2,24 @@
 
 from __future__ import annotations
 
-import bisect
 import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import msgspec
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cityhub.ingest.files.found import Head
 from cityhub.ingest.files.heads import names_of, split_unit
-from cityhub.ingest.files.plan import Reading
 from cityhub.model.errors import BadRequestData
 
 MAX_COLUMNS: Final = 1_000
-MAX_FAULTS: Final = 100_000
 BATCH: Final = 20_000
 """Rows that Python makes into a batch at once."""
 ROW_GROUP: Final = 122_880
-
-
-class Head(msgspec.Struct, frozen=True):
-    """A column: its name in expressions, its head as it stands in the file, the unit in it as it is written, and whether it holds shapes."""
-
-    name: str
-    head: str
-    unit: str = ""
-    is_geometry: bool = False
-
-
-class Fault(msgspec.Struct, frozen=True, array_like=True):
-    """Something that is not taken.
-
-    Attributes:
-        row: Number of the row in the file, the first being 1.
-        column: Head of the column; "" when the row as a whole is meant.
-        reason: What is wrong and what would be right.
-        content: What stood there.
-    """
-
-    row: int
-    column: str
-    reason: str
-    content: str = ""
-
-
-class Table(msgspec.Struct, frozen=True):
-    """A table of a file, as it lies in the folder of the import.
-
-    Attributes:
-        heads: Its columns; all are text, empty ones are null.
-        rows: How many it has.
-        first: The number, in the file, of its first row.
-        missing: Numbers of rows that could not be read.
-        faults: Why not; at most `MAX_FAULTS`.
-        reading: How it was read; what was found out stands in it.
-        crs: Of its coordinates before they were turned into CGCS2000; "" for none.
-    """
-
-    heads: list[Head]
-    rows: int
-    first: int = 1
-    missing: list[int] = []
-    faults: list[Fault] = []
-    reading: Reading = Reading()
-    crs: str = ""
-
-    def number(self, place: int) -> int:
-        """The number in the file of the row at a place, the first being 0."""
-        number = self.first + place
-        passed = 0
-        while (count := bisect.bisect_right(self.missing, number)) > passed:
-            number, passed = number + count - passed, count
-        return number
 
 
 def heads_of(texts: Sequence[str], shapes: frozenset[int] = frozenset()) -> list[Head]:
@@ -126,8 +68,8 @@ def write_rows(rows: Iterable[Sequence[Any]], heads: Sequence[Head], target: Pat
     count = 0
     with pq.ParquetWriter(target, schema, compression="lz4") as writer:
         for batch in _batches(rows):
-            columns = [pa.array([text_of(row[place]) if place < len(row) else None for row in batch], pa.string()) for place in range(len(heads))]
-            writer.write_table(pa.table(columns, schema=schema))
+            texts = [[text_of(row[place]) if place < len(row) else None for row in batch] for place in range(len(heads))]
+            writer.write_table(pa.table([pa.array(column, pa.string()) for column in texts], schema=schema))
             count += len(batch)
     return count
 

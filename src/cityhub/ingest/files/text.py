@@ -32,7 +32,7 @@ def encoding_of(path: Path) -> str:
     for name in ("utf-8", "gb18030"):
         if _fits(path, name):
             return name
-    raise BadRequestData("The encoding of the file cannot be found out: it is neither UTF-8 nor GB18030 nor UTF-16. Say it, or save it as UTF-8")
+    raise BadRequestData("The encoding cannot be found out: the file is neither UTF-8 nor GB18030 nor UTF-16. Say it, or save it as UTF-8")
 
 
 def known(encoding: str) -> str:

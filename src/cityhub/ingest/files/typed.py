@@ -53,7 +53,8 @@ def moment(cell: str, form: str = "auto") -> str:
         found = f"make_timestamptz((TRY_CAST({cell} AS DOUBLE) * 1e3)::BIGINT)"
     elif form == "excel":
         days = f"TRY_CAST({cell} AS DOUBLE)"
-        found = f"(TIMESTAMP '1899-12-30' + to_microseconds(CASE WHEN {days} BETWEEN 0 AND 2958465 THEN ({days} * 86400e6)::BIGINT END))::TIMESTAMPTZ"
+        micros = f"CASE WHEN {days} BETWEEN 0 AND 2958465 THEN ({days} * 86400e6)::BIGINT END"
+        found = f"(TIMESTAMP '1899-12-30' + to_microseconds({micros}))::TIMESTAMPTZ"
     elif form != "auto":
         found = f"try_strptime({cell}, {literal(form)})::TIMESTAMPTZ"
     else:

@@ -9,8 +9,9 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
+from cityhub.ingest.files.found import Head, Table
 from cityhub.ingest.files.plan import Reading
-from cityhub.ingest.files.table import Head, Table, copy_rows, heads_of, literal, open_database, quoted
+from cityhub.ingest.files.table import copy_rows, heads_of, literal, open_database, quoted
 from cityhub.model.errors import BadRequestData
 
 DRIVERS: Final = {"geojson": "GeoJSON", "geojsonseq": "GeoJSONSeq", "shapefile": "ESRI Shapefile", "geopackage": "GPKG"}
@@ -105,7 +106,7 @@ def _cell(field: str, kind: str, is_narrow: bool) -> str:
 
 
 def _define_narrow(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.create_function("gb18030", _wide, ["VARCHAR"], "VARCHAR")  # type: ignore[arg-type]
+    connection.create_function("gb18030", _wide, ["VARCHAR"], "VARCHAR")
 
 
 def _read_narrow(path: Path) -> bool:

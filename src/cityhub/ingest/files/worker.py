@@ -11,18 +11,22 @@ import resource
 import shutil
 import signal
 import sys
+from collections import deque
 from pathlib import Path
 from typing import IO, Any, Final
 
 import msgspec
 
+from cityhub.ingest.files.found import Standing
 from cityhub.ingest.files.frames import Look, Progress, Run, Stage, Take, frame_of, read_frame
 from cityhub.ingest.files.plan import Column
-from cityhub.ingest.files.preview import Standing
 from cityhub.model.errors import CityHubError
 
 MEMORY_BYTES: Final = 6_000_000_000
 """Address space that it may take; DuckDB reserves much more than it uses, and is bound to 1 GB by itself."""
+UNDER_WAY: Final = 1
+"""Batches that are on the way while the next is made, so that both processes work."""
+Settled = tuple[list[str], list[str]]
 
 
 def main() -> None:
@@ -52,21 +56,35 @@ class HubBehind:
 
     def __init__(self, questions: IO[bytes], out: IO[bytes]) -> None:
         self._in, self._out = questions, out
+        self._on_the_way: deque[list[str]] = deque()
 
-    def take(self, take: Take) -> list[str]:
-        """Sends updates. Returns what became of these, once they are taken. Raises CityHubError when the hub cannot go on."""
-        return self._ask("take", take, list[str])  # type: ignore[no-any-return]
+    def take(self, take: Take) -> list[Settled]:
+        """Sends updates and does not wait for them, unless too many are on the way. Raises CityHubError when the hub cannot go on."""
+        self._send("take", take)
+        self._on_the_way.append([update.id for update in take.updates])
+        return self._settled(UNDER_WAY)
+
+    def settle(self) -> list[Settled]:
+        """Waits for all that is on the way."""
+        return self._settled(0)
 
     def stage(self, stage: Stage) -> None:
         """Hands a staged file over."""
-        self._ask("stage", stage, bool)
+        self._send("stage", stage)
+        self._answer(bool)
 
     def progress(self, progress: Progress) -> None:
         """Tells how far it is."""
         self._send("progress", progress)
 
-    def _ask(self, word: str, value: Any, kind: Any) -> Any:
-        self._send(word, value)
+    def _settled(self, left: int) -> list[Settled]:
+        found: list[Settled] = []
+        while len(self._on_the_way) > left:
+            outcomes = self._answer(list[str])
+            found.append((self._on_the_way.popleft(), outcomes))
+        return found
+
+    def _answer(self, kind: Any) -> Any:
         answer, raw = read_frame(self._in)
         if answer == "refused":
             raise CityHubError(msgspec.msgpack.decode(raw, type=str))

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway.outlet import Outlet
 from cityhub.ingest.gateway.pipeline import Pipeline
 from cityhub.ingest.gateway.stages import Compile, Stages

@@ -19,7 +19,6 @@ from cityhub.settings import Settings
 from cityhub.web.addresses import AddressPolicy
 from cityhub.web.wire_client import WireClient
 
-
 SECRET_NAMES: Final = "FEED_"
 """How the names of environment variables begin that a feed may ask for: it must not be able to send away the hub's own."""
 SECRET_FOLDERS: Final = ("/run/secrets",)

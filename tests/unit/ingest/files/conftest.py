@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from cityhub.ingest.files.found import Table
 from cityhub.ingest.files.plan import Reading
 from cityhub.ingest.files.source import open_source, read_table
-from cityhub.ingest.files.table import Table
 
 MOST = 500_000_000
 Rows = list[tuple[object, ...]]

@@ -69,7 +69,7 @@ def test_excel_with_merged_cells_two_rows_of_heads_and_several_sheets(read: Any)
         sheet.write_row("C3", ["最高(m)", "最低(m)"])
         sheet.merge_range("A4:A5", "王场镇")
         for row in (3, 4):
-            sheet.write_datetime(row, 1, datetime.datetime(2026, 7, row))
+            sheet.write_datetime(row, 1, datetime.date(2026, 7, row))
             sheet.write_row(row, 2, [32.5, 30])
         book.add_worksheet("其他").write_row("A1", ["a", "b"])
     table, rows = read(content.getvalue())
@@ -129,7 +129,7 @@ def test_kml_and_kmz(read: Any, tmp_path: Path) -> None:
 def test_parquet(read: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     duckdb.execute(f"COPY (SELECT 'A' AS \"站号\", TIMESTAMP '2026-01-02 03:04:05' AS t, 1.5 AS v, [1, 2] AS l) TO '{path}'")
-    table, rows = read(path.read_bytes())
+    _, rows = read(path.read_bytes())
     assert rows == [("A", "2026-01-02 03:04:05", "1.5", "[1,2]")]
 
 
