@@ -20,7 +20,7 @@ from cityhub.ingest.message import Message
 from cityhub.model.errors import BadRequestData
 from cityhub.model.ports import EntityUpdate
 
-Found = tuple[list[EntityUpdate], list[tuple[int, str, str, str]]]
+Found = tuple[list[tuple[int, EntityUpdate]], list[tuple[int, str, str, str]]]
 
 
 class ByRow:
@@ -35,14 +35,15 @@ class ByRow:
         self._message = Message(b"", {}, arrived)
 
     def updates(self, connection: duckdb.DuckDBPyConnection, cells: pa.Table) -> Found:
-        """What rows say, and what is wrong with some: place, head, reason and content."""
-        made: list[EntityUpdate] = []
+        """What rows say with their places, and what is wrong with some: place, head, reason and content; both in the order of places."""
+        made: list[tuple[int, EntityUpdate]] = []
         wrong: list[tuple[int, str, str, str]] = []
         for place, record in self._records(connection, cells, wrong):
             try:
-                made += self._mapping.apply(record, self._message)
+                made += [(place, update) for update in self._mapping.apply(record, self._message)]
             except (MappingError, BadRequestData) as error:
                 wrong.append((place, "", str(error), orjson.dumps(record, default=str).decode()[:1000]))
+        wrong.sort(key=lambda one: one[0])
         return made, wrong
 
     def _records(

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from cityhub.ingest.files.found import Looked
+from cityhub.ingest.files.frames import Progress
 from cityhub.ingest.files.job import ENDED, Job
 from cityhub.ingest.files.jobs import Jobs, seed_of
 from cityhub.ingest.files.looks import Looks, key_of
@@ -133,7 +134,8 @@ class ImportApi:
         job = Job("", tenant, upload.id, upload.name, key_of(wanted.plan.reading), plan, names, seed, "", request.principal.id)
         if wanted.rows is not None and (wanted.rows < 1 or not wanted.dry_run):
             raise BadRequestData("'rows' must be 1 or more, and is for a dry run")
-        made = await self._jobs.create(msgspec.structs.replace(job, is_dry=wanted.dry_run, most_rows=wanted.rows))
+        progress = Progress(total=looked.rows if wanted.rows is None else min(wanted.rows, looked.rows))
+        made = await self._jobs.create(msgspec.structs.replace(job, is_dry=wanted.dry_run, most_rows=wanted.rows, progress=progress))
         return json_response(self._jobs.tell(made), 201, [("location", f"{PREFIX}/{made.id}")])
 
     async def _list(self, request: Request) -> Response:

@@ -25,19 +25,21 @@ STAGED: Final = pa.schema(
 _EXACT: Final = 2**53
 
 
-def updates(connection: duckdb.DuckDBPyConnection, statement: Statement) -> list[EntityUpdate]:
-    """The updates in the relation "found"; rows without any value give none."""
+def updates(connection: duckdb.DuckDBPyConnection, statement: Statement) -> list[tuple[int, EntityUpdate]]:
+    """The updates in the relation "found" with the places of their rows, in their order; rows without any value give none."""
     names = [f"v{place}" for place in range(len(statement.values))] + [
         f"w{place}" for place, value in enumerate(statement.values) if value.form == "point"
     ]
     time = "strftime(observed AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
-    answer = connection.execute(f"SELECT id, {time}, {', '.join(names)} FROM found WHERE fault IS NULL ORDER BY place").to_arrow_table()
+    wanted = ", ".join(["place", "id", time, *names])
+    answer = connection.execute(f"SELECT {wanted} FROM found WHERE fault IS NULL ORDER BY place").to_arrow_table()
     columns = [column.to_pylist() for column in answer.columns]
-    ids, times, cells = columns[0], columns[1], dict(zip(names, columns[2:], strict=True))
+    places, ids, times, cells = columns[0], columns[1], columns[2], dict(zip(names, columns[3:], strict=True))
     made: list[dict[str, list[Instance]]] = [{} for _ in ids]
     for place, value in enumerate(statement.values):
         _fill(made, value, cells[f"v{place}"], cells.get(f"w{place}"), times)
-    return [EntityUpdate(id, statement.types, attributes) for id, attributes in zip(ids, made, strict=True) if attributes]
+    types = statement.types
+    return [(place, EntityUpdate(id, types, attrs)) for place, id, attrs in zip(places, ids, made, strict=True) if attrs]
 
 
 def observations(connection: duckdb.DuckDBPyConnection, statement: Statement) -> pa.Table:

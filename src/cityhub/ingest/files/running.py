@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import csv
 import hashlib
 import io
@@ -26,9 +27,13 @@ from cityhub.model.errors import BadRequestData
 from cityhub.model.ports import EntityUpdate
 
 Wrong = tuple[int, str, str, str]
+Update = tuple[int, EntityUpdate]
+"""The place of a row, and what it says."""
 Settled = tuple[list[str], list[str]]
 """Ids of entities, and what became of the update of each: "written", "late", "same", or the reason why it was refused."""
-SLICE: Final = 2_000
+SLICE: Final = 20_000
+"""Rows that are worked on at once."""
+BATCH: Final = 2_000
 """Rows whose updates are taken at once, with the position behind them: a run that is cut short repeats none."""
 STAGED_ROWS: Final = 4_000_000
 """Observations in one staged file, about."""
@@ -63,7 +68,7 @@ class Running:
         self._columns = {**columns, **order.plan.columns}
         self._path = Path(order.folder) / "tables" / f"{order.key}.parquet"
         self._heads = {head.name: head.head or head.name for head in table.heads}
-        self._progress = order.done or Progress(total=table.rows)
+        self._progress = order.done or Progress(total=table.rows if order.most_rows is None else min(order.most_rows, table.rows))
         self._connection = open_database(Path(order.folder), spatial=False)
         define_functions(self._connection)
         self._statements = self._made_statements()
@@ -100,15 +105,25 @@ class Running:
         for begin, cells in self._groups():
             for start in range(0, cells.num_rows, SLICE):
                 part = cells.slice(start, SLICE)
-                made = self._updates(part, refused)
-                self._advance(part.num_rows, len(made), begin=begin + start + part.num_rows)
-                if self._order.is_dry:
-                    self._show(made)
-                else:
-                    self._progress = msgspec.structs.replace(self._progress, fault_bytes=refused.size())
-                    self._settle(self._hub.take(Take(made, self._progress)), refused)
+                self._batches(begin + start, part.num_rows, *self._updates(part), refused)
             self._hub.progress(self._progress)
         self._settle(self._hub.settle(), refused)
+
+    def _batches(self, begin: int, rows: int, made: list[Update], wrong: list[Wrong], refused: _Refused) -> None:
+        """Takes the updates of some rows batch by batch; updates and what is wrong are in the order of places."""
+        for start in range(begin, begin + rows, BATCH):
+            end = min(start + BATCH, begin + rows)
+            cut = bisect.bisect_left(made, end, key=_place)
+            batch, made = [update for _, update in made[:cut]], made[cut:]
+            cut = bisect.bisect_left(wrong, end, key=_place)
+            self._refuse_found(wrong[:cut], refused)
+            wrong = wrong[cut:]
+            self._advance(end - start, len(batch), begin=end)
+            if self._order.is_dry:
+                self._show(batch)
+            else:
+                self._progress = msgspec.structs.replace(self._progress, fault_bytes=refused.size())
+                self._settle(self._hub.take(Take(batch, self._progress)), refused)
 
     def _show(self, made: list[EntityUpdate]) -> None:
         sample = self._progress.sample
@@ -177,31 +192,33 @@ class Running:
                     yield begin, cells.append_column(PLACE, pa.array(range(begin, stop), pa.int64()))
                 place += count
 
-    def _updates(self, cells: pa.Table, refused: _Refused) -> list[EntityUpdate]:
+    def _updates(self, cells: pa.Table) -> tuple[list[Update], list[Wrong]]:
+        """What rows say and what is wrong with some, each with the place of its row, in their order."""
         if self._statements is None:
-            return self._row_by_row(cells, refused)
-        made: list[EntityUpdate] = []
+            assert self._by_row is not None
+            return self._by_row.updates(self._connection, cells)
+        made: list[Update] = []
+        wrong: list[Wrong] = []
         for statement in self._statements:
             run(self._connection, statement, cells, self._has_dropped)
             made += updates(self._connection, statement)
-            self._refuse_found(faults(self._connection, statement), refused)
-        return made
+            wrong += faults(self._connection, statement)
+        if len(self._statements) > 1:
+            made.sort(key=_place)
+            wrong.sort(key=_place)
+        return made, wrong
 
     def _observations(self, cells: pa.Table, refused: _Refused) -> pa.Table:
         if self._statements is None:
-            return observations_of(self._row_by_row(cells, refused))
+            rows, wrong = self._updates(cells)
+            self._refuse_found(wrong, refused)
+            return observations_of(update for _, update in rows)
         made: list[pa.Table] = []
         for statement in self._statements:
             run(self._connection, statement, cells, self._has_dropped)
             made.append(observations(self._connection, statement))
             self._refuse_found(faults(self._connection, statement), refused)
         return pa.concat_tables(made)
-
-    def _row_by_row(self, cells: pa.Table, refused: _Refused) -> list[EntityUpdate]:
-        assert self._by_row is not None
-        made, wrong = self._by_row.updates(self._connection, cells)
-        self._refuse_found(wrong, refused)
-        return made
 
     def _refuse_found(self, found: list[Wrong], refused: _Refused) -> None:
         self._refuse([(self._table.number(place), *rest) for place, *rest in found], refused)  # type: ignore[misc]
@@ -227,6 +244,10 @@ class Running:
 
 
 _GOOD: Final = ("written", "late", "same")
+
+
+def _place(found: tuple[Any, ...]) -> int:
+    return found[0]  # type: ignore[no-any-return]
 
 
 class _Refused:
