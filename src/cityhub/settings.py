@@ -102,6 +102,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"right": "addresses such as '0.0.0.0' or '10.1.2.3', separated by ','"},
         ),
     ] = ()
+    import_max_bytes: Annotated[
+        int,
+        Meta(
+            ge=1_000,
+            le=1_000_000_000_000,
+            description="The largest file that is taken to be imported, in bytes, and the most that an archive may unpack to. It comes in "
+            "parts, each within `max_body_bytes`.",
+        ),
+    ] = 20_000_000_000
+    import_keep_days: Annotated[
+        float,
+        Meta(gt=0, le=36_500, description="How long files that came to be imported are kept, in days."),
+    ] = 7.0
     lake: Annotated[
         str,
         Meta(
