@@ -56,6 +56,7 @@ from cityhub.history.tiers.tier_api import TierApi
 from cityhub.history.wire import socket_path
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.ingest.sensorthings.api import SensorThingsApi
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
@@ -175,6 +176,7 @@ class Hub:
             *TierApi(self.historian).routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),
+            *SensorThingsApi(store, self.analysis, self.clock, self.settings.public_url or self.url).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),
             *status_routes(self._status_sources()),
