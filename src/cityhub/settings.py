@@ -75,6 +75,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "can a client of the live stream resume, and `cityhub trace` look.",
         ),
     ] = 100_000
+    dead_letters_keep: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000_000,
+            description="How many dead letters are kept: what feeds brought and the hub could not take. When there are more, the oldest "
+            "are dropped, and the log says how many.",
+        ),
+    ] = 100_000
+    dead_letters_days: Annotated[
+        float,
+        Meta(gt=0, le=36_500, description="How long dead letters are kept, in days."),
+    ] = 90.0
     lake: Annotated[
         str,
         Meta(

@@ -69,6 +69,7 @@ def test_every_dependency_of_the_source_is_declared() -> None:
         "psycopg_pool": "psycopg[binary,pool]",
         "python_calamine": "python-calamine",
         "re2": "google-re2",
+        "yaml": "pyyaml",
     }
     lines = subprocess.run(
         ["git", "grep", "-hE", r"^\s*(import|from) [a-z0-9_]+", "--", "src/*.py"], cwd=ROOT, capture_output=True, text=True, check=True

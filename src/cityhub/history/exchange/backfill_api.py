@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from cityhub.history.lake import events
+from cityhub.model import history_events as events
 from cityhub.model.errors import AlreadyExists, BadRequestData, CityHubError, InvalidRequest, NotFound
 from cityhub.model.ports import HISTORY_EVENTS, Document, Store, Write
 from cityhub.web.http import Request, Response, Route, json_response

@@ -45,7 +45,7 @@ def check_members(kind: Kind, body: dict[str, Any], *, partial: bool) -> None:
             raise BadRequestData(f"'{name[:50]}' is no property of a {kind.name}; known: {allowed}")
     for name in kind.required:
         if (not partial or name in body) and body.get(name) is None:
-            raise BadRequestData(f"A {kind.name} must have '{name}'")
+            raise BadRequestData(f"'{name}' is missing: {kind.plural} must have {', '.join(kind.required)}")
 
 
 def attributes_of(kind: Kind, body: dict[str, Any]) -> Attributes:

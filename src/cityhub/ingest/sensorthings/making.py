@@ -121,7 +121,7 @@ class Making:
             return [given[name]]
         named = references(kind, body, name)
         if not named and link.mandatory:
-            raise BadRequestData(f"A {kind.name} must have a {name}: a whole one, or a link such as {{\"@iot.id\": \"...\"}}")
+            raise BadRequestData(f"'{name}' is missing: {kind.plural} must have one, whole or as a link such as {{\"@iot.id\": \"...\"}}")
         return [await self.reach(KINDS[link.kind], one, depth) for one in named or ()]
 
     async def reach(self, kind: Kind, named: Reference, depth: int = 0) -> str:

@@ -19,7 +19,8 @@ PLACE: Final = NGSI_LD + "location"
 NAMES: Final = (NAME, DEFAULT_VOCAB + "name", "https://schema.org/name", "http://purl.org/dc/terms/title", NGSI_LD + "name")
 """Where the name of an entity may stand, the first that is there counts."""
 DESCRIPTIONS: Final = (DESCRIPTION, DEFAULT_VOCAB + "description", "https://smartdatamodels.org/description")
-PROPERTIES: Final = DEFAULT_VOCAB + "properties"
+PROPERTIES: Final = DEFAULT_VOCAB + "additionalProperties"
+"""Where `properties` is kept; that word is GeoJSON's in the core @context."""
 DOCUMENT: Final = DEFAULT_VOCAB + "placeDocument"
 """A location or feature that is no GeoJSON geometry, as it came."""
 OBSERVED_ATTRIBUTE: Final = DEFAULT_VOCAB + "observedAttribute"
@@ -32,10 +33,10 @@ MOVED_FROM: Final = DEFAULT_VOCAB + "observationId"
 ATTRIBUTES: Final[dict[str, str]] = {
     name: DEFAULT_VOCAB + name
     for name in (
-        "properties", "encodingType", "metadata", "definition", "observationType", "unitOfMeasurement", "time",
+        "encodingType", "metadata", "definition", "observationType", "unitOfMeasurement", "time",
         "phenomenonTime", "resultTime", "resultQuality", "validTime", "parameters",
     )
-} | {"name": NAME, "description": DESCRIPTION}  # fmt: skip
+} | {"name": NAME, "description": DESCRIPTION, "properties": PROPERTIES}  # fmt: skip
 """The attribute in which a property of the standard is kept."""
 LINKS: Final[dict[str, str]] = {
     "Thing": DEFAULT_VOCAB + "thing",

@@ -1,4 +1,4 @@
-"""The hub's side of the wire to the historian."""
+"""Asking over the wire between the hub's processes (`cityhub.web.wire`)."""
 
 from __future__ import annotations
 
@@ -11,34 +11,36 @@ from typing import Any, Final
 
 import msgspec
 
-from cityhub.history.wire import ASKED, DATA, END, MAX_FRAME, Question, frame, read_frame, read_problem
 from cityhub.model.errors import StoreUnavailable
+from cityhub.web.wire import ASKED, DATA, END, MAX_FRAME, Question, frame, read_frame, read_problem
 
 PATIENCE_S: Final = 10.0
-"""How long a question waits for a historian that is starting."""
+"""How long a question waits for a process that is starting."""
 KNOCK_S: Final = 0.05
 TIMEOUT_S: Final = 60.0
 MARGIN_S: Final = 5.0
-"""How much longer than the historian itself the hub waits for an answer, before it takes the historian for stuck."""
+"""How much longer than the other process itself a caller waits for an answer, before it takes that process for stuck."""
 
 
 class _Ended(Exception):
     """The connection was closed before the answer was whole."""
 
 
-class HistorianClient:
-    """Asks the historian.
+class WireClient:
+    """Asks another process.
 
     Attributes:
-        missed: Set as soon as a question finds it absent.
+        missed: Set as soon as a question finds that process absent.
 
     Args:
+        party: Whom it asks, as messages name it: "historian".
         path: Its socket.
-        last: The newest journal position: what is acknowledged when a question is asked is seen by its answer.
-        patience_s: How long a question waits for a historian that is not there.
+        last: The newest journal position: what is acknowledged when a question is asked is seen by its answer. None: nobody cares.
+        patience_s: How long a question waits for a process that is not there.
     """
 
-    def __init__(self, path: Path, last: Callable[[], int], patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, party: str, path: Path, last: Callable[[], int] | None = None, patience_s: float = PATIENCE_S) -> None:
+        self._party = party
         self._path = path
         self._last = last
         self._patience_s = patience_s
@@ -53,10 +55,10 @@ class HistorianClient:
             body: Its question, whatever msgspec can encode.
             fresh: Whether the answer must have seen all that is acknowledged by now.
             timeout_s: How long the work may take.
-            again: Whether it is asked once more when the historian ends before it has answered anything.
+            again: Whether it is asked once more when the other process ends before it has answered anything.
 
         Raises:
-            StoreUnavailable: The historian is not there, is stuck, or says so itself.
+            StoreUnavailable: The other process is not there, is stuck, or says so itself.
             CityHubError: Whatever the handler raised.
         """
         pieces = [piece async for piece in self.stream(name, body, fresh=fresh, timeout_s=timeout_s, again=again)]
@@ -66,7 +68,7 @@ class HistorianClient:
         self, name: str, body: Any, *, fresh: bool = True, timeout_s: float = TIMEOUT_S, again: bool = False
     ) -> AsyncGenerator[bytes, None]:
         """The answer to a question, piece by piece; see `call`. Leaving the loop ends the work."""
-        question = self._encode(Question(name, self._last() if fresh else 0, timeout_s, self._encode(body)))
+        question = self._encode(Question(name, self._last() if fresh and self._last is not None else 0, timeout_s, self._encode(body)))
         deadline = asyncio.get_running_loop().time() + timeout_s + MARGIN_S
         began = False
         try:
@@ -76,7 +78,7 @@ class HistorianClient:
                     yield piece
         except _Ended:
             if began or not again:
-                raise StoreUnavailable("The historian ended while it answered; it is being started again, try again later") from None
+                raise StoreUnavailable(f"The {self._party} ended while it answered; it is being started again, try again later") from None
         else:
             return
         async with aclosing(self.stream(name, body, fresh=fresh, timeout_s=timeout_s)) as pieces:
@@ -96,7 +98,7 @@ class HistorianClient:
                     raise read_problem(content)
                 yield content
         except TimeoutError:
-            raise StoreUnavailable("The historian had no answer in time") from None
+            raise StoreUnavailable(f"The {self._party} had no answer in time") from None
         except (asyncio.IncompleteReadError, OSError):
             raise _Ended from None
         finally:
@@ -113,5 +115,5 @@ class HistorianClient:
             except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
                 self.missed.set()
                 if loop.time() >= end:
-                    raise StoreUnavailable("The historian is not there: it starts, or the log says why not; try again later") from None
+                    raise StoreUnavailable(f"The {self._party} is not there: it starts, or the log says why not; try again later") from None
             await asyncio.sleep(KNOCK_S)

@@ -1,7 +1,7 @@
-"""How hub and historian talk: frames over a Unix socket that only its owner may open; one connection for each question.
+"""How the hub's processes talk: frames over a Unix socket that only its owner may open; one connection for each question.
 
-A frame is its length (4 bytes, big-endian), one byte that says what it is, and its content. The hub sends one `Question`; the
-historian answers with pieces (`DATA`) and an end (`END`), or with a `Problem` (`FAULT`). Whoever closes the connection early
+A frame is its length (4 bytes, big-endian), one byte that says what it is, and its content. One process sends a `Question`; the
+other answers with pieces (`DATA`) and an end (`END`), or with a `Problem` (`FAULT`). Whoever closes the connection early
 wants no more: the work is cancelled.
 """
 
@@ -32,7 +32,7 @@ MAX_PATH: Final = 100
 MAX_OPEN: Final = 256
 """Most questions that are answered or wait at one time."""
 GRACE_S: Final = 1.0
-"""How much longer than the caller the historian waits before it ends the work by itself."""
+"""How much longer than the caller the answering process waits before it ends the work by itself."""
 ASK_S: Final = 10.0
 """How long a caller may take to put its question."""
 ASKED: Final = b"?"
@@ -50,7 +50,7 @@ class Question(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         name: Which handler answers.
-        position: The journal position that the answer must have seen.
+        position: The journal position that the answer must have seen; 0: any.
         timeout_s: How long the work may take.
         body: The handler's own question, msgpack.
     """
@@ -62,7 +62,7 @@ class Question(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Problem(msgspec.Struct, frozen=True, array_like=True):
-    """An error on its way to the hub: the name of its class in `cityhub.model.errors`, its detail and its members."""
+    """An error on its way to the one who asked: the name of its class in `cityhub.model.errors`, its detail and its members."""
 
     kind: str
     detail: str
@@ -84,13 +84,17 @@ _question = msgspec.msgpack.Decoder(Question)
 _problem = msgspec.msgpack.Decoder(Problem)
 
 
-def socket_path(data: Path) -> Path:
-    """Where the socket of a data folder is: in it, or in a private folder of its own where the path would be too long.
+def socket_path(data: Path, name: str) -> Path:
+    """Where a socket of a data folder is: in it, or in a private folder of its own where the path would be too long.
+
+    Args:
+        data: The data folder.
+        name: Of the socket's file, such as "historian.sock".
 
     Raises:
         RuntimeError: That folder belongs to somebody else.
     """
-    path = data.absolute() / "historian.sock"
+    path = data.absolute() / name
     if len(os.fsencode(path)) <= MAX_PATH:
         return path
     known = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
@@ -126,11 +130,14 @@ class WireServer:
     """Answers questions on a Unix socket.
 
     Args:
-        handlers: Who answers, by the name of the question.
+        party: Who answers, as messages name it: "historian".
+        handlers: What answers, by the name of the question.
         seen: Returns when everything up to a journal position is there to be seen; called before each answer with a position.
+            None: everything always is.
     """
 
-    def __init__(self, handlers: Mapping[str, Answering], seen: Callable[[int], Awaitable[None]]) -> None:
+    def __init__(self, party: str, handlers: Mapping[str, Answering], seen: Callable[[int], Awaitable[None]] | None = None) -> None:
+        self._party = party
         self._handlers = handlers
         self._seen = seen
         self._path = Path()
@@ -191,11 +198,11 @@ class WireServer:
         try:
             async with asyncio.timeout(question.timeout_s + GRACE_S):
                 if len(self._open) > MAX_OPEN:
-                    raise StoreUnavailable("The historian has too many questions at once; try again later")
+                    raise StoreUnavailable(f"The {self._party} has too many questions at once; try again later")
                 handler = self._handlers.get(question.name)
                 if handler is None:
-                    raise StoreUnavailable(f"The historian does not know '{question.name}': it is of another version than the hub")
-                if question.position:
+                    raise StoreUnavailable(f"The {self._party} does not know '{question.name}': it is of another version")
+                if question.position and self._seen is not None:
                     await self._seen(question.position)
                 answer = handler(question.body)
                 if isinstance(answer, AsyncIterator):
@@ -209,10 +216,10 @@ class WireServer:
         except CityHubError as error:
             await _fail(writer, type(error).__name__, error.detail, error.members)
         except TimeoutError:
-            await _fail(writer, "StoreUnavailable", f"The historian had no answer within {question.timeout_s:.0f} s")
+            await _fail(writer, "StoreUnavailable", f"The {self._party} had no answer within {question.timeout_s:.0f} s")
         except Exception as error:
-            log.exception("a question to the historian failed", extra={"question": question.name})
-            await _fail(writer, "StoreUnavailable", f"The historian failed to answer ({type(error).__name__}); its log says why")
+            log.exception("a question to the %s failed", self._party, extra={"question": question.name})
+            await _fail(writer, "StoreUnavailable", f"The {self._party} failed to answer ({type(error).__name__}); its log says why")
 
 
 async def _send(writer: asyncio.StreamWriter, kind: bytes, content: bytes = b"") -> None:

@@ -28,6 +28,12 @@ class Put(msgspec.Struct, frozen=True, tag="put", tag_field="event", omit_defaul
     attributes: Attributes = {}
 
 
+class PutMany(msgspec.Struct, frozen=True, tag="put_many", tag_field="event", omit_defaults=True):
+    """Instances given for several entities at once; an entity is named once."""
+
+    puts: list[Put]
+
+
 class Modify(msgspec.Struct, frozen=True, tag="modify", tag_field="event", omit_defaults=True):
     """The instance with this id becomes the given one; its createdAt and instanceId stay, its modifiedAt is the time of the change."""
 
@@ -80,7 +86,7 @@ class Backfill(msgspec.Struct, frozen=True, tag="backfill", tag_field="event", o
     table: str = "observations"
 
 
-Event = Put | Modify | DeleteInstance | DeleteAttribute | DeleteEntity | DropTenant | Backfill
+Event = Put | PutMany | Modify | DeleteInstance | DeleteAttribute | DeleteEntity | DropTenant | Backfill
 
 
 def document_of(event: Event) -> dict[str, Any]:
