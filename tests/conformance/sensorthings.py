@@ -105,7 +105,7 @@ def observed_property(name: str = "Luminous Flux", definition: str = "https://ex
     return {"name": name, "definition": definition, "description": f"What {name} means"}
 
 
-def datastream(name: str = "Light", **links: Any) -> Json:
+def datastream(name: Any = "Light", **links: Any) -> Json:
     """A Datastream with a Sensor and an ObservedProperty of its own, unless others are given."""
     unit = {"name": "Lumen", "symbol": "lm", "definition": "ucum:lm"}
     whole = {"name": name, "description": name, "unitOfMeasurement": unit, "observationType": MEASUREMENT}
