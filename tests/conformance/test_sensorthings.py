@@ -11,6 +11,7 @@ import itertools
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
