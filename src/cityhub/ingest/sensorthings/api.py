@@ -19,6 +19,7 @@ from cityhub.ingest.sensorthings.bodies import read_object
 from cityhub.ingest.sensorthings.changing import Changing
 from cityhub.ingest.sensorthings.data_array import read_data_arrays
 from cityhub.ingest.sensorthings.deleting import Deleting
+from cityhub.ingest.sensorthings.json_patch import MEDIA_TYPE, patched
 from cityhub.ingest.sensorthings.kinds import COLLECTIONS, KINDS
 from cityhub.ingest.sensorthings.making import Making
 from cityhub.ingest.sensorthings.query import Query, read_query
@@ -38,7 +39,8 @@ CONFORMANCE: Final = tuple(
     for name in (
         "datamodel", "resource-path/resource-path-to-entities", "request-data", "create-update-delete/create-entity",
         "create-update-delete/link-to-existing-entities", "create-update-delete/deep-insert",
-        "create-update-delete/deep-insert-status-code", "create-update-delete/update-entity", "create-update-delete/delete-entity",
+        "create-update-delete/deep-insert-status-code", "create-update-delete/update-entity", "create-update-delete/update-entity-put",
+        "create-update-delete/update-entity-jsonpatch", "create-update-delete/delete-entity",
         "create-update-delete/historical-location-auto-creation", "data-array/data-array",
     )
 )  # fmt: skip
@@ -174,13 +176,18 @@ class SensorThingsApi:
 
     async def _change(self, request: Request, *, whole: bool) -> Response:
         search, row = await self._named(request)
-        body = read_object(request.json(), "The body")
+        if MEDIA_TYPE in request.headers.get("content-type", "") and not whole:
+            after = patched(row.properties, request.json())
+            body = {name: value for name, value in after.items() if row.properties.get(name) != value}
+            body |= {name: None for name in row.properties if name not in after}
+        else:
+            body = read_object(request.json(), "The body")
         await self._changing(request, search).change(row, body, whole=whole)
         fresh = self._search(request)
-        after = await fresh.get(row.kind, row.id)
-        if after is None:
+        now = await fresh.get(row.kind, row.id)
+        if now is None:
             raise NotFound(f"The {row.kind} '{row.id[:200]}' has been deleted meanwhile")
-        return json_answer(await Rendering(fresh, self._root).entity(after, Query()))
+        return json_answer(await Rendering(fresh, self._root).entity(now, Query()))
 
     async def delete(self, request: Request) -> Response:
         """DELETE of an entity."""

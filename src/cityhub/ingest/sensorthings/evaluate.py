@@ -48,6 +48,9 @@ def evaluate(expression: Expression, lookup: Lookup) -> Any:
     if name == "not":
         return not _truth(evaluate(arguments[0], lookup))
     values = [evaluate(argument, lookup) for argument in arguments]
+    if name in ("eq", "ne") and Literal(None, "null") in arguments:
+        other = values[1 if arguments[0] == Literal(None, "null") else 0]
+        return (other is None) == (name == "eq")
     if name == "in":
         return any(_applied("eq", [values[0], other]) is True for other in values[1:])
     return _applied(name, values)
@@ -89,9 +92,11 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], Any]]] = {
 
 
 def compare(name: str, one: Any, other: Any) -> bool:
-    """Whether two values stand in a relation ("eq", "ne", "lt", "le", "gt", "ge")."""
+    """Whether two values stand in a relation ("eq", "ne", "lt", "le", "gt", "ge"); what is not there stands in none but to null."""
+    if one is None and other is None:
+        return name == "eq"
     if one is None or other is None:
-        return name in ("eq", "ne") and (one is other) == (name == "eq")
+        return False
     if isinstance(one, Span) or isinstance(other, Span):
         return _spans(name, span_of(one), span_of(other))
     if isinstance(one, str) and isinstance(other, int | float) and not isinstance(other, bool):

@@ -5,7 +5,7 @@ Source: OGC 18-088, 8.1 (common control information), 9.3.2 ($expand, $select), 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -38,25 +38,15 @@ class Rendering:
 
     def link_to(self, row: Row) -> str:
         """The address of an entity."""
-        return f"{self._root}/{KINDS[row.kind].plural}({link_id(row.id)})"
+        return address_of(row, self._root)
 
     async def entity(self, row: Row, query: Query) -> dict[str, Any]:
         """One entity."""
-        own, select = self.link_to(row), query.select
-        shown: dict[str, Any] = {}
-        if select is None or "id" in select or "@iot.id" in select:
-            shown["@iot.id"] = row.id
-        if select is None or "@iot.selfLink" in select:
-            shown["@iot.selfLink"] = own
-        for name in row.properties:
-            if select is None or name in select:
-                shown[name] = row.properties[name]
+        shown = document_of(row, self._root, query.select, query.expand)
         await self._times(row, query, shown)
         for name in KINDS[row.kind].links:
             if name in query.expand:
                 await self._expanded(row, name, query.expand[name], shown)
-            elif select is None or name in select:
-                shown[f"{name}@iot.navigationLink"] = f"{own}/{name}"
         return shown
 
     async def _times(self, row: Row, query: Query, shown: dict[str, Any]) -> None:
@@ -116,6 +106,28 @@ class Rendering:
                 "components": names, "dataArray@iot.count": len(rows), "dataArray": rows,
             } for stream, rows in groups.items()
         ]  # fmt: skip
+
+
+def address_of(row: Row, root: str) -> str:
+    """The address of an entity."""
+    return f"{root}/{KINDS[row.kind].plural}({link_id(row.id)})"
+
+
+def document_of(row: Row, root: str, select: Collection[str] | None = None, expand: Collection[str] = ()) -> dict[str, Any]:
+    """An entity as JSON, without what is expanded in it; `select` None: all of it."""
+    own = address_of(row, root)
+    shown: dict[str, Any] = {}
+    if select is None or "id" in select or "@iot.id" in select:
+        shown["@iot.id"] = row.id
+    if select is None or "@iot.selfLink" in select:
+        shown["@iot.selfLink"] = own
+    for name in row.properties:
+        if select is None or name in select:
+            shown[name] = row.properties[name]
+    for name in KINDS[row.kind].links:
+        if name not in expand and (select is None or name in select):
+            shown[f"{name}@iot.navigationLink"] = f"{own}/{name}"
+    return shown
 
 
 def _component(row: Row, name: str) -> Any:
