@@ -99,9 +99,9 @@ def references(kind: Kind, body: dict[str, Any], name: str) -> list[Reference] |
 
 def _reference(name: str, given: Any) -> Reference:
     inner = read_object(given, f"'{name}'")
-    id = inner.get("@iot.id")
+    id = inner.get("@iot.id")  # clients send what they know of the entity with it; the id counts
     if id is None:
         return Reference(body=inner)
-    if isinstance(id, bool) or not isinstance(id, str | int) or not str(id) or len(inner) > 1:
+    if isinstance(id, bool) or not isinstance(id, str | int) or not str(id):
         raise BadRequestData(f"'{name}' must be a link such as {{\"@iot.id\": \"...\"}}, or a whole entity without an @iot.id")
     return Reference(id=str(id))

@@ -97,11 +97,12 @@ class Changing:
 
     async def _relink(self, row: Row, kind: Kind, name: str, ids: list[str], attributes: Attributes, making: Making) -> None:
         link = kind.links[name]
+        if await self._leads_there(row, name, ids):
+            return
         if row.kind == "Thing" and name == "Locations":
             await making.place(row.id, ids)
         elif row.kind == "Datastream" and name == "Thing":
-            if ids != row.links["Thing"]:
-                raise Conflict("A Datastream stays with its Thing, whose past its observations are; make a new Datastream there")
+            raise Conflict("A Datastream stays with its Thing, whose past its observations are; make a new Datastream there")
         elif name in words.LINKS:
             attributes[words.LINKS[name]] = [words.link_instance(ids if link.many else ids[0])]
         elif row.kind == "Location" and name == "Things":
@@ -111,6 +112,14 @@ class Changing:
             await self._write([Write(id, replacing(id, {words.LINKS[link.inverse]: [words.link_instance(row.id)]})) for id in ids])
         else:
             raise Conflict(f"'{name}' of a {row.kind} cannot be changed from here; change the {link.kind}")
+
+    async def _leads_there(self, row: Row, name: str, ids: list[str]) -> bool:
+        """Whether a link leads to these entities already: clients send back what they have read."""
+        if name in row.links:
+            return row.links[name] == ids
+        link = KINDS[row.kind].links[name]
+        rows = [await self._search.get(link.kind, id) for id in ids]
+        return all(one is not None and row.id in one.links.get(link.inverse, ()) for one in rows)
 
     async def _carry(self, location: Row, shape: list[Instance]) -> None:
         """The place of the Things that are at a Location which was moved."""

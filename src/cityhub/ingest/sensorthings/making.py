@@ -86,7 +86,7 @@ class Making:
         if depth > MAX_DEPTH or len(self._made) + len(self._observed) > MAX_MADE:
             raise BadRequestData(f"Entities may be nested at most {MAX_DEPTH} deep, and at most {MAX_MADE} may be made at once")
         check_members(kind, body, partial=False)
-        if "@iot.id" in body:
+        if body.get("@iot.id") is not None:
             raise BadRequestData("The hub gives the @iot.id; leave it out of a new entity")
         if kind.name == "Observation":
             return await self._observation(body, given, depth)

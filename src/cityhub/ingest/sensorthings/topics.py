@@ -1,7 +1,7 @@
 """SensorThings over MQTT: what a message makes, and which topics a change is told to.
 
-The broker calls `MqttDoor.on_publish` for what clients publish under v1.1/, and `MqttDoor.topics_of` for changes in the journal. It matches a
-subscription by `read_topic(subscription)`: `message.topic` must be the subscription's, and the payload is `message.payload(select)`.
+The broker calls `MqttDoor.on_publish` for what clients publish under v1.1/, and `MqttDoor.topics_of` for changes in the journal. It
+matches a subscription by `read_topic(subscription)`: `message.topic` must be the same, and the payload is `message.payload(select)`.
 
 Source: OGC 18-088, 14 (MQTT extension): 14.1 creating observations, 14.2 receiving updates.
 """
