@@ -72,7 +72,7 @@ class Sta:
 
     def clear(self) -> None:
         """Deletes everything."""
-        for collection in ("Observations", "FeaturesOfInterest", "Datastreams", "Sensors", "ObservedProperties", "HistoricalLocations",
+        for collection in ("Datastreams", "FeaturesOfInterest", "Observations", "Sensors", "ObservedProperties", "HistoricalLocations",
                            "Locations", "Things"):  # fmt: skip
             while found := self.values(collection):
                 for one in found:

@@ -453,3 +453,210 @@ def test_options_apply_in_the_order_of_the_standard(town: Town) -> None:
     page = town.get("Observations?$count=true&$top=2&$skip=1&$orderby=result desc&$filter=result gt 3&$select=result")
     assert page["@iot.count"] == 9
     assert page["value"] == [{"result": 11}, {"result": 10}]
+
+
+# -- What the suite leaves out ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("filter", "results"), [
+    ("result gt 3 and result le 5", [4, 5]), ("not (result gt 2)", [1, 2]), ("result eq 2 or result eq 11", [2, 11]),
+    ("result mod 5 eq 0", [5, 10]), ("result add 2 mul 3 eq 12", [6]), ("result div 2 gt 5.5", [12]), ("-1 mul result lt -11", [12]),
+    ("result in (1,7,99)", [1, 7]), ("round(result div 4) eq 3", [10, 11, 12]), ("floor(result div 5) eq ceiling(result div 5)", [5, 10]),
+    ("day(phenomenonTime) eq 4 and month(phenomenonTime) eq 3 and year(phenomenonTime) eq 2015", [4]),
+    ("phenomenonTime gt 2015-03-10T08:00:00%2B08:00", [11, 12]), ("date(phenomenonTime) eq '2015-03-02'", [2]),
+    ("phenomenonTime lt 2015-03-01T00:00:00Z add duration'P1DT1S'", [1, 2]), ("phenomenonTime ge now() sub duration'P1D'", []),
+    ("resultTime sub phenomenonTime eq duration'PT1M' and result lt 2", [1]), ("hour(phenomenonTime) eq 0 and minute(resultTime) eq 1 and result eq 3", [3]),
+    ("Datastream/name eq 'datastream 2'", [4, 5, 6]), ("Datastream/Thing/name eq 'thing 2' and result lt 8", [7]),
+    ("Datastream/ObservedProperty/name eq 'Temperature' and result ge 6", [6, 10, 11, 12]), ("FeatureOfInterest/name eq 'location 2' and result lt 3", [1, 2]),
+    ("Datastream/unitOfMeasurement/symbol eq 'lm' and result eq 1", [1]), ("resultQuality eq null and result eq 1", [1]), ("resultQuality ne null", []),
+    ("phenomenonTime lt 2015-03-02T00:00:00Z/2015-03-05T00:00:00Z", [1]),
+])  # fmt: skip
+def test_a_filter_selects_observations(town: Town, filter: str, results: list[int]) -> None:
+    page = town.get(f"Observations?$count=true&$orderby=phenomenonTime&$select=result&$filter={filter}")
+    assert [row["result"] for row in page["value"]] == results
+    assert page["@iot.count"] == len(results)
+
+
+@pytest.mark.parametrize(("path", "names"), [
+    ("Things?$filter=properties/reference eq 'first'", ["thing 1"]), ("Things?$filter=Datastreams/name eq 'datastream 3'", ["thing 2"]),
+    ("Things?$filter=startswith(name,'thing') and endswith(name,'2')", ["thing 2"]), ("Things?$filter=substringof('ing 1',name)", ["thing 1"]),
+    ("Things?$filter=contains(toupper(name),'NG 2')", ["thing 2"]), ("Things?$filter=length(name) eq 7 and indexof(name,'2') eq 6", ["thing 2"]),
+    ("Things?$filter=concat(concat(name,'-'),description) eq 'thing 1-thing 1'", ["thing 1"]), ("Things?$filter=substring(name,6) eq '1'", ["thing 1"]),
+    ("Things?$filter=substring(tolower(trim(name)),0,5) eq 'thing'&$orderby=name", ["thing 1", "thing 2"]),
+    ("Things?$orderby=Datastreams/name desc", ["thing 2", "thing 1"]), ("Things?$orderby=substring(name,6) desc", ["thing 2", "thing 1"]),
+    ("Things?$filter=Locations/name eq 'location 2'", ["thing 1"]), ("Things?$filter=Datastreams/Observations/result eq 8", ["thing 2"]),
+    ("Locations?$filter=st_within(location,geography'POLYGON((-118 50,-116 50,-116 52,-118 52,-118 50))')", ["location 1"]),
+    ("Locations?$filter=geo.distance(location,geography'POINT(-100 50)') lt 1", ["location 2"]),
+    ("Locations?$filter=st_intersects(location,geography'LINESTRING(-117.05 51,-117.05 52)')", ["location 1"]),
+    ("Locations?$filter=geo.intersects(location,geography'POINT(-100.05 50.05)') and st_equals(location,geography'POINT(-100.05 50.05)')", ["location 2"]),
+    ("Locations?$filter=not st_disjoint(location,geography'POINT(-100.05 50.05)')", ["location 2"]),
+    ("Locations?$filter=st_relate(location,geography'POINT(-100.05 50.05)','T********')", ["location 2"]),
+    ("Datastreams?$filter=Thing/name eq 'thing 1' and Sensor/name eq 'sensor 2'", ["datastream 2"]),
+    ("Datastreams?$orderby=Thing/name desc,name desc&$top=2", ["datastream 4", "datastream 3"]),
+    ("ObservedProperties?$filter=Datastreams/Thing/name eq 'thing 2'&$orderby=name", ["Second Luminous Flux", "Temperature"]),
+])  # fmt: skip
+def test_a_query_over_links_functions_and_places(town: Town, path: str, names: list[str]) -> None:
+    assert [row["name"] for row in town.values(path)] == names
+
+
+@pytest.mark.parametrize("path", [
+    "Things?$filter=name eq", "Things?$filter=nothing eq 1", "Things?$filter=name eq 'a' and (", "Things?$filter=foo(name) eq 1", "Things?$filter=name 'x'",
+    "Things?$filter=Datastreams eq 1", "Things?$filter=length(name,name) eq 1", "Things?$top=-1", "Things?$top=x", "Things?$count=maybe", "Things?$orderby=nothing",
+    "Things?$select=nothing", "Things?$expand=nothing", "Things?$expand=Datastreams($top=x)", "Things?$expand=Datastreams(", "Things?$foo=1",
+    "Things?$resultFormat=dataArray", "Things?$filter=" + "(" * 100 + "1" + ")" * 100, "Things?$filter=" + "not " * 100 + "true",
+    "Things?$filter=name eq '" + "x" * 9000 + "'", "Things?$filter=" + " or ".join(["1 eq 1"] * 300),
+    "Things?$expand=" + "/".join(["Datastreams/Thing"] * 5), "Things?$expand=" + ",".join(["Datastreams"] * 50),
+])  # fmt: skip
+def test_what_cannot_be_understood_is_400_and_says_why(town: Town, path: str) -> None:
+    assert len(town.get(path, 400)["message"]) > 10
+
+
+def test_what_leads_nowhere_is_404(town: Town) -> None:
+    for path in ("Nothing", "Things/Datastreams", "Things('x')/Nothing", "Things('x'", f"{one_of('Things', town.ids['Thing'][0])}/nothing",
+                 f"{one_of('Things', town.ids['Thing'][0])}/Datastreams('{town.ids['Datastream'][3]}')"):  # fmt: skip
+        town.get(path, 404)
+
+
+def test_observations_as_a_data_array(town: Town) -> None:
+    [group] = town.get(f"{one_of('Datastreams', town.ids['Datastream'][0])}/Observations?$resultFormat=dataArray")["value"]
+    assert group["components"] == ["id", "phenomenonTime", "resultTime", "result"]
+    assert [row[3] for row in group["dataArray"]] == [1, 2, 3]
+    groups = town.get("Observations?$resultFormat=dataArray&$select=result&$count=true")
+    assert groups["@iot.count"] == 12
+    assert [group["dataArray"] for group in groups["value"]] == [[[1], [2], [3]], [[4], [5], [6]], [[7], [8], [9]], [[10], [11], [12]]]
+
+
+def test_a_thousand_observations_are_taken_at_once(sta: Sta) -> None:
+    thing = sta.make("Things", {"name": "n", "description": "d", "Locations": [location()], "Datastreams": [datastream()]})
+    [stream] = sta.values("Datastreams")
+    rows: list[list[Any]] = [[f"2026-01-01T00:{i // 60:02}:{i % 60:02}Z", i] for i in range(1000)]
+    rows[7] = ["no time", 7]
+    body = [{"Datastream": link(stream["@iot.id"]), "components": ["phenomenonTime", "result"], "dataArray@iot.count": 1000, "dataArray": rows}]
+    answer = sta.ask("POST", "CreateObservations", body)
+    assert answer.status_code == 201
+    links = answer.json()
+    assert len(links) == 1000
+    assert links[7].startswith("error")
+    assert httpx.get(links[8]).json()["result"] == 8
+    page = sta.get(f"{one_of('Things', thing)}/Datastreams?$expand=Observations($count=true;$top=1;$orderby=result desc)")
+    assert page["value"][0]["Observations@iot.count"] == 999
+    assert page["value"][0]["Observations"][0]["result"] == 999
+    span = sta.get(f"{one_of('Datastreams', stream['@iot.id'])}?$select=phenomenonTime")["phenomenonTime"]
+    assert span == "2026-01-01T00:00:00.000Z/2026-01-01T00:16:39.000Z"
+
+
+def test_what_one_door_writes_the_other_shows(sta: Sta) -> None:
+    hub = sta.root.removesuffix("/sta/v1.1")
+    station = {
+        "id": "urn:ngsi-ld:Station:7", "type": "Station", "name": {"type": "Property", "value": "Bridge"},
+        "location": {"type": "GeoProperty", "value": point(108.7, 29.5)}, "owner": {"type": "Property", "value": "Water office"},
+        "level": {"type": "Property", "value": 2.5, "unitCode": "MTR", "observedAt": "2026-11-01T00:00:00Z"},
+    }  # fmt: skip
+    assert httpx.post(f"{hub}/ngsi-ld/v1/entities", json=station).status_code == 201
+    thing = one_of("Things", "urn:ngsi-ld:Station:7")
+    seen = sta.get(f"{thing}?$expand=Locations,Datastreams($expand=Observations,Sensor,ObservedProperty),HistoricalLocations")
+    assert (seen["name"], seen["properties"]["owner"]) == ("Bridge", "Water office")
+    assert seen["Locations"][0]["location"] == point(108.7, 29.5)
+    assert len(seen["HistoricalLocations"]) == 1
+    [stream] = seen["Datastreams"]
+    assert stream["unitOfMeasurement"]["symbol"] == "m"
+    assert stream["ObservedProperty"]["definition"].endswith("/level")
+    assert [(one["phenomenonTime"], one["result"]) for one in stream["Observations"]] == [("2026-11-01T00:00:00.000Z", 2.5)]
+    for name in ("Things", "Locations", "HistoricalLocations", "Datastreams", "Sensors", "ObservedProperties", "Observations", "FeaturesOfInterest"):
+        assert len(sta.values(name)) == 1, name
+
+    path = f"{one_of('Datastreams', stream['@iot.id'])}/Observations"
+    new = sta.make(path, {"phenomenonTime": "2026-11-01T01:00:00Z", "result": 3.5})
+    late = sta.make(path, {"phenomenonTime": "2026-10-31T00:00:00Z", "result": 1.5})
+    present = httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7").json()["level"]
+    assert (present["value"], present["observedAt"], present["unitCode"]) == (3.5, "2026-11-01T01:00:00Z", "MTR")
+    past = httpx.get(f"{hub}/ngsi-ld/v1/temporal/entities/urn:ngsi-ld:Station:7?attrs=level&options=temporalValues").json()["level"]["values"]
+    assert [value for value, _ in past] == [1.5, 2.5, 3.5]
+    assert sta.ask("DELETE", one_of("Observations", new)).status_code == 200
+    assert httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7").json()["level"]["value"] == 2.5
+    assert sta.ask("PATCH", one_of("Observations", late), {"result": 1.25, "resultQuality": {"flag": "ok"}}).status_code == 200
+    assert [row["result"] for row in sta.values(f"{path}?$orderby=phenomenonTime desc")] == [2.5, 1.25]
+    assert sta.ask("PATCH", thing, {"name": "Old bridge"}).status_code == 200
+    assert httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7").json()["name"]["value"] == "Old bridge"
+    sta.refused("PATCH", one_of("Datastreams", stream["@iot.id"]), {"name": "x"})
+    sta.refused("DELETE", one_of("Sensors", "urn:ngsi-ld:Station:7~sensor"))
+    assert sta.ask("DELETE", one_of("Datastreams", stream["@iot.id"])).status_code == 200
+    assert "level" not in httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7").json()
+    assert httpx.delete(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7").status_code == 204
+
+    sta.make("Things", {"name": "Made here", "description": "d", "Locations": [location()], "Datastreams": [
+        datastream(Observations=[{"phenomenonTime": "2026-11-01T00:00:00Z", "result": 7}])]})  # fmt: skip
+    [entity] = httpx.get(f"{hub}/ngsi-ld/v1/entities?type=Thing").json()
+    assert entity["location"]["value"] == point(-117.05, 51.05)
+    assert entity["https://example.org/quantity#LuminousFlux"]["value"] == 7
+    assert entity["https://example.org/quantity#LuminousFlux"]["unitCode"] == "LUM"
+
+
+def test_put_takes_away_what_it_does_not_name(sta: Sta) -> None:
+    thing = one_of("Things", sta.make("Things", {"name": "n", "description": "d", "properties": {"a": 1}}))
+    assert sta.ask("PUT", thing, {"name": "m", "description": "e"}).status_code == 200
+    after = sta.get(thing)
+    assert (after["name"], after["description"], after["properties"]) == ("m", "e", {})
+    sta.refused("PUT", thing, {"name": "m"})
+
+
+def test_json_patch_changes_what_is_inside(sta: Sta) -> None:
+    thing = one_of("Things", sta.make("Things", {"name": "n", "description": "d", "properties": {"a": {"b": 1}, "c": [1]}}))
+    patch = [{"op": "test", "path": "/properties/a/b", "value": 1}, {"op": "replace", "path": "/properties/a/b", "value": 2},
+             {"op": "add", "path": "/properties/c/-", "value": 2}, {"op": "move", "from": "/properties/c", "path": "/properties/e"}]  # fmt: skip
+    headers = {"content-type": "application/json-patch+json"}
+    assert sta.ask("PATCH", thing, patch, headers=headers).status_code == 200
+    assert sta.get(thing)["properties"] == {"a": {"b": 2}, "e": [1, 2]}
+    assert sta.ask("PATCH", thing, [{"op": "test", "path": "/name", "value": "x"}], headers=headers).status_code == 409
+    assert sta.ask("PATCH", thing, [{"op": "remove", "path": "/properties/x"}], headers=headers).status_code == 400
+
+
+def test_a_thing_that_moves_leaves_a_trace(sta: Sta) -> None:
+    thing = one_of("Things", sta.make("Things", {"name": "n", "description": "d", "Locations": [location("one")]}))
+    sta.make(f"{thing}/Locations", location("two", 10, 10))
+    assert [row["name"] for row in sta.values(f"{thing}/Locations")] == ["two"]
+    past = sta.values(f"{thing}/HistoricalLocations?$expand=Locations&$orderby=time")
+    assert [row["Locations"][0]["name"] for row in past] == ["one", "two"]
+
+
+def test_a_batch_of_requests_is_answered_one_by_one(sta: Sta) -> None:
+    requests: list[Json] = [
+        {"id": "a", "method": "post", "url": "Things", "body": {"name": "n", "description": "d"}},
+        {"id": "b", "method": "patch", "url": "$a", "body": {"description": "e"}}, {"id": "c", "method": "get", "url": "Things?$count=true"},
+        {"id": "d", "method": "get", "url": one_of("Things", NOBODY)}, {"id": "e", "method": "post", "url": "Datastreams", "body": datastream(Thing=link("$a"))},
+    ]  # fmt: skip
+    answers = {one["id"]: one for one in sta.ask("POST", "$batch", {"requests": requests}).json()["responses"]}
+    assert {id: one["status"] for id, one in answers.items()} == {"a": 201, "b": 200, "c": 200, "d": 404, "e": 201}
+    assert answers["c"]["body"]["@iot.count"] == 1
+    assert len(sta.values(f"{one_of('Things', answers['a']['body']['@iot.id'])}/Datastreams")) == 1
+    assert sta.ask("POST", "$batch", {"requests": [{**requests[0], "atomicityGroup": "g"}]}).status_code == 501
+
+
+def test_the_same_message_twice_is_one_observation(sta: Sta) -> None:
+    sta.make("Things", {"name": "n", "description": "d", "Locations": [location()], "Datastreams": [datastream()]})
+    path = f"{one_of('Datastreams', sta.values('Datastreams')[0]['@iot.id'])}/Observations"
+    body = {"phenomenonTime": "2026-11-01T08:00:00+08:00", "result": 7, "parameters": {"battery": 3}}
+    assert sta.make(path, body) == sta.make(path, body)
+    [row] = sta.values("Observations")
+    assert (row["phenomenonTime"], row["parameters"]) == ("2026-11-01T00:00:00.000Z", {"battery": 3})
+    assert sta.make(path, {"result": True}) != sta.make(path, {"result": "wet"})
+    span = {"phenomenonTime": "2026-10-01T00:00:00Z/2026-10-01T01:00:00Z", "validTime": "2026-10-01T00:00:00Z/2026-10-02T00:00:00Z", "result": {"a": [1]}}
+    row = sta.get(one_of("Observations", sta.make(path, span)))
+    assert (row["phenomenonTime"], row["result"]) == ("2026-10-01T00:00:00.000Z/2026-10-01T01:00:00.000Z", {"a": [1]})
+    assert len(sta.values("Observations?$filter=phenomenonTime lt 2026-10-01T00:30:00Z")) == 0
+    assert len(sta.values("Observations?$filter=phenomenonTime lt 2026-10-02T00:00:00Z")) == 1
+    assert sta.get(one_of("Observations", sta.make(path, {"result": 1, "phenomenonTime": None})))["resultTime"] is None
+
+
+def test_what_is_wrong_with_a_body_is_told(sta: Sta) -> None:
+    for collection, body in (
+        ("Things", []), ("Things", {"name": 7, "description": "d"}), ("Things", {"name": "n", "description": "d", "colour": "red"}),
+        ("Things", {"name": "n", "description": "d", "Locations": {}}), ("Things", {"name": "n", "description": "d", "properties": 3}),
+        ("Things", {"name": "n", "description": "d", "@iot.id": "mine"}), ("Locations", {**location(), "location": {"type": "Point", "coordinates": ["a"]}}),
+        ("Observations", {"result": None}), ("HistoricalLocations", {"time": "never", "Thing": link(NOBODY)}), ("CreateObservations", {}),
+        ("CreateObservations", [{"Datastream": link(NOBODY), "components": ["colour"], "dataArray": []}]), ("$batch", []),
+    ):  # fmt: skip
+        sta.refused("POST", collection, body)
+    assert sta.ask("POST", one_of("Things", NOBODY), {}).status_code == 405
+    assert sta.ask("DELETE", "Things").status_code == 405
+    assert httpx.post(f"{sta.root}/Things", content=b"{", headers={"content-type": "application/json"}).status_code == 400

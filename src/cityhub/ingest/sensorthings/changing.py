@@ -154,7 +154,7 @@ class Changing:
         for one in named.get("FeatureOfInterest", ()):
             attrs[words.FEATURE] = [words.link_instance(await Making(self._search, self._clock).reach(KINDS["FeatureOfInterest"], one))]
         time = read_time("phenomenonTime", body["phenomenonTime"], interval=True) if body.get("phenomenonTime") is not None else ""
-        instances = await self.instances(row)
+        instances = await self.instances([row])
         for older in instances[:-1]:
             await self._history.delete_instance(self._tenant, row.stream.entity, row.stream.attribute, older["instanceId"])
         old = str(instances[-1]["observedAt"])
@@ -174,20 +174,20 @@ class Changing:
         await self._history.modify(self._tenant, row.stream.entity, row.stream.attribute, instances[-1]["instanceId"], changed)
         await self.refresh(row.stream)
 
-    async def instances(self, row: Row) -> list[Instance]:
-        """The instances of an Observation in the history, the one that counts last. Raises NotFound."""
-        assert row.stream is not None
-        begin = span_of(str(row.properties["phenomenonTime"]).partition("/")[0])
-        assert begin is not None
+    async def instances(self, rows: list[Row]) -> list[Instance]:
+        """The instances of Observations of one Datastream in the history; of one Observation the one that counts last. Raises NotFound."""
+        stream = rows[0].stream
+        assert stream is not None
+        begins = [span.begin for row in rows if (span := span_of(str(row.properties["phenomenonTime"]).partition("/")[0]))]
         window = Window(
-            start=to_text(begin.begin - timedelta(microseconds=1)), end=to_text(begin.begin + timedelta(microseconds=1)), bounded=True,
-            attributes=frozenset((row.stream.attribute,)), datasets=frozenset((row.stream.dataset or "@none",)),
+            start=to_text(min(begins) - timedelta(microseconds=1)), end=to_text(max(begins) + timedelta(microseconds=1)), bounded=True,
+            attributes=frozenset((stream.attribute,)), datasets=frozenset((stream.dataset or "@none",)),
         )  # fmt: skip
-        [found] = await self._history.read(self._tenant, [row.stream.entity], window)
-        time = to_text(begin.begin)
-        instances = [one for one in found.get(row.stream.attribute, []) if one.get("observedAt") == time and "deletedAt" not in one]
+        [found] = await self._history.read(self._tenant, [stream.entity], window)
+        times = {to_text(begin) for begin in begins}
+        instances = [one for one in found.get(stream.attribute, []) if one.get("observedAt") in times and "deletedAt" not in one]
         if not instances:
-            raise NotFound(f"There is no Observation '{row.id[:200]}'")
+            raise NotFound(f"There is no Observation '{rows[0].id[:200]}'")
         return sorted(instances, key=_place_in_journal)
 
     async def refresh(self, stream: Stream) -> None:

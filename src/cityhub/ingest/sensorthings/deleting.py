@@ -19,8 +19,8 @@ from cityhub.model.errors import CityHubError, Conflict, NotFound, TooComplexQue
 from cityhub.model.ports import Document, History, Store, Write
 
 PART: Final = 1_000
-MAX_DELETED: Final = 10_000
-"""Most entities that one deletion takes along."""
+MAX_DELETED: Final = 2_000
+"""Most entities that one deletion takes along; a Datastream's observations go at once and do not count."""
 
 
 class Deleting:
@@ -94,13 +94,13 @@ class Deleting:
                 await self._history.delete_attribute(self._tenant, stream.entity, stream.attribute, stream.dataset, False)
 
     async def _observations(self, rows: list[Row]) -> None:
-        touched: dict[Stream, None] = {}
+        streams: dict[Stream, list[Row]] = {}
         for row in rows:
             assert row.stream is not None
-            for instance in await self._changing.instances(row):
-                await self._history.delete_instance(self._tenant, row.stream.entity, row.stream.attribute, instance["instanceId"])
-            touched[row.stream] = None
-        for stream in touched:
+            streams.setdefault(row.stream, []).append(row)
+        for stream, gone in streams.items():
+            for instance in await self._changing.instances(gone):
+                await self._history.delete_instance(self._tenant, stream.entity, stream.attribute, instance["instanceId"])
             await self._changing.refresh(stream)
 
     async def _location(self, row: Row) -> None:

@@ -83,7 +83,7 @@ class Observed:
         where, values = _where(Selection((stream,)), None)
         statement = f"SELECT min(observed_at), max(observed_at) FROM observations WHERE {where}"
         [[first, last]] = (await self._analysis.rows(self._tenant, statement, values)).rows
-        return (first, last) if first else None
+        return (shown(instant(first) or first), shown(instant(last) or last)) if first else None
 
 
 def row_of(values: Sequence[Any]) -> Row:
@@ -187,14 +187,12 @@ def _where(selection: Selection, filter: Expression | None) -> tuple[str, list[A
 def _streams(streams: tuple[Stream, ...]) -> tuple[str, list[Any]]:
     if not streams:
         return "false", []
-    entities = sorted({stream.entity for stream in streams})
-    head = "entity = ?" if len(entities) == 1 else f"entity IN ({', '.join('?' * len(entities))})"
-    one = "attribute = ? AND dataset IS NOT DISTINCT FROM ?"
-    one = one if len(entities) == 1 else f"entity = ? AND {one}"
-    values: list[Any] = list(entities)
+    parts: list[str] = []
+    values: list[Any] = []
     for stream in streams:
-        values += ([] if len(entities) == 1 else [stream.entity]) + [stream.attribute, stream.dataset]
-    return f"{head} AND ({' OR '.join(f'({one})' for _ in streams)})", values
+        parts.append(f"(entity = ? AND attribute = ? AND dataset {'IS NULL' if stream.dataset is None else '= ?'})")
+        values += [stream.entity, stream.attribute, *([] if stream.dataset is None else [stream.dataset])]
+    return f"({' OR '.join(parts)})", values
 
 
 def _condition(path: tuple[str, ...], name: str, value: Literal) -> tuple[list[str], list[Any]]:
