@@ -60,6 +60,7 @@ from cityhub.ingest.gateway.gauges import watch_gateway
 from cityhub.ingest.gateway.hub_side import GatewayLink
 from cityhub.ingest.files import assembly as imports
 from cityhub.ingest.register import assembly as registers
+from cityhub.ingest.sensorthings.api import SensorThingsApi
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
@@ -197,6 +198,9 @@ class Hub:
             *TierApi(self.historian).routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),
+            *SensorThingsApi(
+                store, self.history, self.analysis, StoreIntake(store), self.clock, self.settings.public_url or self.url
+            ).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),
             *status_routes(self._status_sources()),
