@@ -14,7 +14,9 @@ NPM := PATH="$(NODE)/bin:$$PATH" "$(NODE)/bin/node" "$(NODE)/lib/node_modules/np
 PAGES := src/cityhub/web/centre/index.html
 PAGES_FROM := $(shell find ui/src ui/index.html ui/vite.config.ts -type f)
 # Python's packages and the pages are set up beside each other.
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=2
+endif
 # The tests that run beside each other; 0 runs them one after the other.
 WORKERS ?= 2
 
@@ -30,7 +32,7 @@ setup: .venv/run.stamp centre ## .venv with the command `cityhub` in it, and the
 
 # A machine without the npm registry has a hub all the same.
 centre: | .venv/bin/python ## the pages of the operations centre, if ui/ has changed
-	@$(MAKE) --no-print-directory $(PAGES) || echo "The pages of the operations centre were not built: the hub runs without /centre" >&2
+	@$(MAKE) --silent --no-print-directory $(PAGES) || echo "The pages of the operations centre were not built: the hub runs without /centre" >&2
 
 check: .venv/dev.stamp $(PAGES) ## style, types, import contracts and the fast tests (about two minutes)
 	$(NPM) run --silent check
