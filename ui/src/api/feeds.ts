@@ -143,6 +143,12 @@ export const listFormats = async (): Promise<Described[]> => (await ask<{ format
 export const tryFeed = (feed: FeedDefinition, sample: Sample, signal?: AbortSignal): Promise<Trial> =>
   ask(`${FEEDS}/trial`, { method: "POST", body: { feed, ...sample }, signal });
 
+/** The word for how a feed stands: one that ought to run and does not has failed, one that says nothing is silent. */
+export function standing({ enabled, status }: Feed): string {
+  if (status.state === "stopped" && enabled) return "failed";
+  return status.silentSince ? "silent" : status.state;
+}
+
 /** The definition alone, without what the hub adds to it. */
 export function definitionOf(feed: Feed | FeedVersion): FeedDefinition {
   const { status: _status, changed: _changed, readOnly: _readOnly, district: _district, deleted: _deleted, ...definition } = feed as Feed & FeedVersion;

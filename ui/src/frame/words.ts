@@ -23,10 +23,13 @@ export const words = createI18n<[Words], Language, false>({
   missing: (_, key) => key,
 });
 
+const loaded = new Set<Language>();
+
 /** Loads a language and speaks it. */
 export async function loadWords(language: Language): Promise<void> {
-  if (!words.global.availableLocales.includes(language)) {
+  if (!loaded.has(language)) {
     words.global.setLocaleMessage(language, (await catalogues[language]()).default);
+    loaded.add(language);
   }
   words.global.locale.value = language;
 }
