@@ -70,6 +70,7 @@ from cityhub.settings import Settings
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.addresses import AddressPolicy
 from cityhub.web.application import Application
+from cityhub.web.centre import centre_routes, read_centre
 from cityhub.web.http import Request, Response, Route, json_response
 from cityhub.web.inspection import Flow
 from cityhub.web.observation import Observation
@@ -206,6 +207,7 @@ class Hub:
             *status_routes(self._status_sources()),
             *self.observation.routes(),
             *page_routes(read_assets()),
+            *centre_routes(read_centre()),
             *self.catalogue.routes(),
             *self.registers.routes(),
             *self.imports.routes(),
