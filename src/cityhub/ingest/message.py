@@ -127,6 +127,13 @@ class Bookmarks(Protocol):
         """The bookmark of the last message that is durable; None for a feed that begins."""
 
 
+class SharedPart(Protocol):
+    """What feeds of one gateway share."""
+
+    async def stop(self) -> None:
+        """Ends it."""
+
+
 async def _nobody(name: str, token: str) -> str:
     return ""
 
@@ -154,5 +161,5 @@ class Surroundings(msgspec.Struct, frozen=True):
     now: Callable[[], str]
     folders: tuple[str, ...] = ()
     doors: tuple[str, ...] = ()
-    shared: dict[str, Any] = {}
+    shared: dict[str, SharedPart] = {}
     identify: Callable[[str, str], Awaitable[str]] = _nobody

@@ -17,7 +17,7 @@ import msgspec
 from cityhub.ingest.broker.door import Account, Publication
 from cityhub.ingest.broker.listener import Listener, listen
 from cityhub.ingest.broker.topics import Subscriptions, matches
-from cityhub.ingest.message import Message, Settled, Sink
+from cityhub.ingest.message import Message, Settled, SharedPart, Sink
 from cityhub.model.errors import BadRequestData, CityHubError, StoreUnavailable
 
 GRACE_S: Final = 5.0
@@ -236,10 +236,10 @@ class Station:
         task.add_done_callback(self._tasks.discard)
 
 
-def station_of(shared: dict[str, Any], host: str, port: int, identify: Identify) -> Station:
+def station_of(shared: dict[str, SharedPart], host: str, port: int, identify: Identify) -> Station:
     """The station of an address; feeds that name the same one share it."""
-    station: Station = shared.setdefault(f"broker {host} {port}", None) or Station(host, port, identify)
-    shared[f"broker {host} {port}"] = station
+    station = shared.setdefault(f"broker {host} {port}", Station(host, port, identify))
+    assert isinstance(station, Station)
     return station
 
 

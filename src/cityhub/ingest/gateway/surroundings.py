@@ -12,7 +12,7 @@ import msgspec
 
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway.words import BookmarkQuestion, Claim
-from cityhub.ingest.message import Notices, Surroundings
+from cityhub.ingest.message import Notices, SharedPart, Surroundings
 from cityhub.model.errors import BadRequestData, Forbidden
 from cityhub.model.time import SystemClock, to_text
 from cityhub.settings import Settings
@@ -54,7 +54,7 @@ class Place:
         self._folders = [Path(settings.data).absolute() / "secrets", *map(Path, SECRET_FOLDERS)]
         self._readable, self._doors = settings.feed_folders, settings.feed_doors
         self._now = SystemClock().now
-        self._shared: dict[str, Any] = {}
+        self._shared: dict[str, SharedPart] = {}
 
     def now(self) -> str:
         """The time, RFC 3339 UTC."""
@@ -70,6 +70,11 @@ class Place:
     async def identify(self, name: str, token: str) -> str:
         """See `cityhub.ingest.message.Surroundings.identify`."""
         return (await self._hub.call("identify", Claim(name, token), fresh=False)).decode()
+
+    async def stop(self) -> None:
+        """Ends what feeds shared."""
+        for part in self._shared.values():
+            await part.stop()
 
     def secret(self, text: str) -> str:
         """See `cityhub.ingest.message.Surroundings.secret`."""
