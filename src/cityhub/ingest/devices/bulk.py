@@ -1,6 +1,6 @@
 """Many devices at once: a CSV with Chinese or English heads, or JSON. Each row stands for itself.
 
-    id,名称,序列号,所属数据源,上报间隔秒
+    id,名称,序列号,所属数据流,上报间隔秒
     rain-001,城东雨量计,SN001,rain,60
 """
 
@@ -21,7 +21,8 @@ HEADS: Final = {
     "观测属性": "controlledProperty", "品牌": "brandName", "厂商": "brandName", "型号": "modelName", "硬件版本": "hardwareVersion",
     "固件版本": "firmwareVersion",
     "软件版本": "softwareVersion", "安装日期": "dateInstalled", "协议": "supportedProtocol", "mac地址": "macAddress", "ip地址": "ipAddress",
-    "数据源": "feed", "所属数据源": "feed", "接入": "feed", "上报间隔秒": "interval_s", "上报间隔": "interval_s", "间隔秒": "interval_s",
+    "数据流": "feed", "所属数据流": "feed", "数据源": "feed", "所属数据源": "feed",
+    "上报间隔秒": "interval_s", "上报间隔": "interval_s", "间隔秒": "interval_s",
     "责任单位": "owner", "归属部门": "owner", "所属部门": "owner", "经度": "lon", "纬度": "lat", "对应实体": "entities", "主题": "topic",
     "地址": "url", "认领码": "claimKey", "令牌": "token",
     "device id": "id", "serial number": "serialNumber", "serial": "serialNumber", "controlled property": "controlledProperty",
