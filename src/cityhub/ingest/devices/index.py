@@ -17,19 +17,18 @@ class Known:
 
     Attributes:
         key: Tenant and id.
-        name, serial: Of its entity, for the search.
+        text: Id, name and serial number in small letters, for the search.
         feed, owner, interval_s, entities: Of its record.
         hashes: Of its credentials and its claim key.
         seen: When it was last heard of, RFC 3339 UTC; "" never.
         health: As it was last judged.
     """
 
-    __slots__ = ("entities", "feed", "hashes", "health", "interval_s", "key", "name", "owner", "seen", "serial")
+    __slots__ = ("entities", "feed", "hashes", "health", "interval_s", "key", "owner", "seen", "text")
 
     def __init__(self, key: Key) -> None:
         self.key = key
-        self.name = ""
-        self.serial = ""
+        self.text = key[1].casefold()
         self.feed = ""
         self.owner = ""
         self.interval_s = 0.0
@@ -45,7 +44,7 @@ class DeviceIndex:
     def __init__(self) -> None:
         self._known: dict[Key, Known] = {}
         self._by_hash: dict[str, Key] = {}
-        self._order: list[Key] | None = None
+        self._order: dict[str, list[Known]] | None = None
         self.watched: dict[Key, Known] = {}
         """By tenant and id of an entity: the device whose sign of life a change of it is."""
 
@@ -71,7 +70,7 @@ class DeviceIndex:
         """Takes over what the search looks at."""
         known = self._known.get(key)
         if known is not None:
-            known.name, known.serial = str(words.get("name", "")), str(words.get("serialNumber", ""))
+            known.text = f"{key[1]}\n{words.get('name', '')}\n{words.get('serialNumber', '')}".casefold()
 
     def remove(self, key: Key) -> None:
         """Forgets a device, if it is known."""
@@ -104,10 +103,7 @@ class DeviceIndex:
 
     def find(self, tenant: str, text: str = "", feed: str = "", owner: str = "", health: str = "") -> list[Known]:
         """The devices of a tenant that match, by id. `text` is looked for in id, name and serial number, in small letters or large."""
-        known, text = self._known, text.casefold()
-        if self._order is None:
-            self._order = sorted(known)
-        found = [known[key] for key in self._order if key[0] == tenant]
+        found = self._ordered().get(tenant, [])
         if feed:
             found = [one for one in found if one.feed == feed]
         if owner:
@@ -115,5 +111,14 @@ class DeviceIndex:
         if health:
             found = [one for one in found if one.health == health]
         if text:
-            found = [one for one in found if text in f"{one.key[1]}\n{one.name}\n{one.serial}".casefold()]
+            text = text.casefold()
+            found = [one for one in found if text in one.text]
         return found
+
+    def _ordered(self) -> dict[str, list[Known]]:
+        """The devices of each tenant by id."""
+        if self._order is None:
+            self._order = {}
+            for key in sorted(self._known):
+                self._order.setdefault(key[0], []).append(self._known[key])
+        return self._order

@@ -114,7 +114,8 @@ class Registers:
         if self.files is not None:
             await self.files.load()
         await self.feeds.begin()
-        self._tasks = [asyncio.create_task(self._reader.run(position)), asyncio.create_task(self._keep())]
+        jobs = (self._reader.run(position), self._keep(), self.devices.load_names())
+        self._tasks = [asyncio.create_task(job) for job in jobs]
         self.commands.start()
 
     async def _keep(self) -> None:

@@ -208,6 +208,7 @@ async def test_signs_of_life_outlast_a_restart(hub: Hub) -> None:
     again = Registers(Around(hub.store, hub.store, hub.gateway, hub.clock))
     await again.start()
     assert again.seen.health(("", RAIN))[2] == seen
+    await again.devices.load_names()
     assert again.devices.index.find("", "城东")[0].key == ("", RAIN)
     await again.stop()
 
