@@ -49,7 +49,7 @@ def connected(port: int) -> socket.socket:
     return link
 
 
-def publish(port: int, messages: int, devices: int, rate: float) -> dict[str, float]:
+def publish(port: int, messages: int, devices: int, rate: float, first: int) -> dict[str, float]:
     """Publishes and waits for the acknowledgement of each."""
     link = connected(port)
     began, sent, acknowledged, left = time.perf_counter(), 0, 0, b""
@@ -57,7 +57,7 @@ def publish(port: int, messages: int, devices: int, rate: float) -> dict[str, fl
         due = messages if not rate else min(messages, int((time.perf_counter() - began) * rate))
         count = min(BLOCK, due - sent, WINDOW - (sent - acknowledged))
         if count > 0:
-            link.sendall(b"".join(packet(number, devices, number % 65_535 + 1) for number in range(sent, sent + count)))
+            link.sendall(b"".join(packet(first + number, devices, number % 65_535 + 1) for number in range(sent, sent + count)))
             sent += count
         wait_s = 0.0 if count > 0 and sent - acknowledged < WINDOW else 0.005
         if select.select([link], [], [], wait_s)[0]:
@@ -73,5 +73,6 @@ if __name__ == "__main__":
     options.add_argument("--messages", type=int, default=100_000)
     options.add_argument("--devices", type=int, default=5_000)
     options.add_argument("--rate", type=float, default=0.0)
+    options.add_argument("--first", type=int, default=0, help="the number of the first message: its devices are not before that")
     given = options.parse_args()
-    print(json.dumps(publish(given.port, given.messages, given.devices, given.rate)))
+    print(json.dumps(publish(given.port, given.messages, given.devices, given.rate, given.first)))

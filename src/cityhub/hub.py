@@ -56,6 +56,7 @@ from cityhub.history.tiers.tier_api import TierApi
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.ingest.gateway.gauges import watch_gateway
 from cityhub.ingest.gateway.hub_side import GatewayLink
 from cityhub.ingest.register import assembly as registers
 from cityhub.model.errors import StoreUnavailable
@@ -151,6 +152,7 @@ class Hub:
             )
         )
         self.registers.watch(self.observation.metrics)
+        watch_gateway(self.observation.metrics, self.gateway)
         self._access = self.registers.access(LoopbackAccess())
         self.catalogue = Catalogue(self._around())
         watch_history(self.observation.metrics, self.supervision)
