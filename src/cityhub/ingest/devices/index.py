@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from cityhub.ingest.devices.device import Device
+from cityhub.ingest.devices.secrets import Secret
 
 Key = tuple[str, str]
 """Tenant and id."""
@@ -19,12 +20,12 @@ class Known:
         key: Tenant and id.
         text: Id, name and serial number in small letters, for the search.
         feed, owner, interval_s, entities: Of its record.
-        hashes: Of its credentials and its claim key.
+        credentials, claim: How it proves who it is, and by what it can be claimed.
         seen: When it was last heard of, RFC 3339 UTC; "" never.
         health: As it was last judged.
     """
 
-    __slots__ = ("entities", "feed", "hashes", "health", "interval_s", "key", "owner", "seen", "text")
+    __slots__ = ("claim", "credentials", "entities", "feed", "health", "interval_s", "key", "owner", "seen", "text")
 
     def __init__(self, key: Key) -> None:
         self.key = key
@@ -33,7 +34,8 @@ class Known:
         self.owner = ""
         self.interval_s = 0.0
         self.entities: tuple[str, ...] = ()
-        self.hashes: tuple[str, ...] = ()
+        self.credentials: tuple[Secret, ...] = ()
+        self.claim: Secret | None = None
         self.seen = ""
         self.health: Health = "never"
 
@@ -58,10 +60,9 @@ class DeviceIndex:
         self._unlist(known)
         known.feed, known.owner, known.interval_s = device.feed, device.owner, device.interval_s
         known.entities = tuple(device.entities)
-        secrets = [*device.credentials, *([device.claim] if device.claim is not None else [])]
-        known.hashes = tuple(secret.hash for secret in secrets)
-        for hash in known.hashes:
-            self._by_hash[hash] = key
+        known.credentials, known.claim = tuple(device.credentials), device.claim
+        for secret in _secrets(known):
+            self._by_hash[secret.hash] = key
         for entity in (device.id, *known.entities):
             self.watched[tenant, entity] = known
         return known
@@ -80,8 +81,8 @@ class DeviceIndex:
             self._order = None
 
     def _unlist(self, known: Known) -> None:
-        for hash in known.hashes:
-            self._by_hash.pop(hash, None)
+        for secret in _secrets(known):
+            self._by_hash.pop(secret.hash, None)
         for entity in (known.key[1], *known.entities):
             if self.watched.get((known.key[0], entity)) is known:
                 del self.watched[known.key[0], entity]
@@ -122,3 +123,7 @@ class DeviceIndex:
             for key in sorted(self._known):
                 self._order.setdefault(key[0], []).append(self._known[key])
         return self._order
+
+
+def _secrets(known: Known) -> tuple[Secret, ...]:
+    return known.credentials if known.claim is None else (*known.credentials, known.claim)

@@ -108,13 +108,11 @@ class DeviceRegister:
         """
         given = hash_of(secret)
         key = self.index.by_hash(given)
-        if key is None:
-            return None
-        document = self._store.get(*key, DEVICES)
-        if document is None:
+        known = self.index.get(key) if key is not None else None
+        if key is None or known is None:
             return None
         now = to_text(self._clock.now())
-        if not any(is_good(one, given, now) for one in device_of(document).credentials):
+        if not any(is_good(one, given, now) for one in known.credentials):
             return None
         return key if not device or _is_named(key[1], device) else None
 

@@ -139,6 +139,11 @@ class Registers:
         if tasks:
             await self.seen.keep(self._reader.position)
 
+    def overview(self) -> list[tuple[str, str, str]]:
+        """Each feed: its id, its protocol, and how it stands."""
+        states = self._around.gateway.states()
+        return [(feed.id, feed.protocol, states[feed.id].state if feed.id in states else "stopped") for feed in self.feeds.feeds()]
+
     def watch(self, metrics: Metrics) -> None:
         """Adds the registers' gauges."""
         metrics.watch("cityhub_dead_letters", "Dead letters that are kept, by feed.", ("feed",), self._letter_counts)

@@ -215,7 +215,7 @@ class Letters:
         surplus = max(0, len(order) - self._most)
         gone = [(one.tenant, one.id) for one in order[: min(surplus, MOST_REMOVED)]]
         for one in order[len(gone) : MOST_REMOVED]:
-            if one.id >= oldest:
+            if one.id >= oldest or not one.id[0].isdigit():  # nobody knows when that one came
                 break
             gone.append((one.tenant, one.id))
         if gone:
