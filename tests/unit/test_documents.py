@@ -67,6 +67,7 @@ def test_every_dependency_of_the_source_is_declared() -> None:
         "paho": "paho-mqtt",
         "prometheus_client": "prometheus-client",
         "psycopg_pool": "psycopg[binary,pool]",
+        "py_mini_racer": "mini-racer",
         "python_calamine": "python-calamine",
         "re2": "google-re2",
         "yaml": "pyyaml",

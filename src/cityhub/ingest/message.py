@@ -137,6 +137,8 @@ class Surroundings(msgspec.Struct, frozen=True):
             not there.
         allow: The addresses that may be used for (host, port). Raises Forbidden with the reason when policy allows none.
         now: The time, RFC 3339 UTC.
+        folders: Folders of this machine whose files a feed may read.
+        doors: Addresses of this machine on which a feed may listen besides loopback ("0.0.0.0", "::", "10.1.2.3").
     """
 
     notices: Notices
@@ -144,3 +146,5 @@ class Surroundings(msgspec.Struct, frozen=True):
     secret: Callable[[str], str]
     allow: Callable[[str, int], list[str]]
     now: Callable[[], str]
+    folders: tuple[str, ...] = ()
+    doors: tuple[str, ...] = ()

@@ -110,8 +110,8 @@ class Times:
 def since_1970(value: float) -> str:
     """The time of a number since 1970 by its size; see the head of this module. Raises Unfit.
 
-    >>> since_1970(1795586700), since_1970(1795586700123)
-    ('2026-11-24T06:05:00.000000Z', '2026-11-24T06:05:00.123000Z')
+    >>> since_1970(1795413900), since_1970(1795413900123)
+    ('2026-11-23T06:05:00.000000Z', '2026-11-23T06:05:00.123000Z')
     """
     size = abs(value)
     try:
