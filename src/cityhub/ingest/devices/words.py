@@ -57,7 +57,7 @@ def _uris(value: Any, name: str) -> Any:
 
 WORDS: Final[dict[str, tuple[str, str, Callable[[Any, str], Any]]]] = {
     "name": (f"{SDM}name", "Property", _text),
-    "description": (f"{SDM}description", "Property", _text),
+    "description": ("http://purl.org/dc/terms/description", "Property", _text),  # as the core @context has it
     "serialNumber": (f"{DEVICE_WORDS}serialNumber", "Property", _text),
     "category": (f"{DEVICE_WORDS}category", "Property", _texts),
     "controlledProperty": (f"{DEVICE_WORDS}controlledProperty", "Property", _texts),
