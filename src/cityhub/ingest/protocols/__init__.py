@@ -18,6 +18,7 @@ from cityhub.model.errors import BadRequestData
 PROTOCOLS: Final[dict[str, str]] = {
     "coap": "cityhub.ingest.protocols.coap",
     "folder": "cityhub.ingest.protocols.folder",
+    "http": "cityhub.ingest.protocols.http",
     "modbus": "cityhub.ingest.protocols.modbus",
     "mqtt": "cityhub.ingest.protocols.mqtt",
     "opcua": "cityhub.ingest.protocols.opcua",
