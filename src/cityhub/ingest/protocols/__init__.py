@@ -23,6 +23,7 @@ PROTOCOLS: Final[dict[str, str]] = {
     "mqtt": "cityhub.ingest.protocols.mqtt",
     "opcua": "cityhub.ingest.protocols.opcua",
     "s3": "cityhub.ingest.protocols.s3",
+    "snmp": "cityhub.ingest.protocols.snmp",
     "sql": "cityhub.ingest.protocols.sql",
     "syslog": "cityhub.ingest.protocols.syslog",
     "web": "cityhub.ingest.protocols.web",
