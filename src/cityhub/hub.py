@@ -54,10 +54,12 @@ from cityhub.history.temporal_query_api import TemporalQueryApi
 from cityhub.history.temporal_view import TemporalShaping
 from cityhub.history.tiers.tier_api import TierApi
 from cityhub.ingest.district import District, read_district
+from cityhub.ingest.feed import Feed
 from cityhub.ingest.feeds import Feeds, start_feeds
 from cityhub.ingest.files import assembly as imports
+from cityhub.ingest.gateway.gauges import watch_gateway
+from cityhub.ingest.gateway.hub_side import GatewayLink
 from cityhub.ingest.register import assembly as registers
-from cityhub.ingest.register.absent import NoGateway
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
@@ -144,11 +146,10 @@ class Hub:
         self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
-        self._access = LoopbackAccess()
-        self.catalogue = Catalogue(self._around())
+        self.gateway = GatewayLink(settings, StoreIntake(store), store, self._feed_terms)
         self.registers = registers.Registers(
             registers.Around(
-                store, store, NoGateway(), clock, settings.dead_letters_keep, settings.dead_letters_days, district
+                store, store, self.gateway, clock, settings.dead_letters_keep, settings.dead_letters_days, district
             )
         )
         self._backfills = BackfillApi(store, Path(settings.data))
@@ -159,6 +160,9 @@ class Hub:
             )
         )  # fmt: skip
         self.registers.watch(self.observation.metrics)
+        watch_gateway(self.observation.metrics, self.gateway)
+        self._access = self.registers.access(LoopbackAccess())
+        self.catalogue = Catalogue(self._around())
         watch_history(self.observation.metrics, self.supervision)
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
@@ -249,7 +253,7 @@ class Hub:
     def _troubles(self) -> list[str]:
         status, trouble = self.supervision.status, self.supervision.trouble
         aside = [f"The history's file {path} cannot be read: {fault}" for path, fault in (status.set_aside if status else {}).items()]
-        return [trouble, *aside] if trouble else aside
+        return [text for text in (trouble, self.gateway.trouble, *aside) if text]
 
     async def _compact(self) -> int:
         return await self.store.compact(self.settings.journal_keep)
@@ -265,6 +269,9 @@ class Hub:
 
     async def _terms_of(self, context: str, tenant: str) -> TermMap:
         return await self.contexts.resolve(context, tenant) if context else await self._district_terms()
+
+    async def _feed_terms(self, feed: Feed) -> TermMap:
+        return await self._terms_of(feed.context, feed.tenant)
 
     async def _health(self, request: Request) -> Response:
         uptime_s = int(time.monotonic() - self._began)
@@ -301,7 +308,7 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
-            *feeds, self.imports.stop, self.registers.stop, self.snapshots.stop, self.live.close,
+            *feeds, self.imports.stop, self.registers.stop, self.gateway.stop, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
             self.supervision.stop, self.store.close, self.observation.close,
         ):  # fmt: skip

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conformance import ngsild
+from tests.conformance import mqtt, ngsild
 from tests.conformance.outcome import Outcome
 
 SUITES: dict[str, Callable[[Path, list[str]], Outcome]] = {
+    "mqtt": mqtt.run,
     "ngsi-ld": ngsild.run,
 }
 """Runners by name. Each takes the suite's folder and further arguments, starts what it needs, and ends it."""
