@@ -142,9 +142,10 @@ class _Values:
         return _text(value) if which == "string_value" else value
 
     def _table(self, table: Any, depth: int) -> list[dict[str, Any]]:
+        columns = [_text(column) for column in table.columns]
         kinds = [*table.types, *[0] * max(len(table.columns) - len(table.types), 0)]
         return [
-            {_text(column): self.value(cell, kind, depth + 1) for column, cell, kind in zip(table.columns, row.elements, kinds, strict=False)}
+            {column: self.value(cell, kind, depth + 1) for column, cell, kind in zip(columns, row.elements, kinds, strict=False)}
             for row in table.rows
         ]
 
