@@ -95,18 +95,3 @@ def decoder(format: str, options: Mapping[str, Any] = _NOTHING) -> Decoder:
     if form.beside:
         return lambda body, about=_NOTHING: decode(unpacked(body, compression), about)
     return lambda body, about=_NOTHING: decode(unpacked(body, compression))
-
-
-def described() -> list[dict[str, Any]]:
-    """All formats as JSON for screens: name, title, description, media types and the JSON schema of the options."""
-    found = []
-    for name, form in FORMATS.items():
-        schema = msgspec.json.schema(form.options)
-        found.append({
-            "name": name,
-            "title": form.title,
-            "description": (form.options.__doc__ or "").partition("\n\n")[0],
-            "mediaTypes": list(form.media_types),
-            "options": schema,
-        })
-    return found
