@@ -56,9 +56,9 @@ from cityhub.history.tiers.tier_api import TierApi
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.ingest.files import assembly as imports
 from cityhub.ingest.gateway.gauges import watch_gateway
 from cityhub.ingest.gateway.hub_side import GatewayLink
-from cityhub.ingest.files import assembly as imports
 from cityhub.ingest.register import assembly as registers
 from cityhub.ingest.sensorthings.api import SensorThingsApi
 from cityhub.model.errors import StoreUnavailable
@@ -149,7 +149,7 @@ class Hub:
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
         intake = StoreIntake(store)
-        self.gateway = GatewayLink(settings, intake, store, self._feed_terms)
+        self.gateway = GatewayLink(settings, intake, store, self._feed_terms, self._device_of)
         self.registers = registers.Registers(
             registers.Around(
                 store, store, self.gateway, clock, settings.dead_letters_keep, settings.dead_letters_days, district
@@ -273,6 +273,10 @@ class Hub:
             return CORE
         url = self.district.about.context_url
         return self.contexts.known(url) or await self.contexts.resolve(url, "")
+
+    def _device_of(self, name: str, token: str) -> str:
+        key = self.registers.devices.authenticate(name, token) if name else None
+        return key[1] if key is not None else ""
 
     async def _feed_terms(self, feed: Feed) -> TermMap:
         return await self._terms_of(feed.context, feed.tenant)
