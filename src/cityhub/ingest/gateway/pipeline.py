@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cityhub.ingest.decoding import format_of
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway.outlet import MOST_PARTS, Outlet, Parcel, Part
 from cityhub.ingest.gateway.stages import Stages
@@ -44,6 +45,7 @@ class Pipeline:
         self._tally = tally
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = stages.decoding("")
+        self._waits = format_of(feed.format).waits
         self._quality = stages.quality
         self._refusal = Refused(feed).letter
         self._busy = False
@@ -95,7 +97,7 @@ class Pipeline:
             return True
         parcel = Parcel(tally, done, len(body) + 200)
         self._outlet.enter(parcel)
-        if len(body) <= AT_ONCE and (message.records is None or len(message.records) <= PIECE):
+        if len(body) <= AT_ONCE and not self._waits and (message.records is None or len(message.records) <= PIECE):
             self._work(message, parcel, keep)
         else:
             self._busy = True
