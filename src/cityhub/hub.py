@@ -56,7 +56,9 @@ from cityhub.history.tiers.tier_api import TierApi
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.ingest.gateway.gauges import watch_gateway
 from cityhub.ingest.gateway.hub_side import GatewayLink
+from cityhub.ingest.files import assembly as imports
 from cityhub.ingest.register import assembly as registers
 from cityhub.ingest.sensorthings.api import SensorThingsApi
 from cityhub.model.errors import StoreUnavailable
@@ -68,6 +70,7 @@ from cityhub.settings import Settings
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.addresses import AddressPolicy
 from cityhub.web.application import Application
+from cityhub.web.centre import centre_routes, read_centre
 from cityhub.web.http import Request, Response, Route, json_response
 from cityhub.web.inspection import Flow
 from cityhub.web.observation import Observation
@@ -145,15 +148,24 @@ class Hub:
         self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
-        self._access = LoopbackAccess()
-        self.catalogue = Catalogue(self._around())
-        self.gateway = GatewayLink(settings, StoreIntake(store), store, self._feed_terms)
+        intake = StoreIntake(store)
+        self.gateway = GatewayLink(settings, intake, store, self._feed_terms)
         self.registers = registers.Registers(
             registers.Around(
                 store, store, self.gateway, clock, settings.dead_letters_keep, settings.dead_letters_days, district
             )
         )
+        self._backfills = BackfillApi(store, Path(settings.data))
+        self.imports = imports.Imports(
+            imports.Around(
+                store, intake, self._backfills, clock, Path(settings.data), self._terms_of, settings.import_max_bytes,
+                settings.import_keep_days, settings.max_body_bytes,
+            )
+        )  # fmt: skip
         self.registers.watch(self.observation.metrics)
+        watch_gateway(self.observation.metrics, self.gateway)
+        self._access = self.registers.access(LoopbackAccess())
+        self.catalogue = Catalogue(self._around())
         watch_history(self.observation.metrics, self.supervision)
         self._rate = ChangeRate(store.last, time.monotonic)
         self._feeds: Feeds | None = None
@@ -182,7 +194,7 @@ class Hub:
             *self._distributed_temporal().around(
                 [*TemporalApi(self.history, self.contexts, store, self.clock).routes(), *temporal.routes()]
             ),
-            *BackfillApi(store, Path(self.settings.data)).routes(),
+            *self._backfills.routes(),
             *SqlApi(self.analysis, store).routes(),
             *TierApi(self.historian).routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
@@ -195,8 +207,10 @@ class Hub:
             *status_routes(self._status_sources()),
             *self.observation.routes(),
             *page_routes(read_assets()),
+            *centre_routes(read_centre()),
             *self.catalogue.routes(),
             *self.registers.routes(),
+            *self.imports.routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
         routes.append(openapi_route(lambda: routes, "CityHub", __version__))
@@ -261,7 +275,10 @@ class Hub:
         return self.contexts.known(url) or await self.contexts.resolve(url, "")
 
     async def _feed_terms(self, feed: Feed) -> TermMap:
-        return await self.contexts.resolve(feed.context, feed.tenant) if feed.context else await self._district_terms()
+        return await self._terms_of(feed.context, feed.tenant)
+
+    async def _terms_of(self, context: str, tenant: str) -> TermMap:
+        return await self.contexts.resolve(context, tenant) if context else await self._district_terms()
 
     async def _health(self, request: Request) -> Response:
         uptime_s = int(time.monotonic() - self._began)
@@ -274,6 +291,7 @@ class Hub:
             (SWEEP_S, self._registration_api.expire), (USAGE_S, self.contexts.save_usage),
             (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep), (SWEEP_S, self.application.end_overdue),
             (PROFILE_S, self.catalogue.quality.renew), (registers.SWEEP_S, self.registers.sweep),
+            (imports.SWEEP_S, self.imports.sweep),
         )  # fmt: skip
         await self.registrations.load()
         await self.maps.load()
@@ -284,6 +302,7 @@ class Hub:
             self._tasks.append(asyncio.create_task(self.registrations.follow(self.journal)))
         await self.notifier.start()
         await self.registers.start()
+        await self.imports.start()
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(
                 self.url, self.district.folder, log_format=self.settings.log_format, log_level=self.settings.log_level
@@ -296,7 +315,7 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
-            *feeds, self.registers.stop, self.gateway.stop, self.snapshots.stop, self.live.close,
+            *feeds, self.imports.stop, self.registers.stop, self.gateway.stop, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
             self.supervision.stop, self.store.close, self.observation.close,
         ):  # fmt: skip

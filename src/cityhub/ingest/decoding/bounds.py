@@ -71,10 +71,14 @@ class Plain:
     """Turns what a library decoded into JSON values: bytes to base64, times to their texts, what is unknown to its text.
 
     It counts: a value that is referred to many times cannot grow beyond `MAX_VALUES`. One is made for each payload.
+
+    Args:
+        nothing: What the library has for a value that is not there, beside None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, nothing: object = None) -> None:
         self._left = MAX_VALUES
+        self._nothing = nothing
 
     def __call__(self, value: Any, depth: int = 0) -> Any:
         """The value as JSON. Raises ValueError beyond the bounds."""
@@ -84,6 +88,8 @@ class Plain:
         kind = type(value)
         if kind is str or kind is bool or value is None:
             return value
+        if value is self._nothing:
+            return None
         if kind is float:
             return value if isfinite(value) else None
         if kind is int:

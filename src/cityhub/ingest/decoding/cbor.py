@@ -25,11 +25,11 @@ def cbor_decoder(options: CborOptions) -> Callable[[bytes], list[Any]]:
 
 def read_cbor(body: bytes) -> list[Any]:
     """The items of a payload as JSON values, byte strings as base64. Raises ValueError when it is not CBOR or too much of it."""
-    from cbor2 import CBORDecoder
+    from cbor2 import CBORDecoder, undefined
 
     if not body:
         raise ValueError("the payload is empty; a CBOR item is expected")
-    stream, plain = BytesIO(body), Plain()
+    stream, plain = BytesIO(body), Plain(undefined)
     items: list[Any] = []
     decoder = CBORDecoder(stream, max_depth=MAX_DEPTH)
     try:

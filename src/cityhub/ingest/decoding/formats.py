@@ -43,6 +43,20 @@ FORMATS: Final[dict[str, Format]] = {
     ),
     "csv": Format({"zh": "CSV 表格", "en": "CSV table"}, wanted.CsvOptions, "csv_rows:csv_decoder", ("text/csv",)),
     "cbor": Format({"zh": "CBOR", "en": "CBOR"}, wanted.CborOptions, "cbor:cbor_decoder", ("application/cbor", "application/cbor-seq")),
+    "senml": Format(
+        {"zh": "SenML（含 LwM2M）", "en": "SenML (LwM2M too)"}, wanted.SenmlOptions, "senml:senml_decoder",
+        ("application/senml+json", "application/senml+cbor", "application/vnd.oma.lwm2m+json", "application/vnd.oma.lwm2m+cbor"),
+    ),
+    "sparkplug": Format({"zh": "Sparkplug B", "en": "Sparkplug B"}, wanted.SparkplugOptions, "sparkplug:sparkplug_decoder", beside=True),
+    "xml": Format({"zh": "XML", "en": "XML"}, wanted.XmlOptions, "xml:xml_decoder", ("application/xml", "text/xml")),
+    "text": Format(
+        {"zh": "文本（正则表达式）", "en": "text (regular expression)"}, wanted.TextOptions, "text:text_decoder", ("text/plain",)
+    ),
+    "syslog": Format({"zh": "Syslog 日志", "en": "syslog"}, wanted.SyslogOptions, "syslog:syslog_decoder"),
+    "javascript": Format(
+        {"zh": "二进制（JavaScript 解码器）", "en": "bytes (JavaScript codec)"}, wanted.JavascriptOptions, "javascript:javascript_decoder"
+    ),
+    "struct": Format({"zh": "二进制（字段表）", "en": "bytes (table of fields)"}, wanted.StructOptions, "struct_fields:struct_decoder"),
 }  # fmt: skip
 """By name."""
 

@@ -87,6 +87,11 @@ class GatewayLink:
         return self._child.pid
 
     @property
+    def starts(self) -> int:
+        """How often the process was started."""
+        return self._child.starts
+
+    @property
     def trouble(self) -> str:
         """Why feeds do not come in; "" when they do, and when there are none."""
         if self._watch is None:

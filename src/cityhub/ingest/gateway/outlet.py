@@ -1,6 +1,7 @@
-"""The way from the gateway into the hub: one bounded queue for all feeds, taken from in batches, one batch after the other.
+"""The way from the gateway into the hub: one bounded queue for all feeds, taken from in batches.
 
-One batch at a time keeps the order in which each thing spoke. What was sent and not answered is sent again, marked as redelivered.
+While the hub writes one batch, the next is on its way. Should it ever arrive first, nothing is lost by that: what was observed before
+what is there already goes into the history. What was sent and not answered is sent again, marked as redelivered.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ MOST_BYTES: Final = 4 * 1024 * 1024
 QUEUE_MESSAGES: Final = 20_000
 QUEUE_BYTES: Final = 64 * 1024 * 1024
 """What may be in the gateway at once, of all feeds together; one message more may always come in when it is empty."""
+ON_THE_WAY: Final = 2
+"""Batches that may be on their way at once."""
 TAKE_S: Final = 60.0
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
@@ -113,6 +116,9 @@ class Outlet:
         self._freed = asyncio.Event()
         self._encode = msgspec.msgpack.Encoder().encode
         self._outcome = msgspec.msgpack.Decoder(Outcome).decode
+        self._sent = 0
+        self._settled = 0
+        self._done: dict[int, list[Part]] = {}
         self.messages = 0
         self.bytes = 0
         self.trouble = ""
@@ -140,16 +146,25 @@ class Outlet:
 
     async def run(self) -> None:
         """Sends until it is cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(ON_THE_WAY):
+                group.create_task(self._send())
+
+    async def _send(self) -> None:
         while True:
             await self._wake.wait()
             await asyncio.sleep(0)  # what has arrived already comes along
             if not self._queue:
                 self._wake.clear()
                 continue
-            batch = self._next()
+            batch, number = self._next(), self._sent
+            self._sent += 1
             await self._deliver(batch)
-            for part in batch:
-                self._settle(part.parcel)
+            self._done[number] = batch
+            while (done := self._done.pop(self._settled, None)) is not None:  # in the order in which they came
+                self._settled += 1
+                for part in done:
+                    self._settle(part.parcel)
             self._freed.set()
 
     def _next(self) -> list[Part]:

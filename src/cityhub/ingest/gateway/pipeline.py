@@ -14,7 +14,7 @@ from cityhub.ingest.gateway.outlet import MOST_PARTS, Outlet, Parcel, Part
 from cityhub.ingest.gateway.stages import Stages
 from cityhub.ingest.gateway.tally import Tally
 from cityhub.ingest.gateway.wrong import Refused, Wrong
-from cityhub.ingest.message import MAX_BODY, Message, Settled
+from cityhub.ingest.message import MAX_BODY, PICKED, Message, Settled
 from cityhub.model.errors import CityHubError, TooLarge
 from cityhub.model.ports import DeadLetter, EntityUpdate
 
@@ -144,6 +144,8 @@ class Pipeline:
             if decoded is None:
                 decode = self._decode if not message.format else self._stages.decoding(message.format)
                 decoded = decode(message.body, message.about)
+            elif message.about.get(PICKED) is True:
+                return decoded
             return self._stages.mapping.records(decoded, message)
         except (ValueError, CityHubError) as error:
             wrong.whole("decode", str(error))

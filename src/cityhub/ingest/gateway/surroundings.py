@@ -52,6 +52,7 @@ class Place:
         allowed = (*settings.outbound_allow, *settings.mqtt_allow)
         self._policy = AddressPolicy(allowed, loopback_allowed=settings.dev)
         self._folders = [Path(settings.data).absolute() / "secrets", *map(Path, SECRET_FOLDERS)]
+        self._readable, self._doors = settings.feed_folders, settings.feed_doors
         self._now = SystemClock().now
 
     def now(self) -> str:
@@ -60,7 +61,7 @@ class Place:
 
     def around(self, feed: Feed, notices: Notices) -> Surroundings:
         """The surroundings of a feed's connector."""
-        return Surroundings(notices, KeptBookmarks(self._hub, feed), self.secret, self.allow, self.now)
+        return Surroundings(notices, KeptBookmarks(self._hub, feed), self.secret, self.allow, self.now, self._readable, self._doors)
 
     def secret(self, text: str) -> str:
         """See `cityhub.ingest.message.Surroundings.secret`."""

@@ -8,7 +8,7 @@ import msgspec
 import orjson
 
 from cityhub.ingest.feed import Feed
-from cityhub.ingest.message import Message
+from cityhub.ingest.message import PICKED, Message
 from cityhub.model.ports import DeadLetter, EntityUpdate
 
 MOST_LETTERS: Final = 100
@@ -62,17 +62,14 @@ class Wrong:
 
     def _whole(self, stage: Stage, reason: str) -> DeadLetter:
         message = self._message
+        body, form = message.body, message.format or self._feed.format
         if message.records is not None:
-            return self._one(message.records, stage, reason)
-        return DeadLetter(
-            self._feed.id, reason, stage, message.body, message.format or self._feed.format, told(message.about), message.received_at,
-            self._feed.version,
-        )  # fmt: skip
+            body, form = as_json(message.records), "json"
+        return DeadLetter(self._feed.id, reason, stage, body, form, told(message.about), message.received_at, self._feed.version)
 
     def _one(self, record: Any, stage: Stage, reason: str) -> DeadLetter:
-        return DeadLetter(
-            self._feed.id, reason, stage, as_json(record), "json", told(self._message.about), self._message.received_at, self._feed.version
-        )
+        about = {**told(self._message.about), PICKED: True}
+        return DeadLetter(self._feed.id, reason, stage, as_json(record), "json", about, self._message.received_at, self._feed.version)
 
 
 class Refused:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, time
-from decimal import Decimal
 from math import isfinite
 from typing import Any, Final
 
@@ -17,6 +15,7 @@ from cityhub.ingest.mapping.problems import Unfit
 from cityhub.ingest.mapping.units import code_of, conversion
 from cityhub.model.entity import NULL, VALUE_KEY
 from cityhub.model.errors import BadRequestData
+from cityhub.model.feel import to_json
 from cityhub.model.ngsild.attribute_value import read_value
 from cityhub.model.ngsild.values import LEAST, MOST
 
@@ -34,7 +33,7 @@ def reader_of(mapping: AttributeMapping, names: Names) -> Reader:
         raise Unfit(f"'unit', 'scale', 'table' and 'decimals' are for numbers, not for a {mapping.kind}")
     if mapping.kind == "GeoProperty":
         move = TO_CGCS2000[mapping.datum]
-        return lambda value: geometry(value, move)
+        return lambda value: geometry(to_json(value), move)
     if mapping.kind == "Property":
         return _plain(names) if change is None else _number(change)
     return _checked(mapping.kind, names, change)
@@ -105,13 +104,13 @@ def _plain(names: Names) -> Reader:
                 return value
         elif kind is bool or (kind is str and value != NULL):
             return value
-        return _read("Property", json_value(value), names)
+        return _read("Property", to_json(value), names)
 
     return read
 
 
 def _checked(kind: str, names: Names, change: Callable[[Number], Number] | None) -> Reader:
-    wrap: Reader = _texts_by_language if kind == "LanguageProperty" else _in_list if kind.startswith("List") else json_value
+    wrap: Reader = _texts_by_language if kind == "LanguageProperty" else _in_list if kind.startswith("List") else to_json
     numbers = None if change is None else _number(change)
 
     def read(value: Any) -> Any:
@@ -122,12 +121,12 @@ def _checked(kind: str, names: Names, change: Callable[[Number], Number] | None)
 
 
 def _in_list(value: Any) -> Any:
-    plain = json_value(value)
+    plain = to_json(value)
     return plain if type(plain) is list else [plain]
 
 
 def _texts_by_language(value: Any) -> Any:
-    return {"@none": value} if type(value) is str else json_value(value)
+    return {"@none": value} if type(value) is str else to_json(value)
 
 
 def _read(kind: str, value: Any, names: Names) -> Any:
@@ -135,22 +134,6 @@ def _read(kind: str, value: Any, names: Names) -> Any:
         return read_value(kind, value, names, "value")
     except BadRequestData as error:
         raise Unfit(error.detail.removeprefix("'value' ")) from None
-
-
-def json_value(value: Any, depth: int = 0) -> Any:
-    """A value of FEEL as JSON: decimals as numbers, dates, times and durations as their texts. Raises Unfit when it is nested too deep."""
-    kind = type(value)
-    if kind is str or kind is int or kind is float or kind is bool or value is None:
-        return value
-    if depth > 64:
-        raise Unfit("the value is nested more than 64 levels deep")
-    if kind is dict:
-        return {str(key): json_value(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [json_value(item, depth + 1) for item in value]
-    if kind is Decimal:
-        return number(value)
-    return value.isoformat() if isinstance(value, date | datetime | time) else str(value)
 
 
 def value_key(mapping: AttributeMapping) -> str:

@@ -14,13 +14,13 @@ from typing import Any, Final
 from cityhub.ingest.feed import AttributeMapping, EntityMapping, Feed
 from cityhub.ingest.mapping.attribute import Reader, reader_of, unit_code, value_key
 from cityhub.ingest.mapping.names import Names
-from cityhub.ingest.mapping.paths import Expression, compile_expression
 from cityhub.ingest.mapping.places import fence
 from cityhub.ingest.mapping.problems import MappingError, Unfit, shown
 from cityhub.ingest.mapping.times import Times
 from cityhub.ingest.message import Message
 from cityhub.model.entity import Attributes, Instance
 from cityhub.model.errors import BadRequestData
+from cityhub.model.feel import Expression, compile_expression, to_json
 from cityhub.model.ngsild.attribute import CHECKED, GEO_PROPERTIES, bad_name
 from cityhub.model.ngsild.attribute_member import NOT_ATTRIBUTES
 from cityhub.model.ngsild.names import is_uri
@@ -154,7 +154,7 @@ class _Entity:
         try:
             if value is None:
                 raise Unfit(f"there is no time{_because(expression.evaluate(context)[1])}")
-            return self._times.read(value, arrived)
+            return self._times.read(to_json(value), arrived)
         except Unfit as error:
             raise MappingError(f"{where or self._where}, 'observed_at' ({expression.text}): {error}") from None
 

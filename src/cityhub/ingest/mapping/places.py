@@ -82,7 +82,7 @@ def _written(text: str) -> dict[str, Any]:
     if _TAG.match(plain) and len(text) <= _LONGEST:
         return _well_known(plain)
     parts = re.split(r"[,，;\s]+", plain.strip(), maxsplit=3) if len(plain) <= 100 else []
-    if len(parts) not in (2, 3):
+    if len(parts) not in (2, 3) or not any(letter.isdigit() for letter in parts[0]):
         raise Unfit(f"{shown(text)} is no geometry: write GeoJSON, WKT ('POINT (108.77 29.53)') or 'longitude,latitude'")
     return _point(list(parts))
 

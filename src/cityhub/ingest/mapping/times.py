@@ -13,7 +13,7 @@ One that never was, when clocks were set forward, is read with the offset before
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -57,7 +57,7 @@ class Times:
         """A time in the internal form of NGSI-LD (UTC, six digits of a second). Raises Unfit.
 
         Args:
-            value: As it stands in the record or came out of an expression.
+            value: A text or a number.
             arrived: Time of arrival in that form, for local times that came twice.
         """
         kind = type(value)
@@ -72,13 +72,7 @@ class Times:
             if found is None:
                 raise Unfit(f"{shown(value)} is not a time; {_KINDS}")
             return self._twice(found, arrived)
-        if isinstance(value, datetime):
-            return self._utc(value) if value.tzinfo else self._local(value, arrived)
-        if isinstance(value, date):
-            return self._local(datetime(value.year, value.month, value.day), arrived)  # noqa: DTZ001 - its zone is found next
-        if kind is bool or not hasattr(value, "__float__"):
-            raise Unfit(f"{shown(value)} is not a time; {_KINDS}")
-        return since_1970(float(value))
+        raise Unfit(f"{shown(value)} is not a time; {_KINDS}")
 
     def _read_text(self, text: str) -> str | datetime | None:
         """The time of a text; as a naive one where the zone has it twice; None when it is none."""
@@ -96,10 +90,6 @@ class Times:
             return found if first.utcoffset() > second.utcoffset() else self._utc(first)  # type: ignore[operator]
         except (ValueError, OverflowError, TypeError):
             return None
-
-    def _local(self, found: datetime, arrived: str) -> str:
-        first, second = found.replace(tzinfo=self._zone, fold=0), found.replace(tzinfo=self._zone, fold=1)
-        return self._twice(found, arrived) if first.utcoffset() > second.utcoffset() else self._utc(first)  # type: ignore[operator]
 
     def _twice(self, found: datetime, arrived: str) -> str:
         first, second = found.replace(tzinfo=self._zone, fold=0), found.replace(tzinfo=self._zone, fold=1)
@@ -120,8 +110,8 @@ class Times:
 def since_1970(value: float) -> str:
     """The time of a number since 1970 by its size; see the head of this module. Raises Unfit.
 
-    >>> since_1970(1795586700), since_1970(1795586700123)
-    ('2026-11-24T06:05:00.000000Z', '2026-11-24T06:05:00.123000Z')
+    >>> since_1970(1795413900), since_1970(1795413900123)
+    ('2026-11-23T06:05:00.000000Z', '2026-11-23T06:05:00.123000Z')
     """
     size = abs(value)
     try:

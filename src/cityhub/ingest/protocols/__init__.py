@@ -16,7 +16,16 @@ from cityhub.ingest.message import Connector, Surroundings
 from cityhub.model.errors import BadRequestData
 
 PROTOCOLS: Final[dict[str, str]] = {
+    "coap": "cityhub.ingest.protocols.coap",
+    "folder": "cityhub.ingest.protocols.folder",
+    "modbus": "cityhub.ingest.protocols.modbus",
     "mqtt": "cityhub.ingest.protocols.mqtt",
+    "opcua": "cityhub.ingest.protocols.opcua",
+    "s3": "cityhub.ingest.protocols.s3",
+    "sql": "cityhub.ingest.protocols.sql",
+    "syslog": "cityhub.ingest.protocols.syslog",
+    "web": "cityhub.ingest.protocols.web",
+    "websocket": "cityhub.ingest.protocols.websocket",
 }
 """Module of each protocol by its name in a feed."""
 

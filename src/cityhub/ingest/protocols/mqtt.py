@@ -194,8 +194,7 @@ class _Connection:
             if self._waiting is not None:
                 self._waiting.cancel()
             self._wire.end("")
-            client.disconnect()
-            client.loop_write()
+            client.hang_up()
 
     def publish(self, topic: str, payload: bytes, correlation: str) -> None:
         """Publishes a command."""
@@ -251,12 +250,16 @@ class _Connection:
             self._wire.end(f"The broker refused the connection: {reason}")
             return
         qos, filters = self._settings.qos, self._connector.filters()
-        if self._settings.version == "5":  # 1: what is retained comes when the subscription is new, 2: never
-            options = SubscribeOptions(qos=qos, retainHandling=1 if self._settings.retained else 2)
-            wanted: Any = [(topic, options) for topic in filters]
+        if self._settings.version == "5":
+            wanted: Any = [(topic, self._options(topic)) for topic in filters]
         else:
             wanted = [(topic, qos) for topic in filters]
         self._client.subscribe(wanted)
+
+    def _options(self, topic: str) -> SubscribeOptions:
+        """Of what is retained, 1 means: when the subscription is new, 2: never. Commands of this client are not for itself."""
+        handling = 1 if self._settings.retained else 2
+        return SubscribeOptions(qos=self._settings.qos, noLocal=not topic.startswith("$share/"), retainHandling=handling)
 
     def _on_subscribe(self, _client: Any, _data: Any, _mid: int, reasons: list[Any], _properties: Any) -> None:
         refused = [topic for topic, reason in zip(self._connector.filters(), reasons, strict=False) if reason.is_failure]

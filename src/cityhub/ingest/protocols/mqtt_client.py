@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable
@@ -24,8 +25,8 @@ from paho.mqtt.properties import Properties
 
 from cityhub.ingest.message import MAX_BODY, TroubleAtSource
 
-READ: Final = 256 * 1024
-"""Bytes that are read at once."""
+READ: Final = 64 * 1024
+"""Bytes that are read at once; more would keep other feeds, and the way to the hub, waiting."""
 MOST_PACKET: Final = MAX_BODY + 128 * 1024
 """Longest packet; a longer one ends the connection."""
 CONNECT_S: Final = 10.0
@@ -76,6 +77,18 @@ class ReadingClient(paho.Client):
                 last = error
         raise last or OSError("the host has no address")
 
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        """As paho does it, but closed when the handshake fails."""
+        assert self._ssl_context is not None
+        wrapped = self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
+        try:
+            wrapped.settimeout(CONNECT_S)
+            wrapped.do_handshake()
+        except BaseException:
+            wrapped.close()
+            raise
+        return wrapped
+
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Reads what is there and deals with every whole packet of it."""
         while self._sock is not None and not self.is_paused:
@@ -92,12 +105,9 @@ class ReadingClient(paho.Client):
             rc = self.deal()
             if rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return self._loop_rc_handle(rc)
-            if len(data) < READ and not self._is_tls():
-                break
+            if not self._ssl:
+                break  # the loop comes again when there is more
         return MQTTErrorCode.MQTT_ERR_SUCCESS
-
-    def _is_tls(self) -> bool:
-        return self._ssl
 
     def deal(self) -> MQTTErrorCode:
         """Deals with the whole packets that were read, until nobody takes more."""
@@ -156,6 +166,14 @@ class ReadingClient(paho.Client):
     def acknowledge(self, packets: bytes) -> MQTTErrorCode:
         """Sends acknowledgements, however many."""
         return self._packet_queue(PUBACK, packets, 0, 1)
+
+    def hang_up(self) -> None:
+        """Says good-bye, as far as the broker hears it at once, and closes the connection."""
+        self.on_socket_register_write = self.on_socket_unregister_write = self.on_socket_close = None
+        if self._sock is not None:
+            self.disconnect()
+            self.loop_write()
+        self._sock_close()
 
     def rest(self) -> None:
         """To be called while reading rests, so that the answers to pings, which nobody reads then, are not missed."""

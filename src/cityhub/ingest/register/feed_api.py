@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
+from cityhub.ingest.devices.device_access import device_key
+from cityhub.ingest.devices.index import Key
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway_port import Described, Gateway
 from cityhub.ingest.message import MAX_BODY, Message
@@ -25,8 +28,6 @@ READ: Final = "feed.read"
 WRITE: Final = "feed.write"
 PUSH: Final = "message.write"
 """What a sender needs; a device has it for its own feed."""
-DEVICE: Final = "device:"
-"""How the id of a principal begins that is a device."""
 
 
 class FeedApi:
@@ -37,9 +38,13 @@ class FeedApi:
         answers: How they are shown.
         gateway: What runs them.
         clock: The present time.
+        spoke: Hears that a device sent something.
     """
 
-    def __init__(self, register: FeedRegister, answers: FeedAnswers, gateway: Gateway, clock: Clock) -> None:
+    def __init__(
+        self, register: FeedRegister, answers: FeedAnswers, gateway: Gateway, clock: Clock, spoke: Callable[[Key], None]
+    ) -> None:
+        self._spoke = spoke
         self._register = register
         self._answers = answers
         self._gateway = gateway
@@ -132,7 +137,10 @@ class FeedApi:
 
     async def _push(self, request: Request) -> Response:
         feed = self._register.get(request.parameters["id"])
-        device = _device_of(request)
+        key = _device_of(request)
+        if key is not None:
+            self._spoke(key)
+        device = key[1] if key is not None else ""
         settled = await push(self._gateway, feed, request, self._clock, device)
         return json_response(settled_document(settled))
 
@@ -146,14 +154,12 @@ def _deed(request: Request) -> Deed:
     return Deed(request.principal.id, why, request.trace)
 
 
-def _device_of(request: Request) -> str:
-    """The id of the device that is calling; "" when it is none. Raises Forbidden for a device that belongs to another feed."""
-    principal = request.principal
-    if not principal.id.startswith(DEVICE):
-        return ""
-    if f"feed:{request.parameters['id']}" not in principal.roles:
+def _device_of(request: Request) -> Key | None:
+    """The device that is calling; None when it is none. Raises Forbidden for a device that belongs to another feed."""
+    key = device_key(request.principal)
+    if key is not None and f"feed:{request.parameters['id']}" not in request.principal.roles:
         raise Forbidden("A device sends to its own feed only: its 'feed' in the register of devices must be this one")
-    return principal.id.removeprefix(DEVICE)
+    return key
 
 
 def _sample(body: dict[str, Any]) -> bytes:

@@ -51,22 +51,28 @@ class FeedRegister:
         self._gateway = gateway
         self._records: dict[str, Document] = {}
         self._feeds: dict[str, Feed] = {}
+        self._begun = False
 
     async def load(self) -> None:
-        """Reads all records; the gateway is told by `arrange`."""
+        """Reads all records; the gateway is told by `begin`."""
         for _, record in await self._store.records("", FEEDS):
             self._take(record["id"], record)
 
-    async def arrange(self) -> None:
-        """Tells the gateway which feeds there are."""
-        await self._gateway.arrange(self.feeds())
+    async def begin(self) -> None:
+        """Tells the gateway which feeds there are, now and after each change; until then changes are only written down."""
+        self._begun = True
+        await self._arrange()
+
+    async def _arrange(self) -> None:
+        if self._begun:
+            await self._gateway.arrange(self.feeds())
 
     async def changed(self, change: Change) -> None:
         """Takes over what the journal says of a record, from whichever hub on the same store it came."""
         known = self._records.get(change.id)
         if change.after is not None and (known is None or known["at"] < change.after["at"]):
             self._take(change.id, change.after)
-            await self.arrange()
+            await self._arrange()
 
     def feeds(self) -> list[Feed]:
         """All feeds, by id."""
@@ -178,7 +184,7 @@ class FeedRegister:
         if isinstance(result, CityHubError):
             raise result
         self._take(id, result)
-        await self.arrange()
+        await self._arrange()
         return msgspec.convert(result["definition"], Feed)
 
     def _take(self, id: str, record: Document) -> None:

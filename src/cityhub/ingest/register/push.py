@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from cityhub.ingest.decoding import MEDIA_TYPES
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway_port import Gateway
 from cityhub.ingest.message import MAX_BODY, Message, Settled
@@ -11,12 +12,6 @@ from cityhub.model.errors import BadRequestData, CityHubError, StoreUnavailable,
 from cityhub.model.time import Clock, to_text
 from cityhub.web.http import Request
 
-FORMATS: Final = {
-    "application/json": "json", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson", "application/jsonl": "ndjson",
-    "application/json-seq": "ndjson", "text/csv": "csv", "application/csv": "csv", "application/cbor": "cbor",
-    "application/senml+json": "senml", "application/senml+cbor": "senml-cbor", "application/xml": "xml", "text/xml": "xml",
-}  # fmt: skip
-"""The formats by media type."""
 UNSAID: Final = frozenset(("", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain"))
 """Media types that say nothing of the format: then it is the feed's."""
 PRIVATE: Final = frozenset(("authorization", "cookie", "proxy-authorization"))
@@ -61,9 +56,9 @@ def format_of(feed: Feed, content_type: str) -> str:
     media = content_type.partition(";")[0].strip().lower()
     if media in UNSAID:
         return ""
-    format = FORMATS.get(media)
+    format = MEDIA_TYPES.get(media)
     if format is None:
-        raise UnsupportedMediaType(f"'{media[:100]}' is no format of messages; these are: {', '.join(sorted(FORMATS))}")
+        raise UnsupportedMediaType(f"'{media[:100]}' is no format of messages; these are: {', '.join(sorted(MEDIA_TYPES))}")
     return "" if format == feed.format else format
 
 

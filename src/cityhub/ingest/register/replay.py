@@ -9,7 +9,7 @@ import msgspec
 import orjson
 
 from cityhub.ingest.gateway_port import Gateway
-from cityhub.ingest.message import Message
+from cityhub.ingest.message import PICKED, Message
 from cityhub.ingest.register.feeds import FeedRegister
 from cityhub.ingest.register.letters import Key, Letter, Letters
 from cityhub.model.errors import CityHubError, NotFound, StoreUnavailable, TooBusy
@@ -100,7 +100,7 @@ class Replay:
 def message_of(letter: Letter) -> Message:
     """The message of a letter. One record of which the others were taken goes past the decoder."""
     header = letter.header
-    if header["stage"] != "decode" and header["format"] == "json" and "record" in header["about"]:
+    if header["about"].get(PICKED) is True:
         try:
             record = orjson.loads(letter.body)
         except orjson.JSONDecodeError:

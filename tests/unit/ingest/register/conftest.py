@@ -14,7 +14,7 @@ import pytest
 from cityhub.access.loopback import LoopbackAccess
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway_port import CommandResult, Described, FeedState, Problem, Trial
-from cityhub.ingest.message import Command, Message, Settled
+from cityhub.ingest.message import PICKED, Command, Message, Settled
 from cityhub.ingest.register.assembly import Around, Registers
 from cityhub.model.dead_letter import letter_writes
 from cityhub.model.errors import Conflict, NotFound, TooBusy
@@ -76,7 +76,7 @@ class SmallGateway:
         version = self.feeds[feed].version
         letters = [
             DeadLetter(feed, one.reason, one.stage, message.body if one.record < 0 else orjson.dumps(records[one.record]),  # type: ignore[arg-type]
-                       "json", {**message.about, **({} if one.record < 0 else {"record": one.record})}, message.received_at, version)
+                       "json", {**message.about, **({} if one.record < 0 else {PICKED: True})}, message.received_at, version)
             for one in problems
         ]  # fmt: skip
         if keep:
@@ -110,7 +110,7 @@ class Hub:
         self.folder = folder
         self.gateway = SmallGateway(store)
         self.registers = Registers(Around(store, store, self.gateway, clock, 50, 90.0))
-        self.application = Application(self.registers.routes(), LoopbackAccess(), 20_000_000)
+        self.application = Application(self.registers.routes(), self.registers.access(LoopbackAccess()), 20_000_000)
 
     def client(self, peer: str = "127.0.0.1", **headers: str) -> httpx.AsyncClient:
         """A caller on this machine, or a stranger."""

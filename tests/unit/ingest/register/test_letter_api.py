@@ -21,7 +21,7 @@ API = "/api/dead-letters"
 
 def letter(number: int, feed: str = "tank", body: bytes = b'{"level": "x"}') -> DeadLetter:
     at = f"2026-11-23T06:00:{number // 1000:02}.{number % 1000:03}000Z"
-    return DeadLetter(feed, "'level' must be a number", "map", body, "json", {"record": 0}, at)
+    return DeadLetter(feed, "'level' must be a number", "map", body, "json", {"picked": True}, at)
 
 
 async def settled(hub: Hub) -> None:
