@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -22,8 +23,6 @@ NOW = "2026-11-23T06:05:00.000000Z"
 
 @given(st.text(min_size=1, max_size=30).filter(lambda text: "\x00" not in text))
 def test_an_id_survives_its_link(id: str) -> None:
-    from urllib.parse import unquote
-
     assert read_address(f"Things({unquote(link_id(id))})").steps[0].id == id
 
 
