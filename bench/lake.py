@@ -28,9 +28,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.machine import facts
-from cityhub.history.lake.events import Backfill, document_of
 from cityhub.history.lake.lake import Lake, open_lake
 from cityhub.history.lake.place import Place
+from cityhub.model.history_events import Backfill, document_of
 from cityhub.model.ports import HISTORY_EVENTS
 from cityhub.model.time import SystemClock
 from tests.services import PostgresCluster, find_program

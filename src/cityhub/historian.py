@@ -38,11 +38,11 @@ from cityhub.history.supervision import Orders, read_orders
 from cityhub.history.temporal_answers import TemporalAnswers
 from cityhub.history.tiers.answers import TierAnswers
 from cityhub.history.tiers.plan import Plan, locations, read_plan
-from cityhub.history.wire import Answering, WireServer
 from cityhub.model.errors import CityHubError
 from cityhub.model.time import SystemClock
 from cityhub.settings import Settings, SettingsError
 from cityhub.web.logging import configure
+from cityhub.web.wire import Answering, WireServer
 
 log = logging.getLogger("cityhub.historian")
 
@@ -182,7 +182,7 @@ async def answering(lake: KeptLake, settings: Settings, socket: Path) -> AsyncIt
     keeping = Keeping(lake)
     readings = Readings(lake)
     parts = open_parts(Surroundings(settings, readings, keeping, lake))
-    server = WireServer(_together(parts), keeping.catch_up)
+    server = WireServer("historian", _together(parts), keeping.catch_up)
     stops = [part.stop for part in reversed(parts) if part.stop is not None]
     try:
         for part in parts:

@@ -25,6 +25,7 @@ from cityhub.context.entity_map_api import EntityMapApi
 from cityhub.context.entity_maps import EntityMaps
 from cityhub.context.forwarder import Forwarder
 from cityhub.context.identity_api import IdentityApi, read_alias
+from cityhub.context.intake import StoreIntake
 from cityhub.context.live import live_selection
 from cityhub.context.notifier import Notifier
 from cityhub.context.purge_api import PurgeApi
@@ -39,7 +40,6 @@ from cityhub.context.source_requests import SourceRequests
 from cityhub.context.source_state import SourceStates
 from cityhub.context.subscription_api import SubscriptionApi
 from cityhub.context.subscription_state import Tallies
-from cityhub.history.client import HistorianClient
 from cityhub.history.copies import Copies
 from cityhub.history.evolutions import Consumption
 from cityhub.history.exchange.backfill_api import BackfillApi
@@ -48,14 +48,19 @@ from cityhub.history.lake_history import LakeHistory
 from cityhub.history.past import Past
 from cityhub.history.sql.analysis import LakeAnalysis
 from cityhub.history.sql.sql_api import SqlApi
-from cityhub.history.supervision import Orders, Supervision
+from cityhub.history.supervision import SOCKET, Orders, Supervision
 from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
 from cityhub.history.temporal_view import TemporalShaping
 from cityhub.history.tiers.tier_api import TierApi
-from cityhub.history.wire import socket_path
 from cityhub.ingest.district import District, read_district
+from cityhub.ingest.feed import Feed
 from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.ingest.files import assembly as imports
+from cityhub.ingest.gateway.gauges import watch_gateway
+from cityhub.ingest.gateway.hub_side import GatewayLink
+from cityhub.ingest.register import assembly as registers
+from cityhub.ingest.sensorthings.api import SensorThingsApi
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
@@ -74,6 +79,8 @@ from cityhub.web.outbound import HttpOutbound
 from cityhub.web.pages import page_routes, read_assets
 from cityhub.web.status import About, ChangeRate, StatusSources, status_routes
 from cityhub.web.stream import LiveStream, stream_routes
+from cityhub.web.wire import socket_path
+from cityhub.web.wire_client import WireClient
 
 if TYPE_CHECKING:
     from cityhub.storage.postgres import PostgresStore
@@ -132,8 +139,8 @@ class Hub:
         self.notifier = Notifier(store, store, self.delivery, self.contexts, clock, self.tallies)
         RegistrationNotifier(store, self.delivery, self.contexts, clock, self.tallies, self.notifier)
         self.forwarder = Forwarder(store, self.registrations, requests, self.contexts, self.notifier, settings.public_url or url)
-        socket = socket_path(Path(settings.data))
-        self.historian = HistorianClient(socket, store.last)
+        socket = socket_path(Path(settings.data), SOCKET)
+        self.historian = WireClient("historian", socket, store.last)
         self.supervision = Supervision(Orders(str(socket), settings), store, self.historian)
         self.history = LakeHistory(self.historian, store)
         self.analysis = LakeAnalysis(self.historian)
@@ -141,7 +148,23 @@ class Hub:
         self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
-        self._access = LoopbackAccess()
+        intake = StoreIntake(store)
+        self.gateway = GatewayLink(settings, intake, store, self._feed_terms)
+        self.registers = registers.Registers(
+            registers.Around(
+                store, store, self.gateway, clock, settings.dead_letters_keep, settings.dead_letters_days, district
+            )
+        )
+        self._backfills = BackfillApi(store, Path(settings.data))
+        self.imports = imports.Imports(
+            imports.Around(
+                store, intake, self._backfills, clock, Path(settings.data), self._terms_of, settings.import_max_bytes,
+                settings.import_keep_days, settings.max_body_bytes,
+            )
+        )  # fmt: skip
+        self.registers.watch(self.observation.metrics)
+        watch_gateway(self.observation.metrics, self.gateway)
+        self._access = self.registers.access(LoopbackAccess())
         self.catalogue = Catalogue(self._around())
         watch_history(self.observation.metrics, self.supervision)
         self._rate = ChangeRate(store.last, time.monotonic)
@@ -171,11 +194,14 @@ class Hub:
             *self._distributed_temporal().around(
                 [*TemporalApi(self.history, self.contexts, store, self.clock).routes(), *temporal.routes()]
             ),
-            *BackfillApi(store, Path(self.settings.data)).routes(),
+            *self._backfills.routes(),
             *SqlApi(self.analysis, store).routes(),
             *TierApi(self.historian).routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),
+            *SensorThingsApi(
+                store, self.history, self.analysis, StoreIntake(store), self.clock, self.settings.public_url or self.url
+            ).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),
             *status_routes(self._status_sources()),
@@ -183,6 +209,8 @@ class Hub:
             *page_routes(read_assets()),
             *centre_routes(read_centre()),
             *self.catalogue.routes(),
+            *self.registers.routes(),
+            *self.imports.routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
         routes.append(openapi_route(lambda: routes, "CityHub", __version__))
@@ -232,7 +260,7 @@ class Hub:
     def _troubles(self) -> list[str]:
         status, trouble = self.supervision.status, self.supervision.trouble
         aside = [f"The history's file {path} cannot be read: {fault}" for path, fault in (status.set_aside if status else {}).items()]
-        return [trouble, *aside] if trouble else aside
+        return [text for text in (trouble, self.gateway.trouble, *aside) if text]
 
     async def _compact(self) -> int:
         return await self.store.compact(self.settings.journal_keep)
@@ -246,6 +274,12 @@ class Hub:
         url = self.district.about.context_url
         return self.contexts.known(url) or await self.contexts.resolve(url, "")
 
+    async def _feed_terms(self, feed: Feed) -> TermMap:
+        return await self._terms_of(feed.context, feed.tenant)
+
+    async def _terms_of(self, context: str, tenant: str) -> TermMap:
+        return await self.contexts.resolve(context, tenant) if context else await self._district_terms()
+
     async def _health(self, request: Request) -> Response:
         uptime_s = int(time.monotonic() - self._began)
         return json_response({"status": "up", "version": __version__, "journal": self.journal.last(), "uptime_s": uptime_s})
@@ -256,7 +290,8 @@ class Hub:
             (SWEEP_S, self.store.expire), (COMPACT_S, self._compact), (1.0, self._rate.sample),
             (SWEEP_S, self._registration_api.expire), (USAGE_S, self.contexts.save_usage),
             (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep), (SWEEP_S, self.application.end_overdue),
-            (PROFILE_S, self.catalogue.quality.renew),
+            (PROFILE_S, self.catalogue.quality.renew), (registers.SWEEP_S, self.registers.sweep),
+            (imports.SWEEP_S, self.imports.sweep),
         )  # fmt: skip
         await self.registrations.load()
         await self.maps.load()
@@ -266,6 +301,8 @@ class Hub:
         if not isinstance(self.store, SqliteStore):  # other hubs may work on the same database
             self._tasks.append(asyncio.create_task(self.registrations.follow(self.journal)))
         await self.notifier.start()
+        await self.registers.start()
+        await self.imports.start()
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(
                 self.url, self.district.folder, log_format=self.settings.log_format, log_level=self.settings.log_level
@@ -278,7 +315,7 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
-            *feeds, self.snapshots.stop, self.live.close,
+            *feeds, self.imports.stop, self.registers.stop, self.gateway.stop, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
             self.supervision.stop, self.store.close, self.observation.close,
         ):  # fmt: skip

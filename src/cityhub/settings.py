@@ -75,6 +75,46 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "can a client of the live stream resume, and `cityhub trace` look.",
         ),
     ] = 100_000
+    dead_letters_keep: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000_000,
+            description="How many dead letters are kept: what feeds brought and the hub could not take. When there are more, the oldest "
+            "are dropped, and the log says how many.",
+        ),
+    ] = 100_000
+    dead_letters_days: Annotated[
+        float,
+        Meta(gt=0, le=36_500, description="How long dead letters are kept, in days."),
+    ] = 90.0
+    feed_folders: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^/")], ...],
+        Meta(
+            description="Folders of this machine whose files feeds may read: watched folders and SQLite files.",
+            extra={"right": "absolute paths such as '/srv/city', separated by ','"},
+        ),
+    ] = ()
+    feed_doors: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[0-9A-Fa-f:.]+$")], ...],
+        Meta(
+            description="Addresses of this machine on which feeds (CoAP, syslog, WebSocket, SNMP traps) may listen besides loopback.",
+            extra={"right": "addresses such as '0.0.0.0' or '10.1.2.3', separated by ','"},
+        ),
+    ] = ()
+    import_max_bytes: Annotated[
+        int,
+        Meta(
+            ge=1_000,
+            le=1_000_000_000_000,
+            description="The largest file that is taken to be imported, in bytes, and the most that an archive may unpack to. It comes in "
+            "parts, each within `max_body_bytes`.",
+        ),
+    ] = 20_000_000_000
+    import_keep_days: Annotated[
+        float,
+        Meta(gt=0, le=36_500, description="How long files that came to be imported are kept, in days."),
+    ] = 7.0
     lake: Annotated[
         str,
         Meta(

@@ -11,9 +11,9 @@ import pytest
 
 from bench.engine_jars import Missing
 from bench.engine_session import Engine, sail, spark
-from cityhub.history.lake.events import DeleteEntity
 from cityhub.history.lake.lake import Lake, Place, open_lake
 from cityhub.history.tiers.moving import move
+from cityhub.model.history_events import DeleteEntity
 from tests.services import unavailable
 from tests.unit.history.conftest import TickingClock
 from tests.unit.history.lake.conftest import Journal, sensor

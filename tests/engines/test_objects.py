@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cityhub.history.lake.events import DeleteEntity
 from cityhub.history.lake.lake import Lake, Place, open_lake
 from cityhub.history.lake.objects import io_of
 from cityhub.history.tiers.moving import clean, move
 from cityhub.history.tiers.plan import Plan, Policy, Tier
 from cityhub.history.tiers.tables import held
+from cityhub.model.history_events import DeleteEntity
 from cityhub.settings import SettingsError
 from tests.engines.object_store import BUCKET, object_store
 from tests.unit.history.conftest import TickingClock

@@ -23,15 +23,16 @@ import apsw
 from cityhub.cli.connection import command
 from cityhub.cli.presence import DATABASE, claim
 from cityhub.cli.progress import Progress
-from cityhub.history.client import HistorianClient
 from cityhub.history.folder import LAKE, alone
-from cityhub.history.wire import socket_path
+from cityhub.history.supervision import SOCKET
 from cityhub.model.time import SystemClock, to_text
 from cityhub.settings import Settings
 from cityhub.storage.backup import Summary, restore
 from cityhub.storage.backup import backup as write_backup
 from cityhub.storage.sqlite import open_sqlite
 from cityhub.storage.sqlite_portable import SqliteSnapshot, sqlite_snapshot
+from cityhub.web.wire import socket_path
+from cityhub.web.wire_client import WireClient
 
 STORE: Final = "store.ndjson.gz"
 HISTORY: Final = "lake.tar"
@@ -148,7 +149,7 @@ async def _lake_copied(data: Path, target: Path) -> AsyncIterator[None]:
             await asyncio.to_thread(_write, target, lambda: _stored(data / LAKE))
             yield
             return
-    client = HistorianClient(socket_path(data), lambda: 0)
+    client = WireClient("historian", socket_path(data, SOCKET))
     async with aclosing(client.stream("copy", None, fresh=False, timeout_s=COPY_S)) as pieces:
         with target.open("wb") as file:
             async for piece in pieces:

@@ -63,6 +63,7 @@ async def _built_here(settings: Settings) -> AsyncIterator[Any]:
     with claim(Path(settings.data)):
         hub = await build(settings)
         try:
+            await hub.registers.load()
             await hub.supervision.start()  # a question about the past begins its process, others do without
             yield hub.application
         finally:

@@ -9,15 +9,15 @@ from typing import Any, Final
 import msgspec
 
 from cityhub.history import questions
-from cityhub.history.client import HistorianClient
 from cityhub.history.conditions import where
-from cityhub.history.lake import events
+from cityhub.model import history_events as events
 from cityhub.model.condition import Condition
 from cityhub.model.entity import Attributes, Instance
 from cityhub.model.errors import CityHubError, NotFound
 from cityhub.model.ngsild.temporal import Aggregation
 from cityhub.model.ports import HISTORY_EVENTS, Evolution, Figures, Store, Window, Write
 from cityhub.web.logging import current_trace
+from cityhub.web.wire_client import WireClient
 
 _ANY_TIME: Final = (Window(limit=1), Window(property="deletedAt", limit=1))
 _evolutions = msgspec.msgpack.Decoder(list[Evolution])
@@ -28,7 +28,7 @@ _figures = msgspec.msgpack.Decoder(list[Figures])
 class LakeHistory:
     """See `cityhub.model.ports.History`."""
 
-    def __init__(self, client: HistorianClient, store: Store) -> None:
+    def __init__(self, client: WireClient, store: Store) -> None:
         self._client = client
         self._store = store
 

@@ -4,38 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
-import sys
 import time
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
-import cityhub
-from cityhub.history.client import HistorianClient
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.ports import Journal
 from cityhub.settings import Settings
+from cityhub.web.child import Child
+from cityhub.web.wire_client import WireClient
 
+SOCKET: Final = "historian.sock"
+"""The name of its socket's file."""
 NAME: Final = "history"
 """The historian's name among the journal's readers."""
 BEGIN_S: Final = 2.0
 """The process is started so long after the first change that it does not have, or as soon as somebody asks it."""
 START_S: Final = 30.0
 """A first start that takes no longer is in order."""
-FIRST_PAUSE_S: Final = 0.5
-LONGEST_PAUSE_S: Final = 30.0
-STEADY_S: Final = 60.0
-"""A process that ran so long is started again without a long pause."""
 STATUS_S: Final = 2.0
 """How often the historian is asked how far it is, and the journal hears of it."""
 GRACE_S: Final = 20.0
 """How long it may take to end in order: it lays down what it has in memory."""
-_PACKAGE_HOME: Final = str(Path(cityhub.__file__).resolve().parent.parent)
-
-log = logging.getLogger(__name__)
 
 
 class LakeStatus(msgspec.Struct, frozen=True):
@@ -62,22 +53,24 @@ class Supervision:
         client: Asks the process how it is.
     """
 
-    def __init__(self, orders: Orders, journal: Journal, client: HistorianClient) -> None:
-        self._orders = orders
+    def __init__(self, orders: Orders, journal: Journal, client: WireClient) -> None:
+        self._child = Child("historian", "cityhub.historian", write_orders(orders), GRACE_S)
         self._journal = journal
         self._client = client
-        self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._told = -1
         self._begun = False
-        self._spawned = 0.0
         self.status: LakeStatus | None = None
-        self.starts = 0
+
+    @property
+    def starts(self) -> int:
+        """How often the process was started."""
+        return self._child.starts
 
     @property
     def pid(self) -> int | None:
         """The process that runs now; None when none does."""
-        return self._process.pid if self._process is not None and self._process.returncode is None else None
+        return self._child.pid
 
     @property
     def trouble(self) -> str:
@@ -86,7 +79,7 @@ class Supervision:
             return ""
         if self.pid is None:
             return "The historian does not run; the log says why"
-        is_starting = self.starts == 1 and time.monotonic() - self._spawned < START_S
+        is_starting = self.starts == 1 and time.monotonic() - self._child.spawned < START_S
         return "" if self.status is not None or is_starting else "The historian does not answer; its log tells why"
 
     async def start(self) -> None:
@@ -103,34 +96,12 @@ class Supervision:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        if process.stdin:
-            process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), GRACE_S)
-        except TimeoutError:
-            log.warning("the historian did not end within %.0f s and is killed", GRACE_S)
-            process.kill()
-            await process.wait()
+        await self._child.stop()
 
     async def _supervise(self) -> None:
-        pause_s = FIRST_PAUSE_S
         await self._first_need()
         self._begun = True
-        while True:
-            began = time.monotonic()
-            try:
-                status: int | str = await self._spawn()
-            except OSError as error:
-                status = str(error)
-            self.status = None
-            if time.monotonic() - began > STEADY_S:
-                pause_s = FIRST_PAUSE_S
-            log.warning("the historian ended with status %s; it is started again in %.1f s", status, pause_s)
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        await self._child.watch()
 
     async def _first_need(self) -> None:
         """Returns when there is something to do for the process: a hub that nobody writes to or asks goes without it."""
@@ -146,22 +117,9 @@ class Supervision:
             for need in needs:
                 need.cancel()
 
-    async def _spawn(self) -> int:
-        search = os.environ.get("PYTHONPATH")
-        environment = {**os.environ, "PYTHONPATH": f"{_PACKAGE_HOME}{os.pathsep}{search}" if search else _PACKAGE_HOME}
-        # Its input stays open behind the orders: it closes when the hub ends, however that ends.
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cityhub.historian", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, env=environment
-        )
-        self.starts += 1
-        self._spawned = time.monotonic()
-        assert self._process.stdin is not None
-        self._process.stdin.write(write_orders(self._orders))
-        return await self._process.wait()
-
     async def _follow(self) -> None:
         while True:
-            if self._process is None:  # not begun yet: asking would wake it
+            if not self._child.starts:  # not begun yet: asking would wake it
                 await asyncio.sleep(BEGIN_S)
                 continue
             with contextlib.suppress(StoreUnavailable):  # it is starting or in trouble; `trouble` says so

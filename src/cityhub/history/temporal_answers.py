@@ -9,16 +9,16 @@ import msgspec
 
 from cityhub.history import questions
 from cityhub.history.instances import COLUMNS, FIRST_OF_SAME, instances_in
-from cityhub.history.lake.events import instance_place
 from cityhub.history.readings import Reading, Readings
 from cityhub.history.selection import spanned, time_of
 from cityhub.history.temporal_figures import figures_of
-from cityhub.history.wire import Answering
 from cityhub.model.entity import Attributes
 from cityhub.model.errors import TooManyResults
+from cityhub.model.history_events import instance_place
 from cityhub.model.ngsild.temporal_document import SCOPE
 from cityhub.model.ports import Evolution
 from cityhub.model.time import to_text
+from cityhub.web.wire import Answering
 
 BLOCK: Final = 1_000
 """Entities of one block of a scan."""

@@ -11,6 +11,11 @@ MAX_BODY: Final = 16 * 1024 * 1024
 """Largest payload of one message in bytes; what is larger comes as a file."""
 
 
+PICKED: Final = "picked"
+"""A member of `Message.about` of a dead letter, and of the message that tries it again: it is one record, picked out of what was decoded
+already, so that neither the decoder nor the feed's 'records' is asked again."""
+
+
 class Message(msgspec.Struct, frozen=True, array_like=True):
     """One payload as it came.
 
@@ -132,6 +137,8 @@ class Surroundings(msgspec.Struct, frozen=True):
             not there.
         allow: The addresses that may be used for (host, port). Raises Forbidden with the reason when policy allows none.
         now: The time, RFC 3339 UTC.
+        folders: Folders of this machine whose files a feed may read.
+        doors: Addresses of this machine on which a feed may listen besides loopback ("0.0.0.0", "::", "10.1.2.3").
     """
 
     notices: Notices
@@ -139,3 +146,5 @@ class Surroundings(msgspec.Struct, frozen=True):
     secret: Callable[[str], str]
     allow: Callable[[str, int], list[str]]
     now: Callable[[], str]
+    folders: tuple[str, ...] = ()
+    doors: tuple[str, ...] = ()

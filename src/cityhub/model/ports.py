@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 import msgspec
@@ -421,6 +422,26 @@ class Intake(Protocol):
         there already. With `redelivered` an attribute without observedAt whose value is the current one was there already too.
         Raises StoreUnavailable when nothing could be committed.
         """
+
+
+class Staging(Protocol):
+    """The door of whole files of observations into the history."""
+
+    async def stage(self, tenant: str, id: str, file: Path, rows: int, source: str) -> None:
+        """Takes a Parquet file with columns of `observations` into the history, and the file from where it lies; each id once.
+
+        Args:
+            tenant: The tenant.
+            id: 32 hex digits; a file whose id is known is only removed.
+            file: On the disk of the data folder.
+            rows: Observations in it.
+            source: Name of the file that it was made of.
+
+        Raises StoreUnavailable when that could not be journalled.
+        """
+
+    def is_waiting(self, id: str) -> bool:
+        """Whether the history has not taken the file yet."""
 
 
 class Past(Protocol):

@@ -199,7 +199,7 @@ class Application:
         await self._arriving.enter(size)
         try:
             request.body = await self._body(receive)
-            weight = weight_of(request.body)
+            weight = len(request.body) if route.takes_bytes else weight_of(request.body)
             if weight > DECODED * self._max_body_bytes:
                 raise TooLarge("The body has too many small parts: decoded it would fill the memory. Send less at a time")
             await self._decoding.enter(weight)

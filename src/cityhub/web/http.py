@@ -133,6 +133,7 @@ class Route(msgspec.Struct, frozen=True):
         operation: Name of the operation in its standard ("Retrieve Entity"), for OpenAPI and logs.
         clause: Where the standard defines it ("GS CIM 009 6.5.3.1"); empty for the hub's own.
         tag: Group in the OpenAPI document.
+        takes_bytes: Whether the body is kept as it comes (a part of a file): it is then not held against the memory of decoded documents.
         describe: Further members of the OpenAPI operation object: parameters, requestBody, responses.
     """
 
@@ -144,6 +145,7 @@ class Route(msgspec.Struct, frozen=True):
     clause: str = ""
     tag: str = ""
     describe: dict[str, Any] = {}
+    takes_bytes: bool = False
 
 
 def with_handler(route: Route, handler: Handler) -> Route:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from cityhub.historian import answering
-from cityhub.history.client import HistorianClient
 from cityhub.history.lake.lake import Lake, open_lake
 from cityhub.history.lake.place import Place
 from cityhub.history.lake_history import LakeHistory
 from cityhub.settings import Settings
 from cityhub.storage.journal_file import open_journal
+from cityhub.web.wire_client import WireClient
 from tests.contract.store import conftest as stores
 from tests.unit.history.conftest import TickingClock
 
@@ -66,7 +66,7 @@ class Site:
         self.store = store
         self.folder = folder
         self.clock = clock
-        self.client = HistorianClient(folder / "historian.sock", store.last, patience_s=5)
+        self.client = WireClient("historian", folder / "historian.sock", store.last, patience_s=5)
         self.history = LakeHistory(self.client, store)
         self.lake: Lake
 

@@ -95,7 +95,7 @@ async def test_what_is_laid_down_is_passed_in_the_journal(hub: Hub) -> None:
 
 
 async def test_a_question_during_an_outage_is_answered_plainly(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cityhub.history.supervision.FIRST_PAUSE_S", 60.0)
+    monkeypatch.setattr("cityhub.web.child.FIRST_PAUSE_S", 60.0)
     monkeypatch.setattr(hub.historian, "_patience_s", 0.2)
     async with client_of(hub) as client:
         hub.historian.missed.set()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from cityhub.history.lake import events
+from cityhub.model import history_events as events
 from cityhub.model.errors import AlreadyExists, BadRequestData, CityHubError, InvalidRequest, NotFound
 from cityhub.model.ports import HISTORY_EVENTS, Document, Store, Write
 from cityhub.web.http import Request, Response, Route, json_response
@@ -87,6 +88,20 @@ class BackfillApi:
         if record is None:
             raise NotFound(f"There is no backfill '{id[:200]}'")
         return json_response(self._told(record))
+
+    async def stage(self, tenant: str, id: str, file: Path, rows: int, source: str) -> None:
+        """See `cityhub.model.ports.Staging`."""
+        target = staged_path(self._data, id)
+        if await self._store.fetch(tenant, id, COLLECTION) is not None:
+            await asyncio.to_thread(file.unlink)
+            return
+        await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(os.replace, file, target)
+        await self._write(tenant, Backfill(id, rows, source))
+
+    def is_waiting(self, id: str) -> bool:
+        """See `cityhub.model.ports.Staging`."""
+        return staged_path(self._data, id).exists()
 
     async def _write(self, tenant: str, backfill: Backfill) -> Document:
         """The record and the command in one transaction; of two callers at once the second gets what the first wrote."""

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.manifest import DataFile
 
-from cityhub.history.lake import events
 from cityhub.history.lake.flush import partition_files
 from cityhub.history.lake.parquet import FileWriter
 from cityhub.history.lake.place import Place
@@ -21,6 +20,7 @@ from cityhub.history.lake.schema import ENTITY_VERSIONS, OBSERVATIONS, arrow_sch
 from cityhub.history.lake.standing import Standing
 from cityhub.history.lake.tables import POSITION, LakeTable
 from cityhub.history.lake.tail import ENTITY_VERSIONS_TAIL, chunk_of, joined
+from cityhub.model import history_events as events
 from cityhub.model.change import Change, Entry, change_of
 
 AT_ONCE: Final = 1_000_000

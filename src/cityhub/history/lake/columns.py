@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import orjson
 
-from cityhub.history.lake.events import instance_id
 from cityhub.model.entity import VALUE_KEY, Instance
+from cityhub.model.history_events import instance_id
 from cityhub.model.time import to_text
 
 Value = tuple[float | None, str | None, str | None, float | None, float | None]

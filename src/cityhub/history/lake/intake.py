@@ -14,11 +14,11 @@ import msgspec
 import orjson
 import pyarrow as pa
 
-from cityhub.history.lake import events
 from cityhub.history.lake.columns import row_of
 from cityhub.history.lake.erasing import Erasure
 from cityhub.history.lake.tail import ENTITY_VERSIONS_TAIL, OBSERVATIONS_TAIL, chunk_of, chunk_of_columns
 from cityhub.history.recording import happening_of
+from cityhub.model import history_events as events
 from cityhub.model.change import Change, Entry, change_of
 from cityhub.model.entity import Instance
 from cityhub.model.ports import ENTITIES, HISTORY_EVENTS
@@ -144,7 +144,7 @@ class Reader:
     def _look_ahead(self, entries: Sequence[Entry]) -> None:
         """Learns in one question what the lake knows of the entities that clients give instances of."""
         given = [entry for entry in entries if entry[1] == HISTORY_EVENTS and entry[6] is not None]
-        keys = {(entry[2], str(orjson.loads(entry[6] or b"{}").get("entity"))) for entry in given}
+        keys = {(entry[2], entity) for entry in given for entity in _entities_of(orjson.loads(entry[6] or b"{}"))}
         unknown = [key for key in keys if key not in self._known]
         if unknown:
             self._known.update(self._lookup(unknown))
@@ -246,7 +246,11 @@ class Reader:
             log.error("the journal has a change of the history at %s that cannot be understood: %s", change.position, error)
             return
         if isinstance(event, events.Put):
-            self._put(change, event)
+            self._put(change, event, 0)
+        elif isinstance(event, events.PutMany):
+            ordinal = 0
+            for put in event.puts:
+                ordinal = self._put(change, put, ordinal)
         elif isinstance(event, events.DeleteEntity):
             self._erasures.append(Erasure(change.position, change.tenant, event.entity))
             self._known.pop((change.tenant, event.entity), None)
@@ -280,7 +284,8 @@ class Reader:
         for key in [key for key in self._known if key[0] == tenant]:
             del self._known[key]
 
-    def _put(self, change: Change, event: events.Put) -> None:
+    def _put(self, change: Change, event: events.Put, ordinal: int) -> int:
+        """Takes instances from this ordinal of the change on; returns the next one."""
         key = (change.tenant, event.entity)
         known = self._known.get(key)
         merged = list(dict.fromkeys([*(known.types if known else ()), *event.types]))
@@ -290,7 +295,6 @@ class Reader:
             at = change.at
             self._versions.append((change.tenant, event.entity, types, kind, None, at, None, change.position, change.position))
         self._known[key] = Known(merged, types, known is not None and known.is_deleted)
-        ordinal = 0
         for attribute, instances in event.attributes.items():
             for instance in _last_of_each(instances):
                 if "observedAt" in instance:
@@ -304,6 +308,12 @@ class Reader:
                     )
                 )  # fmt: skip
                 ordinal += 1
+        return ordinal
+
+
+def _entities_of(event: dict[str, Any]) -> list[str]:
+    """The entities that a journalled command is about."""
+    return [str(one.get("entity")) for one in event.get("puts", (event,))]
 
 
 def _rest(sub_attributes: msgspec.Raw) -> str:

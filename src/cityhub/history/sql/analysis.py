@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
-from cityhub.history.client import HistorianClient
 from cityhub.history.sql.questions import Schema, Statement, Tables
 from cityhub.model.errors import BadRequestData
 from cityhub.model.ports import Principal, ResultFormat, Rows
+from cityhub.web.wire_client import WireClient
 
 WAIT_S: Final = 30.0
 """How much longer than the statement itself its answer may take: it may wait for its turn."""
@@ -22,7 +22,7 @@ _schema = msgspec.msgpack.Decoder(Schema)
 class LakeAnalysis:
     """See `cityhub.model.ports.Analysis`. Without a principal the hub itself asks."""
 
-    def __init__(self, client: HistorianClient) -> None:
+    def __init__(self, client: WireClient) -> None:
         self._client = client
 
     async def rows(

@@ -21,9 +21,9 @@ from cityhub.history.sql.functions import FUNCTIONS
 from cityhub.history.sql.limits import Limits, Slots, load_spatial, lock
 from cityhub.history.sql.questions import Called, Schema, Statement, Table, Tables
 from cityhub.history.sql.views import View
-from cityhub.history.wire import Answering
 from cityhub.model.errors import CityHubError, StoreUnavailable
 from cityhub.model.ports import Principal
+from cityhub.web.wire import Answering
 
 log = logging.getLogger(__name__)
 

@@ -77,6 +77,11 @@ class TermMap:
         self._key_terms = _Memo(self._compact_key)
 
     @property
+    def definitions(self) -> tuple[dict[str, str | None], list[str]]:
+        """What another process needs to make the same map: the IRIs of terms, and which terms are prefixes."""
+        return self._iris, [term for term in self._prefixes if term not in CORE_PREFIXES]
+
+    @property
     def size(self) -> int:
         """How many terms the user's @context defines."""
         return len(self._iris)

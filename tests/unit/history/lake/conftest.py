@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 import pytest
 
-from cityhub.history.lake.events import Event, document_of
 from cityhub.history.lake.lake import Lake, Place, open_lake
 from cityhub.model.change import Entry, attribute_changes, undo_of
 from cityhub.model.entity import Entity
+from cityhub.model.history_events import Event, document_of
 from cityhub.model.ports import HISTORY_EVENTS
 from cityhub.model.time import to_text
 from tests.unit.history.conftest import TickingClock

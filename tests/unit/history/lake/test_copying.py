@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from cityhub.history.lake.copying import copy_of, restore, stored
-from cityhub.history.lake.events import DeleteEntity, Put
 from cityhub.history.lake.lake import Lake, open_lake
 from cityhub.history.lake.place import Place
 from cityhub.model.errors import BadRequestData
+from cityhub.model.history_events import DeleteEntity, Put
 from tests.unit.history.lake.conftest import SENSOR, Journal, rows, sensor
 
 EVERYTHING = "SELECT * EXCLUDE (modified_at) FROM observations ORDER BY position, ordinal"

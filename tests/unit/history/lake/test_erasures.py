@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from cityhub.history.lake.events import DeleteAttribute, DeleteEntity, DeleteInstance, DropTenant, Modify, Put, instance_id
 from cityhub.history.lake.lake import Lake
+from cityhub.model.history_events import DeleteAttribute, DeleteEntity, DeleteInstance, DropTenant, Modify, Put, instance_id
 from tests.unit.history.lake.conftest import SENSOR, TEMPERATURE, Journal, rows, sensor
 
 OTHER = "urn:ngsi-ld:Device:sensor-2"

@@ -13,10 +13,10 @@ from typing import Any
 import apsw
 import pytest
 
-from cityhub.history.lake.events import DeleteAttribute, DeleteEntity, Put, document_of
 from cityhub.history.lake.lake import Lake
 from cityhub.history.recording import happening_of
 from cityhub.model.change import Change, attribute_changes
+from cityhub.model.history_events import DeleteAttribute, DeleteEntity, Put, document_of
 from cityhub.model.ports import HISTORY_EVENTS
 from cityhub.storage.sqlite_journal import insert_change
 from tests.unit.history.lake.killed import open_here, work

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cityhub.history.lake.events import Backfill
 from cityhub.history.lake.lake import Lake, Place, open_lake
+from cityhub.model.history_events import Backfill
 from tests.unit.history.conftest import TickingClock
 from tests.unit.history.lake.conftest import SENSOR, TEMPERATURE, Journal, rows, sensor
 

@@ -17,17 +17,17 @@ import pytest
 from lake_sample import STATION, Sample, SampleReading, city
 
 from cityhub.access.loopback import LoopbackAccess
-from cityhub.history.client import HistorianClient
 from cityhub.history.lake.schema import OBSERVATIONS_SCHEMA, arrow_schema
 from cityhub.history.readings import Readings
 from cityhub.history.sql.analysis import LakeAnalysis
 from cityhub.history.sql.answers import SqlAnswers
 from cityhub.history.sql.limits import Limits
 from cityhub.history.sql.sql_api import SqlApi
-from cityhub.history.wire import WireServer
 from cityhub.model.errors import BadRequestData, StoreUnavailable, TooComplexQuery, TooManyResults
 from cityhub.web.application import Application
 from cityhub.web.openapi import openapi_document
+from cityhub.web.wire import WireServer
+from cityhub.web.wire_client import WireClient
 
 LIMITS = Limits(rows=200_000, rows_mb=1, answer_mb=20, concurrent=2, waiting=2, wait_s=0.3)
 
@@ -79,9 +79,9 @@ class Site:
 async def site(tmp_path: Path) -> AsyncIterator[tuple[Site, LakeAnalysis, httpx.AsyncClient]]:
     made = Site(city(tmp_path))
     readings = Readings(made)
-    server = WireServer(SqlAnswers(readings, LIMITS, examine=made.examine).handlers(), made.seen)
+    server = WireServer("historian", SqlAnswers(readings, LIMITS, examine=made.examine).handlers(), made.seen)
     await server.start(tmp_path / "socket")
-    analysis = LakeAnalysis(HistorianClient(tmp_path / "socket", lambda: made.last))
+    analysis = LakeAnalysis(WireClient("historian", tmp_path / "socket", lambda: made.last))
     application = Application(SqlApi(analysis, made).routes(), LoopbackAccess(), 1_000_000)
     transport = httpx.ASGITransport(application, client=("127.0.0.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

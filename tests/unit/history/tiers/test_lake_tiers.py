@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cityhub.history.lake.events import DeleteEntity
 from cityhub.history.lake.lake import Lake, Place, open_lake
 from cityhub.history.tiers.access import Accesses
 from cityhub.history.tiers.moving import clean, move
 from cityhub.history.tiers.tables import held
+from cityhub.model.history_events import DeleteEntity
 from tests.unit.history.conftest import TickingClock
 from tests.unit.history.lake.conftest import Journal, rows, sensor
 from tests.unit.history.tiers.tiered import FixedClock, make_plan

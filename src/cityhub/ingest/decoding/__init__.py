@@ -1,0 +1,8 @@
+"""Payloads become records. One module per family of formats; their libraries are loaded when a feed needs them.
+
+    bytes ─▶ unpacked, bounded ─▶ format ─▶ records
+"""
+
+from cityhub.ingest.decoding.formats import FORMATS, MEDIA_TYPES, Decoder, Format, decoder, described
+
+__all__ = ["FORMATS", "MEDIA_TYPES", "Decoder", "Format", "decoder", "described"]

@@ -1,0 +1,1 @@
+"""The register of devices: who they are, how they prove it, how they are, and what they are told to do."""

@@ -1,0 +1,1 @@
+"""The gateway: the process beside the hub that alone runs protocols, decoders, mappings and quality checks."""

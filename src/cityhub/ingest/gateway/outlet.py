@@ -1,0 +1,274 @@
+"""The way from the gateway into the hub: one bounded queue for all feeds, taken from in batches.
+
+While the hub writes one batch, the next is on its way. Should it ever arrive first, nothing is lost by that: what was observed before
+what is there already goes into the history. What was sent and not answered is sent again, marked as redelivered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from cityhub.ingest.gateway.words import LATE, REFUSED, SAME, WRITTEN, EncodedBatch, Outcome
+from cityhub.ingest.message import Settled
+from cityhub.model.errors import CityHubError, StoreUnavailable, TooBusy
+from cityhub.model.ports import DeadLetter
+from cityhub.web.wire_client import WireClient
+
+MOST_PARTS: Final = 2_000
+MOST_BYTES: Final = 4 * 1024 * 1024
+"""A batch has at most so many parts of messages, and ends with the one that brings it to so many bytes."""
+QUEUE_MESSAGES: Final = 20_000
+QUEUE_BYTES: Final = 64 * 1024 * 1024
+"""What may be in the gateway at once, of all feeds together; one message more may always come in when it is empty."""
+ON_THE_WAY: Final = 2
+"""Batches that may be on their way at once."""
+TAKE_S: Final = 60.0
+FIRST_PAUSE_S: Final = 0.2
+LONGEST_PAUSE_S: Final = 5.0
+
+log = logging.getLogger(__name__)
+
+_ONE_WRITTEN: Final = Settled(1)
+Done = Callable[[Settled | Exception], None]
+
+
+class Parcel:
+    """A message on its way, in one part or in several.
+
+    Attributes:
+        size: Bytes that it holds in the queue.
+        left: Parts that are not settled yet.
+        refused: Why something of it could not be taken.
+        flagged: Updates with a flag.
+        counts: Updates by what became of them; None stands for one that is written, as it is with most.
+    """
+
+    __slots__ = ("counts", "done", "flagged", "left", "refused", "size")
+
+    def __init__(self, done: Done, size: int) -> None:
+        self.done = done
+        self.size = size
+        self.left = 1
+        self.refused: list[str] = []
+        self.flagged = 0
+        self.counts: list[int] | None = None
+
+    def settled(self) -> Settled:
+        """What became of it."""
+        written, late, same = self.counts or (1, 0, 0)
+        return Settled(written, late, same, self.refused, self.flagged)
+
+
+class Part:
+    """What goes into one batch: updates that belong together, letters, a bookmark.
+
+    Attributes:
+        parcel: The message.
+        tenant: Where it goes.
+        updates: The list of updates, msgpack.
+        count: How many those are.
+        letters: Dead letters.
+        bookmark: Feed and bookmark.
+        redelivered: Whether it may have been taken before.
+        letter: Makes the dead letter of an update that the hub refuses, by its place (None: of all), and why; None keeps none.
+    """
+
+    __slots__ = ("bookmark", "count", "letter", "letters", "parcel", "redelivered", "tenant", "updates")
+
+    def __init__(
+        self,
+        parcel: Parcel,
+        tenant: str,
+        updates: bytes,
+        count: int,
+        letters: Sequence[DeadLetter],
+        bookmark: tuple[str, dict[str, Any]] | None,
+        redelivered: bool,
+        letter: Callable[[int | None, str], DeadLetter] | None,
+    ) -> None:
+        self.parcel = parcel
+        self.tenant = tenant
+        self.updates = updates
+        self.count = count
+        self.letters = letters
+        self.bookmark = bookmark
+        self.redelivered = redelivered
+        self.letter = letter
+
+
+class Outlet:
+    """Sends what feeds bring to the hub.
+
+    Args:
+        hub: The wire.
+    """
+
+    def __init__(self, hub: WireClient) -> None:
+        self._hub = hub
+        self._queue: deque[Part] = deque()
+        self._wake = asyncio.Event()
+        self._freed = asyncio.Event()
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._outcome = msgspec.msgpack.Decoder(Outcome).decode
+        self._sent = 0
+        self._settled = 0
+        self._done: dict[int, list[Part]] = {}
+        self.messages = 0
+        self.bytes = 0
+        self.trouble = ""
+
+    def has_room(self) -> bool:
+        """Whether a message may come in."""
+        return self.messages < QUEUE_MESSAGES and self.bytes < QUEUE_BYTES
+
+    async def room(self) -> None:
+        """Returns when a message may come in."""
+        while not self.has_room():
+            self._freed.clear()
+            await self._freed.wait()
+
+    def enter(self, parcel: Parcel) -> None:
+        """Counts a message in; its parts follow with `add`."""
+        self.messages += 1
+        self.bytes += parcel.size
+
+    def add(self, part: Part) -> None:
+        """Queues a part of a message that was counted in."""
+        self._queue.append(part)
+        if not self._wake.is_set():
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Sends until it is cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(ON_THE_WAY):
+                group.create_task(self._send())
+
+    async def _send(self) -> None:
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(0)  # what has arrived already comes along
+            if not self._queue:
+                self._wake.clear()
+                continue
+            batch, number = self._next(), self._sent
+            self._sent += 1
+            await self._deliver(batch)
+            self._done[number] = batch
+            while (done := self._done.pop(self._settled, None)) is not None:  # in the order in which they came
+                self._settled += 1
+                for part in done:
+                    self._settle(part.parcel)
+            self._freed.set()
+
+    def _next(self) -> list[Part]:
+        """The parts of the next batch: of one tenant, and all of them redelivered or none."""
+        queue = self._queue
+        first = queue.popleft()
+        batch, size = [first], len(first.updates)
+        tenant, redelivered = first.tenant, first.redelivered
+        while queue and len(batch) < MOST_PARTS and size < MOST_BYTES:
+            part = queue[0]
+            if part.tenant != tenant or part.redelivered != redelivered:
+                break
+            batch.append(queue.popleft())
+            size += len(part.updates)
+        return batch
+
+    def _settle(self, parcel: Parcel) -> None:
+        parcel.left -= 1
+        if parcel.left:
+            return
+        self.messages -= 1
+        self.bytes -= parcel.size
+        counts = parcel.counts
+        plain = counts is None and not parcel.refused and not parcel.flagged
+        try:
+            parcel.done(_ONE_WRITTEN if plain else parcel.settled())
+        except Exception:  # a connector that is gone must not stop the others
+            log.exception("a feed did not take that its message is settled")
+
+    async def _deliver(self, batch: list[Part]) -> None:
+        """Returns when all of the batch is durable; what the hub refuses became dead letters."""
+        try:
+            outcome = await self._take(batch, batch[0].redelivered)
+        except CityHubError as error:
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                await self._deliver(batch[:middle])
+                await self._deliver(batch[middle:])
+            else:
+                await self._refuse(batch[0], error.detail)
+            return
+        letters = _account(batch, outcome)
+        if letters:
+            await self._letters(batch[0].tenant, letters)
+
+    async def _take(self, batch: list[Part], redelivered: bool) -> Outcome:
+        """Sends a batch until the hub has it. Raises an error that trying again would not change."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            letters = [letter for part in batch for letter in part.letters]
+            bookmarks = [part.bookmark for part in batch if part.bookmark is not None]
+            updates = [msgspec.Raw(part.updates) for part in batch]
+            body = EncodedBatch(batch[0].tenant, updates, letters, bookmarks, redelivered)
+            try:
+                answer = await self._hub.call("take", body, fresh=False, timeout_s=TAKE_S)
+            except (StoreUnavailable, TooBusy) as error:
+                if not self.trouble:
+                    log.warning("the hub does not take what feeds bring: %s", error.detail)
+                self.trouble = error.detail
+            else:
+                if self.trouble:
+                    log.warning("the hub takes what feeds bring again")
+                self.trouble = ""
+                return self._outcome(answer)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            redelivered = True  # it may have been kept, only the answer was lost
+
+    async def _refuse(self, part: Part, reason: str) -> None:
+        """Makes a letter of a part that the hub cannot keep as it is."""
+        part.parcel.refused.append(reason)
+        part.parcel.counts = part.parcel.counts or [0, 0, 0]
+        letters = list(part.letters)
+        if part.count and part.letter is not None:
+            letters.append(part.letter(None, reason))
+        if letters:
+            await self._letters(part.tenant, letters)
+
+    async def _letters(self, tenant: str, letters: list[DeadLetter]) -> None:
+        carrier = Part(Parcel(lambda _: None, 0), tenant, self._encode([]), 0, letters, None, True, None)
+        try:
+            await self._take([carrier], True)
+        except CityHubError as error:
+            log.error("%d dead letters cannot be kept: %s", len(letters), error.detail)
+
+
+def _account(batch: list[Part], outcome: Outcome) -> list[DeadLetter]:
+    """Tells each message what became of its updates; the letters of those that were refused."""
+    marks, place = outcome.marks, 0
+    letters: list[DeadLetter] = []
+    for part in batch:
+        count, parcel = part.count, part.parcel
+        if count == 1 and marks[place] == WRITTEN and parcel.left == 1 and parcel.counts is None:
+            place += 1
+            continue  # as most are; no counts stand for one that is written
+        counts = parcel.counts = parcel.counts or [0, 0, 0]
+        of_part = marks[place : place + count]
+        for index, mark in enumerate((WRITTEN, LATE, SAME)):
+            counts[index] += of_part.count(mark)
+        for offset, mark in enumerate(of_part):
+            if mark == REFUSED:
+                reason = outcome.reasons.get(place + offset, "The hub refused it")
+                parcel.refused.append(reason)
+                if part.letter is not None:
+                    letters.append(part.letter(offset, reason))
+        place += count
+    return letters

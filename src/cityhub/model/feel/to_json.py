@@ -1,0 +1,40 @@
+"""Values of FEEL as JSON has them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from cityhub.model.feel import temporal_text
+from cityhub.model.feel.calendar import lifted
+from cityhub.model.feel.numbers import to_json as number_to_json
+from cityhub.model.feel.temporal import Date, DateTime, Duration, Months, Time
+from cityhub.model.feel.values import Range
+
+
+def to_json(value: Any) -> Any:
+    """A value as JSON: decimals as int or float, days, times and durations as texts, ranges as objects, functions as null.
+
+    >>> to_json({"sum": Decimal("2.50"), "on": Date(2026, 11, 23)})
+    {'sum': 2.5, 'on': '2026-11-23'}
+    """
+    kind = type(value)
+    if value is None or kind in (bool, int, float, str):
+        return value
+    if kind is Decimal:
+        return number_to_json(value)
+    if kind is list:
+        return [to_json(item) for item in value]
+    if kind is dict:
+        return {key: to_json(item) for key, item in value.items()}
+    value = lifted(value)
+    if isinstance(value, Date | Time | DateTime | Months | Duration):
+        return temporal_text.write(value)
+    if isinstance(value, Range):
+        return {
+            "start": to_json(value.low),
+            "end": to_json(value.high),
+            "start included": value.low_included,
+            "end included": value.high_included,
+        }
+    return to_json(value) if type(value) is list else None

@@ -1,0 +1,90 @@
+"""Feeds come in through the gateway's process: by MQTT and pushed, mapped, journalled, then acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+import httpx
+import paho.mqtt.publish as publish
+
+from cityhub.hub import Hub
+from tests.unit.ingest.gateway.conftest import meters, until
+
+
+def say(port: int, *levels: tuple[str, float, str]) -> None:
+    publish.multiple(
+        [(f"meters/a/{name}", f'{{"level": {level}, "at": "{at}"}}', 1, False) for name, level, at in levels], port=port, hostname="127.0.0.1"
+    )
+
+
+async def make(client: httpx.AsyncClient, feed: dict[str, Any]) -> None:
+    answer = await client.post("/api/feeds", json=feed)
+    assert answer.status_code == 201, answer.text
+
+
+async def level(client: httpx.AsyncClient, name: str) -> Any:
+    answer = await client.get(f"/ngsi-ld/v1/entities/urn:ngsi-ld:Meter:{name}", params={"options": "keyValues"})
+    return answer.json().get("level") if answer.status_code == 200 else None
+
+
+async def test_a_message_becomes_state_and_is_counted(hub: Hub, client: httpx.AsyncClient, mosquitto: int) -> None:
+    await make(client, meters(mosquitto))
+    await until(lambda: hub.gateway.states().get("meters") and hub.gateway.states()["meters"].state == "running")
+    await asyncio.to_thread(
+        say, mosquitto, ("1", 1.5, "2026-01-01T00:00:01Z"), ("1", 1.7, "2026-01-01T00:00:03Z"), ("1", 1.6, "2026-01-01T00:00:02Z"),
+        ("1", 1.7, "2026-01-01T00:00:03Z"), ("2", 9.0, "not a time"),
+    )  # fmt: skip
+    await until(lambda: hub.gateway.states()["meters"].received == 5)
+    await until(lambda: hub.gateway.states()["meters"].refused == 1)
+    state = hub.gateway.states()["meters"]
+    assert (state.written, state.late, state.same, state.connections) == (2, 1, 1, 1)
+    assert await level(client, "1") == 1.7
+    letters = (await client.get("/api/dead-letters")).json()
+    assert "not a time" in str(letters)
+    history = await client.get("/ngsi-ld/v1/temporal/entities/urn:ngsi-ld:Meter:1", params={"options": "temporalValues"})
+    assert sorted(value for value, _ in history.json()["level"]["values"]) == [1.5, 1.6, 1.7]
+
+
+async def test_a_message_may_be_pushed_and_tried(hub: Hub, client: httpx.AsyncClient) -> None:
+    feed = meters(1)
+    pushed = {**feed, "entities": [{**feed["entities"][0], "id": '"urn:ngsi-ld:Meter:" + name'}]}
+    await make(client, pushed)
+    answer = await client.post("/api/feeds/meters/messages", json={"name": "7", "level": 3, "at": "2026-01-01T00:00:00Z"})
+    assert answer.status_code == 200 and answer.json()["written"] == 1, answer.text
+    assert await level(client, "7") == 3
+    state = await until(lambda: hub.gateway.states().get("meters"))
+    assert state.state in ("connecting", "waiting")
+    trial = await client.post(
+        "/api/feeds/trial", json={"feed": pushed, "sample": '[{"name": "8", "level": 4, "at": "2026-01-01T00:00:00Z"}, {"name": "9"}]'}
+    )
+    assert trial.status_code == 200, trial.text
+    told = trial.json()
+    assert told["entities"][0]["level"]["value"] == 4 and [problem["record"] for problem in told["problems"]] == [1]
+    assert await level(client, "8") is None
+    assert '"name":"mqtt"' in (await client.get("/api/feeds/protocols")).text
+    assert '"name":"csv"' in (await client.get("/api/feeds/formats")).text
+
+
+async def test_a_gateway_that_dies_comes_back_and_nothing_is_lost(hub: Hub, client: httpx.AsyncClient, mosquitto: int) -> None:
+    await make(client, meters(mosquitto))
+    await until(lambda: "meters" in hub.gateway.states() and hub.gateway.states()["meters"].state == "running")
+    first = hub.gateway.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: hub.gateway.pid is None)
+    await asyncio.to_thread(say, mosquitto, *[("1", number, f"2026-01-01T00:00:{number:02}Z") for number in range(50)])
+    await until(lambda: hub.gateway.pid not in (None, first))
+    async with asyncio.timeout(20):
+        while await level(client, "1") != 49:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_feed_that_stops_lets_go_of_its_broker(hub: Hub, client: httpx.AsyncClient, mosquitto: int) -> None:
+    await make(client, meters(mosquitto))
+    await until(lambda: "meters" in hub.gateway.states() and hub.gateway.states()["meters"].state == "running")
+    await client.post("/api/feeds/meters/stop")
+    await until(lambda: "meters" not in hub.gateway.states())
+    assert (await client.post("/api/feeds/meters/messages", json={})).status_code == 409

@@ -1,0 +1,51 @@
+"""No expression takes more than its share of time or memory, and none reaches Python."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from cityhub.model.feel import FeelSyntaxError, compile_expression
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for i in 1..10**9 return i",
+        "for i in 1..90000, j in 1..90000 return i",
+        "some i in 1..90000, j in 1..90000 satisfies i + j < 0",
+        "{f: function(n) f(n + 1), r: f(1)}.r",
+        'for i in 1..60 return if i = 1 then "aaaaaaaaaaaaaaaa" else partial[-1] + partial[-1]',
+        "for i in 1..60 return if i = 1 then [1] else concatenate(partial[-1], partial[-1])",
+        "for i in 1..90000 return partial",
+        "9 ** 999999999999",
+        "for i in 1..60 return if i = 1 then [1, 2] else flatten([partial[-1], partial[-1]])",
+        'for i in 1..60 return if i = 1 then "aaaaaaaaaaaaaaaa" else replace(partial[-1], "a", "aa")',
+    ],
+)
+def test_costly_expressions_end_with_null_and_a_reason(text: str) -> None:
+    begin = time.perf_counter()
+    value, warnings = compile_expression(text).evaluate({})
+    assert value is None
+    assert warnings
+    assert time.perf_counter() - begin < 3
+
+
+@pytest.mark.parametrize(
+    "text", ["(" * 500 + "1" + ")" * 500, "1" + "+1" * 5000, "a" * 30_000, "[" * 100 + "]" * 100, "-" * 400 + "1", "not(" * 90 + "true" + ")" * 90]
+)
+def test_tall_and_long_texts_are_refused(text: str) -> None:
+    with pytest.raises(FeelSyntaxError):
+        compile_expression(text)
+
+
+@pytest.mark.parametrize("text", ["__import__", "__builtins__", "open", "name.__class__", "name.upper", "(function(x) x).__globals__", "abs.__call__"])
+def test_no_name_reaches_python(text: str) -> None:
+    assert compile_expression(text)({"name": "a"}) is None
+
+
+def test_patterns_take_no_exponential_time() -> None:
+    begin = time.perf_counter()
+    assert compile_expression('matches(text, "^(a+)+$")')({"text": "a" * 5000 + "b"}) is False
+    assert time.perf_counter() - begin < 1
