@@ -40,10 +40,11 @@ _MARKS: Final = {"written": words.WRITTEN, "late": words.LATE, "same": words.SAM
 
 
 class GatewayOrders(msgspec.Struct, frozen=True):
-    """What the gateway's process is told at its start: where the hub answers, and the hub's own settings."""
+    """What the gateway's process is told at its start: where the hub answers, the hub's own settings, and secrets that it made itself."""
 
     socket: str
     settings: Settings
+    secrets: dict[str, str] = {}
 
 
 class GatewayLink:
@@ -55,17 +56,24 @@ class GatewayLink:
         store: Where bookmarks are.
         terms_of: The names of a feed.
         identify: The id of the device that has a name and a token; "" when there is none.
+        secrets: What feeds may name as "env:NAME" beside the variables of the environment.
     """
 
     def __init__(
-        self, settings: Settings, intake: Intake, store: Store, terms_of: TermsOf, identify: Callable[[str, str], str]
+        self,
+        settings: Settings,
+        intake: Intake,
+        store: Store,
+        terms_of: TermsOf,
+        identify: Callable[[str, str], str],
+        secrets: dict[str, str],
     ) -> None:
         self._intake = intake
         self._store = store
         self._terms_of = terms_of
         self._device_of = identify
         self._socket = socket_path(Path(settings.data), words.SOCKET)
-        orders = msgspec.json.encode(GatewayOrders(str(self._socket), settings), enc_hook=str) + b"\n"
+        orders = msgspec.json.encode(GatewayOrders(str(self._socket), settings, secrets), enc_hook=str) + b"\n"
         self._child = Child("gateway", "cityhub.gateway", orders, GRACE_S)
         self._server = WireServer(
             "hub",

@@ -92,6 +92,7 @@ class RunningFeed:
             finally:
                 self._connector = None
                 self.tally.connections(0)
+                self.tally.listens("")
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 

@@ -39,6 +39,18 @@ _NOWHERE: Final = dict.fromkeys(ABOUT)
 _uri = lru_cache(maxsize=16384)(is_uri)
 
 
+def _marks(feed: Feed, names: Callable[[str], str]) -> dict[str, list[dict[str, Any]]] | None:
+    """What every attribute of the feed says beside its value."""
+    if feed.provenance and not is_uri(feed.provenance):
+        raise BadRequestData(f"'provenance' must be a URI such as 'urn:ngsi-ld:Feed:rain', not '{feed.provenance[:100]}'")
+    marks: dict[str, list[dict[str, Any]]] = {}
+    if feed.simulated:
+        marks[names("simulated")] = [{"type": "Property", "value": True}]
+    if feed.provenance:
+        marks[names("provenance")] = [{"type": "Relationship", "object": feed.provenance}]
+    return marks or None
+
+
 class Mapping:
     """All mappings of one version of a feed. Made by `compile_mapping`."""
 
@@ -46,8 +58,7 @@ class Mapping:
         known = Names(names)
         self._feed = feed.id
         self._records = _expression(feed.records, "'records'") if feed.records else None
-        marks = {names("simulated"): [{"type": "Property", "value": True}]} if feed.simulated else None
-        self._entities = [_Entity(number, mapping, known, marks) for number, mapping in enumerate(feed.entities, 1)]
+        self._entities = [_Entity(number, mapping, known, _marks(feed, names)) for number, mapping in enumerate(feed.entities, 1)]
 
     def records(self, decoded: list[Any], message: Message) -> list[Any]:
         """The records in what was decoded: what the feed's 'records' finds in each item, or the items. Raises MappingError."""
