@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cityhub.ingest.decoding import format_of
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway.outlet import MOST_PARTS, Outlet, Parcel, Part
 from cityhub.ingest.gateway.stages import Stages
@@ -44,6 +45,7 @@ class Pipeline:
         self._tally = tally
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = stages.decoding("")
+        self._waits = format_of(feed.format).waits
         self._quality = stages.quality
         self._refusal = Refused(feed).letter
         self._busy = False
@@ -88,14 +90,14 @@ class Pipeline:
             return False
         tally, body = self._tally, message.body
         tally.received += 1
-        tally.last_at = message.received_at
+        tally.last_at = max(tally.last_at, message.received_at)  # a dead letter that is tried again is old
         if len(body) > MAX_BODY:
             tally.refused += 1
             done(TooLarge(f"A message may have {MAX_BODY} bytes, not {len(body)}; what is larger comes as a file"))
             return True
         parcel = Parcel(tally, done, len(body) + 200)
         self._outlet.enter(parcel)
-        if len(body) <= AT_ONCE and (message.records is None or len(message.records) <= PIECE):
+        if len(body) <= AT_ONCE and not self._waits and (message.records is None or len(message.records) <= PIECE):
             self._work(message, parcel, keep)
         else:
             self._busy = True
