@@ -78,6 +78,7 @@ def test_each_feed_is_whole(name: str) -> None:
     compile_feed(read_definition(PAGE.files[name].encode()), lambda term: f"https://example.org/{term}")
 
 
+@pytest.mark.slow
 def test_the_page_does_what_it_says(hub: str, peers: Peers, capfd: pytest.CaptureFixture[str]) -> None:
     assert PAGE.run(capfd) == 3
     asyncio.run(_data_arrive(hub, peers))
@@ -93,7 +94,7 @@ async def _data_arrive(url: str, peers: Peers) -> None:
         assert (rain["precipitation"]["value"], rain["precipitation"]["quality"]["value"]) == (201, ["range"])
         assert (await _entity(client, "Manhole:M-0031"))["coverState"]["value"] == "完好"
         (peers.folder / "today.csv").write_text(PAGE.files["inspections.csv"].replace("M-0031", "M-0041"), "utf-8")
-        for feed in ("levels", "tank"):  # they waited for their peers, which were not there
+        for feed in ("levels", "tank", "inspections"):  # they look again now, and not only at their next time
             for deed in ("stop", "start"):
                 assert (await client.post(f"/api/feeds/{feed}/{deed}")).status_code == 200
         assert (await _entity(client, "WaterObserved:A120"))["waterLevel"]["value"] == 120

@@ -75,6 +75,8 @@ class FeedAnswers:
     def _status(self, feed: Feed, record: Document, state: FeedState | None) -> dict[str, Any]:
         if state is None:
             state = FeedState("waiting" if feed.enabled else "stopped", _unreported(feed, record), record["at"])
+        elif not feed.enabled and state.state != "stopped":  # the last report is older than the order to stop
+            state = msgspec.structs.replace(state, state="stopped", detail=_unreported(feed, record), since=record["at"], connections=0)
         status: dict[str, Any] = msgspec.to_builtins(state)
         status["deadLetters"] = self._letters.count(feed.id)
         silent = self._silent_since(state, feed.interval_s) if feed.enabled else ""

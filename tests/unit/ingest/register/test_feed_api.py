@@ -153,6 +153,8 @@ async def test_status_says_how_a_feed_stands_and_when_it_fell_silent(hub: Hub) -
         }  # fmt: skip
         hub.gateway.state["tank"] = FeedState("running", last_at="2026-11-23T06:04:50.000000Z")
         assert "silentSince" not in (await client.get(f"{API}/tank")).json()["status"]
+        stopped = (await client.post(f"{API}/tank/stop")).json()["status"]
+        assert (stopped["state"], stopped["detail"]) == ("stopped", "Stopped by local"), "whatever the gateway's last report says"
 
 
 async def test_a_trial_keeps_nothing(hub: Hub) -> None:
