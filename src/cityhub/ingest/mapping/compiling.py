@@ -1,8 +1,8 @@
 """A feed's mappings, compiled: from a record to what it says of entities.
 
 In expressions stand the members of a record by name, and these names, which always mean the message and not a member of the record
-(that is `record.topic`): `record` (the whole of it), `topic`, `path`, `headers`, `device`, `remote`, `received_at`, `feed`, and whatever
-else a protocol knows beside the payload. What a protocol does not know is null.
+(that is `record.topic`): `record` (the whole of it), `topic`, `path`, `query`, `headers`, `device`, `client`, `remote`, `received_at`,
+`feed`. What a protocol does not know is null. What else it knows (`url`, `bucket`, ...) stands where the record has no member of that name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from cityhub.model.ngsild.attribute_member import NOT_ATTRIBUTES
 from cityhub.model.ngsild.names import is_uri
 from cityhub.model.ports import EntityUpdate
 
-ABOUT: Final = ("topic", "path", "headers", "device", "remote")
+ABOUT: Final = ("topic", "path", "query", "headers", "device", "client", "remote")
 """Names that mean the message; null where its protocol does not know."""
 RESERVED: Final = (*ABOUT, "record", "received_at", "feed")
 """All names in expressions that do not mean a member of the record."""
@@ -35,7 +35,6 @@ OUTSIDE: Final = "outside"
 MAX_RECORDS: Final = 100_000
 """Records that 'records' may find in one payload."""
 
-_NOWHERE: Final = dict.fromkeys(ABOUT)
 _uri = lru_cache(maxsize=16384)(is_uri)
 
 
@@ -65,7 +64,10 @@ class Mapping:
 
     def context(self, record: Any, message: Message) -> dict[str, Any]:
         """What stands in expressions for a record."""
-        context = {**record, **_NOWHERE, **message.about} if type(record) is dict else {**_NOWHERE, **message.about}
+        about = message.about
+        context = {**about, **record} if type(record) is dict else {**about}
+        for name in ABOUT:
+            context[name] = about.get(name)
         context["record"] = record
         context["received_at"] = message.received_at
         context["feed"] = self._feed

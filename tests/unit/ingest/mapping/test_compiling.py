@@ -123,6 +123,11 @@ def test_names_of_the_message_cannot_be_forged_by_a_record() -> None:
     assert update.attributes["https://example.org/v"][0]["value"] == "own"
 
 
+def test_what_else_a_protocol_tells_gives_way_to_the_record() -> None:
+    (update,) = apply({"a": {"value": "modified"}, "b": {"value": "bucket"}}, {"id": "1", "modified": "own"}, {"modified": "file", "bucket": "rain"})
+    assert [instance["value"] for (instance,) in update.attributes.values()] == ["own", "rain"]
+
+
 def test_each_mapping_that_applies_is_used() -> None:
     feed = msgspec.convert({"id": "f", "protocol": "http", "entities": [
         {"type": "A", "id": '"urn:a:" + id', "when": 'kind = "a"', "attributes": {"v": {"value": "v"}}},
