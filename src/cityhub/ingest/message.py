@@ -11,7 +11,7 @@ MAX_BODY: Final = 16 * 1024 * 1024
 """Largest payload of one message in bytes; what is larger comes as a file."""
 
 
-PICKED: Final = "picked"
+PICKED: Final = "cityhub:picked"
 """A member of `Message.about` of a dead letter, and of the message that tries it again: it is one record, picked out of what was decoded
 already, so that neither the decoder nor the feed's 'records' is asked again."""
 

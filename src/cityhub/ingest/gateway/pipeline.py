@@ -90,7 +90,7 @@ class Pipeline:
             return False
         tally, body = self._tally, message.body
         tally.received += 1
-        tally.last_at = message.received_at
+        tally.last_at = max(tally.last_at, message.received_at)  # a dead letter that is tried again is old
         if len(body) > MAX_BODY:
             tally.refused += 1
             done(TooLarge(f"A message may have {MAX_BODY} bytes, not {len(body)}; what is larger comes as a file"))

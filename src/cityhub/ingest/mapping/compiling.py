@@ -76,20 +76,27 @@ class Mapping:
     def apply(self, record: Any, message: Message) -> list[EntityUpdate]:
         """What a record says, one update for each mapping that applies to it; none when none applies.
 
-        Raises MappingError when a mapping that applies cannot be carried out, or when none of them found a value for any attribute.
+        Raises MappingError when a mapping that applies cannot be carried out, when none of them found a value for any attribute, or when
+        none applies and it cannot be told of one whether it does.
         """
         context = self.context(record, message)
         updates = []
         empty: _Entity | None = None
+        unclear: _Entity | None = None
         for entity in self._entities:
-            if entity.applies(context):
+            applies = entity.applies(context)
+            if applies is None:
+                unclear = entity
+            elif applies:
                 update = entity.update(context, message.received_at)
                 if update.attributes:
                     updates.append(update)
                 else:
                     empty = entity
-        if empty is not None and not updates:
+        if not updates and empty is not None:
             raise MappingError(empty.nothing(context))
+        if not updates and unclear is not None:
+            raise MappingError(unclear.unclear(context))
         return updates
 
 
@@ -115,9 +122,12 @@ class _Entity:
         self._attributes = [_Attribute(self._where, name, attribute, names) for name, attribute in mapping.attributes.items()]
         self._marks = marks
 
-    def applies(self, context: dict[str, Any]) -> bool:
-        """Whether the mapping is for the record."""
-        return self._when is None or self._when(context) is True
+    def applies(self, context: dict[str, Any]) -> bool | None:
+        """Whether the mapping is for the record; None when its condition is null, which is neither."""
+        if self._when is None:
+            return True
+        found = self._when(context)
+        return None if found is None else found is True
 
     def update(self, context: dict[str, Any], arrived: str) -> EntityUpdate:
         """What a record says of its entity."""
@@ -142,6 +152,11 @@ class _Entity:
                 instance["attrs"] = {**marks, **flag} if marks else flag
             attributes[attribute.iri] = [instance]
         return EntityUpdate(id, self._types, attributes)
+
+    def unclear(self, context: dict[str, Any]) -> str:
+        """What is said of a record when the condition is null."""
+        assert self._when is not None
+        return f"{self._where}, 'when' ({self._when.text}) is null{_because(self._when.evaluate(context)[1])}, and no other mapping applies"
 
     def nothing(self, context: dict[str, Any]) -> str:
         """What is said of a record in which no attribute was found."""

@@ -139,6 +139,13 @@ def test_each_mapping_that_applies_is_used() -> None:
     assert mapping.apply({"id": "1", "kind": "x", "v": 1}, Message(b""))[0].attributes["https://example.org/v"] == [{"type": "Property", "value": 1}]
 
 
+def test_a_condition_that_is_null_is_no_answer() -> None:
+    entity = {"when": "rian > 0"}
+    with pytest.raises(MappingError, match=r"'when' \(rian > 0\) is null"):
+        apply({"v": {"value": "rain"}}, {"id": "1", "rain": 2}, entity=entity)
+    assert apply({"v": {"value": "rain"}}, {"id": "1"}, entity={"when": "rain != null and rain > 0"}) == []
+
+
 def test_a_null_leaves_the_attribute_out() -> None:
     (update,) = apply({"a": {"value": "a"}, "b": {"value": "b"}}, {"id": "1", "a": 1})
     assert list(update.attributes) == ["https://example.org/a"]
