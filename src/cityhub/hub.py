@@ -60,6 +60,7 @@ from cityhub.ingest.files import assembly as imports
 from cityhub.ingest.gateway.gauges import watch_gateway
 from cityhub.ingest.gateway.hub_side import GatewayLink
 from cityhub.ingest.register import assembly as registers
+from cityhub.ingest.sensorthings.api import SensorThingsApi
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
@@ -69,6 +70,7 @@ from cityhub.settings import Settings
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.addresses import AddressPolicy
 from cityhub.web.application import Application
+from cityhub.web.centre import centre_routes, read_centre
 from cityhub.web.http import Request, Response, Route, json_response
 from cityhub.web.inspection import Flow
 from cityhub.web.observation import Observation
@@ -146,7 +148,8 @@ class Hub:
         self.snapshots = Snapshots(store, self.operations, self.contexts, clock, self.delivery, copies)
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
-        self.gateway = GatewayLink(settings, StoreIntake(store), store, self._feed_terms)
+        intake = StoreIntake(store)
+        self.gateway = GatewayLink(settings, intake, store, self._feed_terms, self._device_of)
         self.registers = registers.Registers(
             registers.Around(
                 store, store, self.gateway, clock, settings.dead_letters_keep, settings.dead_letters_days, district
@@ -155,7 +158,7 @@ class Hub:
         self._backfills = BackfillApi(store, Path(settings.data))
         self.imports = imports.Imports(
             imports.Around(
-                store, StoreIntake(store), self._backfills, clock, Path(settings.data), self._terms_of, settings.import_max_bytes,
+                store, intake, self._backfills, clock, Path(settings.data), self._terms_of, settings.import_max_bytes,
                 settings.import_keep_days, settings.max_body_bytes,
             )
         )  # fmt: skip
@@ -196,11 +199,15 @@ class Hub:
             *TierApi(self.historian).routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),
+            *SensorThingsApi(
+                store, self.history, self.analysis, StoreIntake(store), self.clock, self.settings.public_url or self.url
+            ).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),
             *status_routes(self._status_sources()),
             *self.observation.routes(),
             *page_routes(read_assets()),
+            *centre_routes(read_centre()),
             *self.catalogue.routes(),
             *self.registers.routes(),
             *self.imports.routes(),
@@ -243,6 +250,7 @@ class Hub:
     async def _flows(self) -> list[Flow]:
         feeds = self.district.feeds if self.district else []
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
+        lines += [Flow(f"feed '{id}'", protocol, "context", state) for id, protocol, state in self.registers.overview()[:MAX_FLOWS]]
         lines += [Flow("journal", what, receiver, state) for what, receiver, state in self.notifier.overview()[:MAX_FLOWS]]
         lines += [Flow(f"subscription {id}", "its copy", source, state) for id, source, state in self.forwarder.overview()[:MAX_FLOWS]]
         status = self.supervision.status
@@ -267,11 +275,15 @@ class Hub:
         url = self.district.about.context_url
         return self.contexts.known(url) or await self.contexts.resolve(url, "")
 
-    async def _terms_of(self, context: str, tenant: str) -> TermMap:
-        return await self.contexts.resolve(context, tenant) if context else await self._district_terms()
+    def _device_of(self, name: str, token: str) -> str:
+        key = self.registers.devices.authenticate(name, token) if name else None
+        return key[1] if key is not None else ""
 
     async def _feed_terms(self, feed: Feed) -> TermMap:
         return await self._terms_of(feed.context, feed.tenant)
+
+    async def _terms_of(self, context: str, tenant: str) -> TermMap:
+        return await self.contexts.resolve(context, tenant) if context else await self._district_terms()
 
     async def _health(self, request: Request) -> Response:
         uptime_s = int(time.monotonic() - self._began)

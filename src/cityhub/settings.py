@@ -88,6 +88,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(gt=0, le=36_500, description="How long dead letters are kept, in days."),
     ] = 90.0
+    feed_folders: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^/")], ...],
+        Meta(
+            description="Folders of this machine whose files feeds may read: watched folders and SQLite files.",
+            extra={"right": "absolute paths such as '/srv/city', separated by ','"},
+        ),
+    ] = ()
+    feed_doors: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[0-9A-Fa-f:.]+$")], ...],
+        Meta(
+            description="Addresses of this machine on which feeds (CoAP, syslog, WebSocket, SNMP traps) may listen besides loopback.",
+            extra={"right": "addresses such as '0.0.0.0' or '10.1.2.3', separated by ','"},
+        ),
+    ] = ()
     import_max_bytes: Annotated[
         int,
         Meta(

@@ -1,4 +1,4 @@
-"""`make conformance NAME=ngsi-ld SUITE=<folder>`: runs an outside suite against a hub and prints its sum."""
+"""`make conformance NAME=ngsi-ld SUITE=<folder>`: runs an outside suite against the hub and prints its sum."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conformance import mqtt, ngsild
+from tests.conformance import dmn, mqtt, ngsild
 from tests.conformance.outcome import Outcome
 
 SUITES: dict[str, Callable[[Path, list[str]], Outcome]] = {
+    "dmn": dmn.run,
     "mqtt": mqtt.run,
     "ngsi-ld": ngsild.run,
 }

@@ -108,8 +108,7 @@ def _concatenated(left: str, right: str) -> str:
 def _between(left: Date | DateTime, right: Date | DateTime) -> Duration | None:
     if type(left) is Date and type(right) is Date:
         return Duration((day_number(left) - day_number(right)) * DAY)
-    utc = not is_local(right if isinstance(right, DateTime) else left)  # type: ignore[arg-type]
-    begin, end = at_midnight(right, utc=utc), at_midnight(left, utc=utc)
+    begin, end = at_midnight(right, utc=True), at_midnight(left, utc=True)
     return Duration(instant(end) - instant(begin)) if is_local(begin) == is_local(end) else None
 
 

@@ -82,7 +82,10 @@ def _one_passes(parts: list[tuple[Evaluate, bool]], value: Any, env: Env) -> boo
     result: bool | None = False
     for test, asks in parts:
         given = test(env)
-        passed = given if asks and type(given) is bool else passes(value, given)
+        if type(given) is bool and (asks or type(value) is not bool):
+            passed: bool | None = given
+        else:
+            passed = passes(value, given)
         if passed is True:
             return True
         if passed is None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cityhub.model.feel.arithmetic import negated, operation
 from cityhub.model.feel.bounds import MAX_DEPTH
-from cityhub.model.feel.environment import Env, run_of
+from cityhub.model.feel.environment import Env, run_of, weight
 from cityhub.model.feel.errors import FeelSyntaxError
 from cityhub.model.feel.library import Library
 from cityhub.model.feel.logic import compare, equal, passes
@@ -113,6 +113,8 @@ def path(compiler: Compiler, node: Path) -> Evaluate:
         value = source(env)
         if type(value) is dict and wanted in value:
             return value[wanted]
+        if type(value) is list:
+            run_of(env).charge(len(value))
         try:
             return member(value, wanted)
         except Rejected as reason:
@@ -157,6 +159,7 @@ def negation(compiler: Compiler, node: Negation) -> Evaluate:
     return negate
 
 
+_CONTAINERS: Final = frozenset({list, dict})
 _ORDERS: Final[dict[str, Callable[[int], bool]]] = {
     "<": lambda order: order < 0,
     "<=": lambda order: order <= 0,
@@ -168,11 +171,20 @@ _ORDERS: Final[dict[str, Callable[[int], bool]]] = {
 def comparison(compiler: Compiler, node: Comparison) -> Evaluate:
     """An equation or inequality."""
     left, right = compiler.compile(node.left), compiler.compile(node.right)
-    if node.operator == "=":
-        return lambda env: equal(left(env), right(env))
-    if node.operator == "!=":
-        return lambda env: None if (same := equal(left(env), right(env))) is None else not same
+    if node.operator in ("=", "!="):
+        return _equation(left, right, negated=node.operator == "!=")
     return _order(left, right, node.operator)
+
+
+def _equation(left: Evaluate, right: Evaluate, *, negated: bool) -> Evaluate:
+    def equate(env: Env) -> bool | None:
+        first, second = left(env), right(env)
+        if type(first) in _CONTAINERS:
+            run_of(env).charge(weight(first))
+        same = equal(first, second)
+        return same if not negated or same is None else not same
+
+    return equate
 
 
 def _order(left: Evaluate, right: Evaluate, operator: str) -> Evaluate:
@@ -245,7 +257,10 @@ def membership(compiler: Compiler, node: In) -> Evaluate:
         value = operand(env)
         result: bool | None = False
         for test in tests:
-            passed = passes(value, test(env))
+            allowed = test(env)
+            if type(allowed) in _CONTAINERS:
+                run_of(env).charge(weight(allowed))
+            passed = passes(value, allowed)
             if passed:
                 return True
             if passed is None:

@@ -9,6 +9,7 @@ from cityhub.model.feel.bounds import MAX_CALLS, MAX_LIST, MAX_STEPS, MAX_STRING
 from cityhub.model.time import Clock, SystemClock
 
 MAX_WARNINGS: Final = 50
+_HEAVY: Final = frozenset({list, dict, str})
 _CLOCK: Final = SystemClock()
 
 
@@ -62,6 +63,16 @@ class Run:
         """Notes why a part is null; beyond the first few nothing is noted."""
         if len(self.warnings) < MAX_WARNINGS:
             self.warnings.append(message)
+
+
+def weight(value: Any) -> int:
+    """How many items and characters (a step for each 64) a value is made of."""
+    kind = type(value)
+    if kind is list:
+        return len(value) + sum(weight(item) for item in value if type(item) in _HEAVY)
+    if kind is dict:
+        return len(value) + sum(weight(item) for item in value.values() if type(item) in _HEAVY)
+    return len(value) >> 6 if kind is str else 0
 
 
 class Env:

@@ -13,7 +13,7 @@ import msgspec
 
 from cityhub.model.feel.arithmetic import kind_of
 from cityhub.model.feel.calendar import lifted
-from cityhub.model.feel.environment import Run
+from cityhub.model.feel.environment import Run, weight
 from cityhub.model.feel.numbers import NUMBERS
 from cityhub.model.feel.temporal import Date, DateTime, Duration, Months, Time
 from cityhub.model.feel.values import Function, Range, Rejected
@@ -51,7 +51,7 @@ CHECKS: Final[dict[str, Check]] = {
     "boolean": _single(frozenset({bool})),
     "list": _listed,
     "context": _single(frozenset({dict})),
-    "function": _single(frozenset({Function})),
+    "function": lambda value: value if type(value) in (Function, Builtin) else MISS,
     "range": _single(frozenset({Range})),
     "date": _single(frozenset({Date})),
     "time": _single(frozenset({Time})),
@@ -75,6 +75,7 @@ class Form(msgspec.Struct, frozen=True):
         body: Called with the arguments that are left after the checks; missing ones at the end are not handed over.
         variadic: Whether the last parameter takes all further arguments, as a list.
         runs: Whether the body takes the run as its first argument.
+        deep: Whether it looks at every item within the items.
     """
 
     names: tuple[str, ...]
@@ -83,6 +84,7 @@ class Form(msgspec.Struct, frozen=True):
     body: Callable[..., Any]
     variadic: bool = False
     runs: bool = False
+    deep: bool = False
 
     def bound(self, arguments: Sequence[Any]) -> list[Any] | None:
         """The arguments brought to what the parameters take, or None where one cannot be."""
@@ -118,11 +120,23 @@ class Builtin:
             values = _collected(form, ordered, bool(names))
             bound = None if values is None else form.bound(values)
             if bound is not None:
+                run.charge(_cost(bound, deep=form.deep))
                 result = form.body(run, *bound) if form.runs else form.body(*bound)
                 if type(result) is list or type(result) is str:
                     run.charge_value(result)
                 return result
         raise Rejected(f"'{self.name}' does not go with {', '.join(kind_of(value) for value in arguments) or 'no arguments'}")
+
+
+def _cost(arguments: Sequence[Any], *, deep: bool) -> int:
+    """Steps that it takes to look at arguments; of those that are compared in depth, at every item in them."""
+    cost = 0
+    for value in arguments:
+        if type(value) is str:
+            cost += len(value) >> 6
+        elif type(value) is list or type(value) is dict:
+            cost += weight(value) if deep else len(value) >> 3
+    return cost
 
 
 def _collected(form: Form, arguments: Sequence[Any], named: bool) -> Sequence[Any] | None:
@@ -138,7 +152,7 @@ def _collected(form: Form, arguments: Sequence[Any], named: bool) -> Sequence[An
 Library = dict[str, Builtin]
 
 
-def declare(library: Library, declaration: str, body: Callable[..., Any], *, runs: bool = False) -> None:
+def declare(library: Library, declaration: str, body: Callable[..., Any], *, runs: bool = False, deep: bool = False) -> None:
     """Adds one form of a function to a library."""
     name, _, rest = declaration.rstrip(")").partition("(")
     names: list[str] = []
@@ -154,7 +168,7 @@ def declare(library: Library, declaration: str, body: Callable[..., Any], *, run
         required += not optional
         variadic = variadic or many
     function = library.setdefault(name, Builtin(name))
-    function.forms.append(Form(tuple(names), tuple(checks), required, body, variadic, runs))
+    function.forms.append(Form(tuple(names), tuple(checks), required, body, variadic, runs, deep))
 
 
 def _nullable(check: Check) -> Check:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from cityhub.model.feel.calendar import Temporal, made_date, made_time, zone_named
+from cityhub.model.feel.calendar import Temporal, made_date, made_time, shifted, zone_named
 from cityhub.model.feel.temporal import DAY, MIDNIGHT, NANOS, Date, DateTime, Duration, Months, Time
 
 _DATE: Final = re.compile(r"(-?(?:[1-9]\d{4,8}|\d{4}))-(\d\d)-(\d\d)", re.ASCII)
 _TIME: Final = re.compile(
     r"T?(\d\d):(\d\d):(\d\d)(?:\.(\d{1,18}))?(?:(Z)|([+-])(\d\d):(\d\d)(?::(\d\d))?|@([A-Za-z0-9_+/-]{1,64}))?", re.ASCII
 )
+_END_OF_DAY: Final = re.compile(r"^24:00:00(?![.:]?0*[1-9])")
 _MONTHS: Final = re.compile(r"(-?)P(?:(\d{1,12})Y)?(?:(\d{1,12})M)?", re.ASCII)
 _DURATION: Final = re.compile(
     r"(-?)P(?:(\d{1,15})D)?(?:(T)(?:(\d{1,15})H)?(?:(\d{1,15})M)?(?:(\d{1,15})(?:\.(\d{0,18}))?S)?)?", re.ASCII
@@ -29,6 +30,7 @@ def read_date(text: str) -> Date | None:
 
 def read_time(text: str) -> Time | None:
     """'06:05:00', with '.5', 'Z', '+08:00' or '@Asia/Shanghai' behind it, as a time; None where it is none."""
+    text = _END_OF_DAY.sub("00:00:00", text)
     found = _TIME.fullmatch(text)
     if found is None or (found[10] and zone_named(found[10]) is None):
         return None
@@ -46,7 +48,9 @@ def read_date_time(text: str) -> DateTime | None:
     day_text, sign, time_text = text.partition("T")
     day = read_date(day_text)
     of_day = read_time(time_text) if sign and not time_text.startswith("T") else None if sign else MIDNIGHT
-    return DateTime(day, of_day) if day is not None and of_day is not None else None
+    if day is None or of_day is None:
+        return None
+    return shifted(DateTime(day, of_day), DAY if _END_OF_DAY.match(time_text) else 0)
 
 
 def read_duration(text: str) -> Months | Duration | None:

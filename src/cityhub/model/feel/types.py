@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from cityhub.model.feel.calendar import at_midnight, lifted
+from cityhub.model.feel.library import Builtin
 from cityhub.model.feel.nodes import TypeNode
 from cityhub.model.feel.numbers import NUMBERS
 from cityhub.model.feel.temporal import Date, DateTime, Duration, Months, Time
@@ -28,6 +29,7 @@ class Type(msgspec.Struct, frozen=True):
         parts: Of a function, its parameters' types.
         result: Of a function, what it gives.
         members: Of a context, its members' types.
+        shape: Whether a value has the form of the type, allowed or not; None: the same as `test`.
     """
 
     name: str
@@ -37,10 +39,11 @@ class Type(msgspec.Struct, frozen=True):
     parts: tuple[Type, ...] = ()
     result: Type | None = None
     members: tuple[tuple[str, Type], ...] = ()
+    shape: Callable[[Any], bool] | None = None
 
     def has(self, value: Any) -> bool:
-        """Whether a value belongs to it; null belongs to Null and Any only."""
-        return self.test(value) if value is not None else self.simple in ("Null", "Any")
+        """Whether a value is an instance of it, whatever values are allowed; null is one of Null only."""
+        return (self.shape or self.test)(value) if value is not None else self.simple == "Null"
 
     def brought(self, value: Any) -> Any:
         """The value as one of this type: itself, the one item of a list, a list of the one value, a day's midnight; else null."""
@@ -75,7 +78,7 @@ SIMPLE: Final[dict[str, Type]] = {
     "context": Type("context", lambda value: isinstance(value, dict), simple="context"),
     "list": Type("list", lambda value: isinstance(value, list), item=ANY, simple="list"),
     "range": Type("range", lambda value: isinstance(value, Range), simple="range"),
-    "function": Type("function", lambda value: isinstance(value, Function), simple="function"),
+    "function": Type("function", lambda value: isinstance(value, Function | Builtin), simple="function"),
 }
 _OTHER_NAMES: Final = {
     "dateTime": "date and time",
@@ -111,10 +114,12 @@ def function_of(parts: tuple[Type, ...], result: Type | None) -> Type:
     """The type of functions that take values of these types and give one of the result's."""
 
     def test(value: Any) -> bool:
+        if isinstance(value, Builtin):
+            return any(form.required <= len(parts) <= len(form.checks) for form in value.forms)
         if not isinstance(value, Function) or len(value.parameters) != len(parts):
             return False
         takes = all(kind is None or conforms(part, kind) for kind, part in zip(value.types, parts, strict=True))
-        return takes and (result is None or conforms(value.result or ANY, result))
+        return takes and (result is None or value.result is None or conforms(value.result, result))
 
     name = f"function<{', '.join(part.name for part in parts)}> -> {result.name if result else 'Any'}"
     return Type(name, test, simple="function", parts=parts, result=result)

@@ -83,7 +83,7 @@ def number_of(text: str, grouping: str | None = None, point: str | None = None) 
         raise Rejected(f"'{text:.60}' is no number of 34 digits") from error
 
 
-def same(left: Any, right: Any) -> bool:
+def same(left: Any = None, right: Any = None) -> bool:
     """Whether two values are the same in kind and in every part: a time of another zone is another one."""
     left, right = lifted(left), lifted(right)
     if type(left) in NUMBERS and type(right) in NUMBERS:
@@ -103,4 +103,4 @@ def add_to(library: Library) -> None:
     declare(library, "number(from: string, grouping separator: string?=, decimal separator: string?=)", number_of)
     declare(library, "number(from: number)", lambda value: value)
     declare(library, "not(negand: any)", lambda value: not value if type(value) is bool else None)
-    declare(library, "is(value1: any, value2: any)", same)
+    declare(library, "is(value1: any=, value2: any=)", same, deep=True)

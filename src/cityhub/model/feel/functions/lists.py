@@ -14,13 +14,18 @@ from cityhub.model.feel.bounds import MAX_LIST, Exceeded
 from cityhub.model.feel.environment import Run
 from cityhub.model.feel.library import Builtin, Library, declare
 from cityhub.model.feel.logic import compare, equal
-from cityhub.model.feel.numbers import CONTEXT, NUMBERS, Number, add, divide, exact, multiply, subtract, whole
+from cityhub.model.feel.numbers import CONTEXT, NUMBERS, Number, add, divide, exact, multiply, subtract, truncated, whole
 from cityhub.model.feel.temporal import Duration, Months
 from cityhub.model.feel.values import Function, Rejected
 
 
 def _has(items: Iterable[Any], value: Any) -> bool:
     return any(equal(item, value) for item in items)
+
+
+def places(items: list[Any], value: Any) -> list[int]:
+    """Where a value is in a list, counted from 1."""
+    return [place for place, item in enumerate(items, 1) if equal(item, value)]
 
 
 def extreme(items: list[Any], sign: int) -> Any:
@@ -115,15 +120,15 @@ def one_true(items: list[Any]) -> bool | None:
 
 def sublist(items: list[Any], start: Number, length: Number | None = None) -> list[Any]:
     """Items from a place on, counted from 1, or from the end when negative."""
-    begin, count = _place(items, start), len(items) if length is None else whole(length)
-    if count is None or count < 0 or (length is not None and begin + count > len(items)):
+    begin, count = _place(items, start), len(items) if length is None else truncated(length)
+    if count < 0 or (length is not None and begin + count > len(items)):
         raise Rejected("the list is shorter")
     return items[begin : begin + count]
 
 
 def _place(items: list[Any], position: Number) -> int:
-    place = whole(position)
-    if place is None or place == 0 or abs(place) > len(items):
+    place = truncated(position)
+    if place == 0 or abs(place) > len(items):
         raise Rejected(f"the list has {len(items)} items, none at {position}")
     return place - 1 if place > 0 else len(items) + place
 
@@ -203,6 +208,7 @@ def flattened(run: Run, items: list[Any]) -> list[Any]:
 def in_order(run: Run, items: list[Any], precedes: Any = None) -> list[Any]:
     """The list in the order that a function of two items gives; without one, by size."""
     if precedes is None:
+        run.charge(2 * len(items))
         return sorted(items, key=cmp_to_key(_natural))
 
     def order(left: Any, right: Any) -> int:
@@ -239,7 +245,7 @@ def _reckoned(function: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any
 
 def add_to(library: Library) -> None:
     """Declares the functions of this family."""
-    declare(library, "list contains(list: list, element: any)", _has)
+    declare(library, "list contains(list: list, element: any)", _has, deep=True)
     declare(library, "count(list: list)", len)
     _aggregates(library)
     declare(library, "sublist(list: list, start position: number, length: number=)", sublist)
@@ -250,9 +256,9 @@ def add_to(library: Library) -> None:
     declare(library, "list replace(list: list, position: number, newItem: any)", replace_at)
     declare(library, "list replace(list: list, match: function, newItem: any)", replace_where, runs=True)
     declare(library, "reverse(list: list)", lambda items: items[::-1])
-    declare(library, "index of(list: list, match: any)", lambda items, value: [n for n, item in enumerate(items, 1) if equal(item, value)])
-    declare(library, "union(list: any*)", lambda run, lists: distinct(run, joined(lists)), runs=True)
-    declare(library, "distinct values(list: list)", distinct, runs=True)
+    declare(library, "index of(list: list, match: any)", places, deep=True)
+    declare(library, "union(list: any*)", lambda run, lists: distinct(run, joined(lists)), runs=True, deep=True)
+    declare(library, "distinct values(list: list)", distinct, runs=True, deep=True)
     declare(library, "flatten(list: list)", flattened, runs=True)
     declare(library, "sort(list: list, precedes: function=)", in_order, runs=True)
 

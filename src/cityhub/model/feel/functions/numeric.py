@@ -19,7 +19,7 @@ from decimal import (
 )
 
 from cityhub.model.feel.library import Library, declare
-from cityhub.model.feel.numbers import CONTEXT, Number, divide, exact, multiply, subtract, whole
+from cityhub.model.feel.numbers import CONTEXT, Number, divide, exact, multiply, subtract, truncated, whole
 from cityhub.model.feel.temporal import Duration, Months
 from cityhub.model.feel.values import Rejected
 
@@ -29,8 +29,8 @@ _MIN_SCALE, _MAX_SCALE = -6111, 6176
 
 def rounded(value: Number, scale: Number, rounding: str) -> Result:
     """A number to so many digits behind the point (before it, when negative)."""
-    digits = whole(scale)
-    if digits is None or not _MIN_SCALE <= digits <= _MAX_SCALE:
+    digits = truncated(scale)
+    if not _MIN_SCALE <= digits <= _MAX_SCALE:
         raise Rejected(f"the digits behind the point are a whole number from {_MIN_SCALE} to {_MAX_SCALE}")
     number = exact(value)
     if type(number) is int and digits >= 0:

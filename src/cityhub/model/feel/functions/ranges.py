@@ -69,8 +69,8 @@ def overlaps_before(left: Range, right: Range) -> bool:
 
 
 def overlaps_after(left: Range, right: Range) -> bool:
-    """Whether the first begins within the second, and ends after it."""
-    return _low(left, right) >= 0 and _touch(right, left) and _high(left, right) > 0
+    """Whether the first begins later but within the second, and does not end before it."""
+    return _low(left, right) > 0 and _touch(right, left) and _high(left, right) >= 0
 
 
 def finishes(left: Any, right: Range) -> bool:

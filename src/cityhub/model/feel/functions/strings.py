@@ -11,15 +11,15 @@ from cityhub.model.feel.bounds import MAX_STRING, Exceeded
 from cityhub.model.feel.environment import Run
 from cityhub.model.feel.functions.patterns import compiled, replacement
 from cityhub.model.feel.library import Library, declare
-from cityhub.model.feel.numbers import Number, whole
+from cityhub.model.feel.numbers import Number, truncated
 from cityhub.model.feel.values import Rejected
 
 
 def substring(text: str, start: Number, length: Number | None = None) -> str:
     """The characters from a place on, counted from 1, or from the end when negative."""
-    begin = whole(start)
-    count = len(text) if length is None else whole(length)
-    if begin is None or count is None or begin == 0 or abs(begin) > len(text) or count < 1:
+    begin = truncated(start)
+    count = len(text) if length is None else truncated(length)
+    if begin == 0 or abs(begin) > len(text) or count < 1:
         raise Rejected("a substring starts at a character of the text and has at least one")
     first = begin - 1 if begin > 0 else len(text) + begin
     return text[first : first + count]
@@ -45,7 +45,7 @@ def replace(run: Run, text: str, pattern: str, new: str, flags: str | None = Non
     pieces: list[str] = []
     size = position = 0
     for match in found.finditer(text):
-        run.charge(1)
+        run.charge(4)
         piece = text[position : match.start()] + "".join(part if isinstance(part, str) else match.group(part) or "" for part in parts)
         pieces.append(piece)
         position, size = match.end(), size + len(piece)
