@@ -56,9 +56,9 @@ from cityhub.history.tiers.tier_api import TierApi
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.ingest.files import assembly as imports
 from cityhub.ingest.gateway.gauges import watch_gateway
 from cityhub.ingest.gateway.hub_side import GatewayLink
-from cityhub.ingest.files import assembly as imports
 from cityhub.ingest.register import assembly as registers
 from cityhub.ingest.sensorthings.api import SensorThingsApi
 from cityhub.model.errors import StoreUnavailable
