@@ -577,6 +577,12 @@ def test_what_one_door_writes_the_other_shows(sta: Sta) -> None:
     assert httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7").json()["level"]["value"] == 2.5
     assert sta.ask("PATCH", one_of("Observations", late), {"result": 1.25, "resultQuality": {"flag": "ok"}}).status_code == 200
     assert [row["result"] for row in sta.values(f"{path}?$orderby=phenomenonTime desc")] == [2.5, 1.25]
+    correction = {"level": {"type": "Property", "value": 0.5, "observedAt": "2026-11-01T00:00:00Z"}}
+    assert httpx.patch(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7/attrs", json=correction).status_code == 204
+    for order in ("phenomenonTime desc", "result", "id desc"):
+        assert [row["result"] for row in sta.values(f"{path}?$orderby={order}")] == [0.5, 1.25]
+    assert sta.get(f"{path}?$count=true&$filter=result gt 2")["@iot.count"] == 0  # what was corrected is not found any more
+    assert sta.get(f"{path}?$count=true")["@iot.count"] == 2
     assert sta.ask("PATCH", thing, {"name": "Old bridge"}).status_code == 200
     assert httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7").json()["name"]["value"] == "Old bridge"
     sta.refused("PATCH", one_of("Datastreams", stream["@iot.id"]), {"name": "x"})

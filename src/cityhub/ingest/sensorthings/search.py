@@ -108,8 +108,10 @@ class Search:
         datastream = await self.get("Datastream", place[0]) if place else None
         if datastream is None or datastream.stream is None:
             return None
-        async for rows in self.observed.rows(Selection((datastream.stream,), id=id), Query(), 10):
-            return rows[0] if rows else None
+        for is_moved in (False, True):
+            async for rows in self.observed.rows(Selection((datastream.stream,), id=id, is_moved=is_moved), Query(), 10):
+                if rows:
+                    return rows[0]
         return None
 
     # -- Over links --------------------------------------------------------------------------------------------------
