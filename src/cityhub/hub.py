@@ -149,7 +149,7 @@ class Hub:
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
         intake = StoreIntake(store)
-        self.gateway = GatewayLink(settings, intake, store, self._feed_terms)
+        self.gateway = GatewayLink(settings, intake, store, self._feed_terms, self._device_of)
         self.registers = registers.Registers(
             registers.Around(
                 store, store, self.gateway, clock, settings.dead_letters_keep, settings.dead_letters_days, district
@@ -250,6 +250,7 @@ class Hub:
     async def _flows(self) -> list[Flow]:
         feeds = self.district.feeds if self.district else []
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
+        lines += [Flow(f"feed '{id}'", protocol, "context", state) for id, protocol, state in self.registers.overview()[:MAX_FLOWS]]
         lines += [Flow("journal", what, receiver, state) for what, receiver, state in self.notifier.overview()[:MAX_FLOWS]]
         lines += [Flow(f"subscription {id}", "its copy", source, state) for id, source, state in self.forwarder.overview()[:MAX_FLOWS]]
         status = self.supervision.status
@@ -273,6 +274,10 @@ class Hub:
             return CORE
         url = self.district.about.context_url
         return self.contexts.known(url) or await self.contexts.resolve(url, "")
+
+    def _device_of(self, name: str, token: str) -> str:
+        key = self.registers.devices.authenticate(name, token) if name else None
+        return key[1] if key is not None else ""
 
     async def _feed_terms(self, feed: Feed) -> TermMap:
         return await self._terms_of(feed.context, feed.tenant)

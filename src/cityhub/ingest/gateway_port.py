@@ -73,11 +73,13 @@ class Described(msgspec.Struct, frozen=True):
         name: As it stands in a feed ("mqtt", "csv").
         summary: What it is, one line.
         schema: JSON Schema of its settings: `source` of a protocol, `decoder` of a format; {} when it has none.
+        title: What it is called, by language ("zh", "en"); {} where the name is all.
     """
 
     name: str
     summary: str = ""
     schema: dict[str, Any] = {}
+    title: dict[str, str] = {}
 
 
 class CommandResult(msgspec.Struct, frozen=True):

@@ -212,14 +212,16 @@ def _filter(boxes: Boxes, box: Filter, names: Names) -> Evaluate:
 def _iterator(boxes: Boxes, box: Iterator, names: Names) -> Evaluate:
     source = boxes.compile(box.source, names)
     body = boxes.compile(box.body, names | {box.variable, "partial"})
+    with_partial = "partial" in repr(box.body)  # a copy for each turn is made only where a text may ask for it
 
     def turns(env: Env) -> Any:
         run = run_of(env)
         results: list[Any] = []
         try:
             for item in domain(source(env), None, False):
-                run.charge(1 + len(results) // 16)
-                results.append(body(Env({box.variable: item, "partial": results[:]}, env)))
+                run.charge(1 + len(results) if with_partial else 1)
+                around = {box.variable: item, "partial": results[:]} if with_partial else {box.variable: item}
+                results.append(body(Env(around, env)))
         except Rejected as reason:
             run.warn(f"line {box.line}: {reason}")
             return None

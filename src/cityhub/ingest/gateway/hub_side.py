@@ -54,19 +54,26 @@ class GatewayLink:
         intake: Where updates go.
         store: Where bookmarks are.
         terms_of: The names of a feed.
+        identify: The id of the device that has a name and a token; "" when there is none.
     """
 
-    def __init__(self, settings: Settings, intake: Intake, store: Store, terms_of: TermsOf) -> None:
+    def __init__(
+        self, settings: Settings, intake: Intake, store: Store, terms_of: TermsOf, identify: Callable[[str, str], str]
+    ) -> None:
         self._intake = intake
         self._store = store
         self._terms_of = terms_of
+        self._device_of = identify
         self._socket = socket_path(Path(settings.data), words.SOCKET)
         orders = msgspec.json.encode(GatewayOrders(str(self._socket), settings), enc_hook=str) + b"\n"
         self._child = Child("gateway", "cityhub.gateway", orders, GRACE_S)
         self._server = WireServer(
             "hub",
-            {"take": self._take, "orders": self._orders, "answer": self._answer, "report": self._report, "bookmark": self._bookmark},
-        )
+            {
+                "take": self._take, "orders": self._orders, "answer": self._answer, "report": self._report,
+                "bookmark": self._bookmark, "identify": self._identify,
+            },
+        )  # fmt: skip
         self._watch: asyncio.Task[None] | None = None
         self._listening = asyncio.Lock()
         self._feeds: dict[str, Feed] = {}
@@ -239,3 +246,7 @@ class GatewayLink:
         question = msgspec.msgpack.decode(body, type=words.BookmarkQuestion)
         found: dict[str, Any] | None = await self._store.fetch(question.tenant, question.feed, BOOKMARKS)
         return self._encode({name: value for name, value in found.items() if name != "id"} if found is not None else None)
+
+    async def _identify(self, body: bytes) -> bytes:
+        claim = msgspec.msgpack.decode(body, type=words.Claim)
+        return self._device_of(claim.name, claim.token).encode()

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import msgspec
 
+from cityhub.ingest.gateway.tally import Tally
 from cityhub.ingest.gateway.words import LATE, REFUSED, SAME, WRITTEN, EncodedBatch, Outcome
-from cityhub.ingest.message import Settled
+from cityhub.ingest.message import Message, Settled
 from cityhub.model.errors import CityHubError, StoreUnavailable, TooBusy
-from cityhub.model.ports import DeadLetter
+from cityhub.model.ports import DeadLetter, EntityUpdate
 from cityhub.web.wire_client import WireClient
 
 MOST_PARTS: Final = 2_000
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 
 _ONE_WRITTEN: Final = Settled(1)
 Done = Callable[[Settled | Exception], None]
+Refusal = Callable[[Message, list[EntityUpdate], int | None, str], DeadLetter]
 
 
 class Parcel:
@@ -47,22 +49,33 @@ class Parcel:
         refused: Why something of it could not be taken.
         flagged: Updates with a flag.
         counts: Updates by what became of them; None stands for one that is written, as it is with most.
+
+    Args:
+        tally: Counts what became of it.
+        done: Hears of it.
     """
 
-    __slots__ = ("counts", "done", "flagged", "left", "refused", "size")
+    __slots__ = ("_done", "_tally", "counts", "flagged", "left", "refused", "size")
 
-    def __init__(self, done: Done, size: int) -> None:
-        self.done = done
+    def __init__(self, tally: Tally, done: Done, size: int) -> None:
+        self._tally = tally
+        self._done = done
         self.size = size
         self.left = 1
         self.refused: list[str] = []
         self.flagged = 0
         self.counts: list[int] | None = None
 
-    def settled(self) -> Settled:
-        """What became of it."""
+    def settle(self) -> None:
+        """Tells what became of it."""
+        if self.counts is None and not self.refused and not self.flagged:
+            self._tally.written += 1
+            self._done(_ONE_WRITTEN)
+            return
         written, late, same = self.counts or (1, 0, 0)
-        return Settled(written, late, same, self.refused, self.flagged)
+        outcome = Settled(written, late, same, self.refused, self.flagged)
+        self._tally.count(outcome)
+        self._done(outcome)
 
 
 class Part:
@@ -76,10 +89,12 @@ class Part:
         letters: Dead letters.
         bookmark: Feed and bookmark.
         redelivered: Whether it may have been taken before.
-        letter: Makes the dead letter of an update that the hub refuses, by its place (None: of all), and why; None keeps none.
+        letter: Makes the dead letter of an update that the hub refuses, from the message, the list of updates, its place (None: all of
+            them), and why; None keeps none.
+        source: The message and the list of updates.
     """
 
-    __slots__ = ("bookmark", "count", "letter", "letters", "parcel", "redelivered", "tenant", "updates")
+    __slots__ = ("bookmark", "count", "letter", "letters", "parcel", "redelivered", "source", "tenant", "updates")
 
     def __init__(
         self,
@@ -90,7 +105,8 @@ class Part:
         letters: Sequence[DeadLetter],
         bookmark: tuple[str, dict[str, Any]] | None,
         redelivered: bool,
-        letter: Callable[[int | None, str], DeadLetter] | None,
+        letter: Refusal | None = None,
+        source: tuple[Message, list[EntityUpdate]] | None = None,
     ) -> None:
         self.parcel = parcel
         self.tenant = tenant
@@ -100,6 +116,11 @@ class Part:
         self.bookmark = bookmark
         self.redelivered = redelivered
         self.letter = letter
+        self.source = source
+
+    def refusal(self, place: int | None, reason: str) -> DeadLetter | None:
+        """The dead letter of an update that the hub refuses; None when none is kept."""
+        return self.letter(*self.source, place, reason) if self.letter is not None and self.source is not None else None
 
 
 class Outlet:
@@ -187,10 +208,8 @@ class Outlet:
             return
         self.messages -= 1
         self.bytes -= parcel.size
-        counts = parcel.counts
-        plain = counts is None and not parcel.refused and not parcel.flagged
         try:
-            parcel.done(_ONE_WRITTEN if plain else parcel.settled())
+            parcel.settle()
         except Exception:  # a connector that is gone must not stop the others
             log.exception("a feed did not take that its message is settled")
 
@@ -238,13 +257,14 @@ class Outlet:
         part.parcel.refused.append(reason)
         part.parcel.counts = part.parcel.counts or [0, 0, 0]
         letters = list(part.letters)
-        if part.count and part.letter is not None:
-            letters.append(part.letter(None, reason))
+        refusal = part.refusal(None, reason) if part.count else None
+        if refusal is not None:
+            letters.append(refusal)
         if letters:
             await self._letters(part.tenant, letters)
 
     async def _letters(self, tenant: str, letters: list[DeadLetter]) -> None:
-        carrier = Part(Parcel(lambda _: None, 0), tenant, self._encode([]), 0, letters, None, True, None)
+        carrier = Part(Parcel(Tally(str), lambda _: None, 0), tenant, self._encode([]), 0, letters, None, True)
         try:
             await self._take([carrier], True)
         except CityHubError as error:
@@ -268,7 +288,8 @@ def _account(batch: list[Part], outcome: Outcome) -> list[DeadLetter]:
             if mark == REFUSED:
                 reason = outcome.reasons.get(place + offset, "The hub refused it")
                 parcel.refused.append(reason)
-                if part.letter is not None:
-                    letters.append(part.letter(offset, reason))
+                refusal = part.refusal(offset, reason)
+                if refusal is not None:
+                    letters.append(refusal)
         place += count
     return letters

@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from cityhub.ingest.feed import Feed
-from cityhub.ingest.gateway.words import BookmarkQuestion
-from cityhub.ingest.message import Notices, Surroundings
+from cityhub.ingest.gateway.words import BookmarkQuestion, Claim
+from cityhub.ingest.message import Notices, SharedPart, Surroundings
 from cityhub.model.errors import BadRequestData, Forbidden
 from cityhub.model.time import SystemClock, to_text
 from cityhub.settings import Settings
@@ -54,6 +54,7 @@ class Place:
         self._folders = [Path(settings.data).absolute() / "secrets", *map(Path, SECRET_FOLDERS)]
         self._readable, self._doors = settings.feed_folders, settings.feed_doors
         self._now = SystemClock().now
+        self._shared: dict[str, SharedPart] = {}
 
     def now(self) -> str:
         """The time, RFC 3339 UTC."""
@@ -61,7 +62,19 @@ class Place:
 
     def around(self, feed: Feed, notices: Notices) -> Surroundings:
         """The surroundings of a feed's connector."""
-        return Surroundings(notices, KeptBookmarks(self._hub, feed), self.secret, self.allow, self.now, self._readable, self._doors)
+        return Surroundings(
+            notices, KeptBookmarks(self._hub, feed), self.secret, self.allow, self.now, self._readable, self._doors, self._shared,
+            self.identify,
+        )  # fmt: skip
+
+    async def identify(self, name: str, token: str) -> str:
+        """See `cityhub.ingest.message.Surroundings.identify`."""
+        return (await self._hub.call("identify", Claim(name, token), fresh=False)).decode()
+
+    async def stop(self) -> None:
+        """Ends what feeds shared."""
+        for part in self._shared.values():
+            await part.stop()
 
     def secret(self, text: str) -> str:
         """See `cityhub.ingest.message.Surroundings.secret`."""

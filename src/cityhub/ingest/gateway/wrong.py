@@ -77,23 +77,16 @@ class Refused:
 
     Args:
         feed: The feed.
-        message: The message that they came from.
-        updates: They.
     """
 
-    __slots__ = ("_feed", "_message", "_updates")
-
-    def __init__(self, feed: Feed, message: Message, updates: list[EntityUpdate]) -> None:
+    def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._message = message
-        self._updates = updates
 
-    def letter(self, place: int | None, reason: str) -> DeadLetter:
-        """The letter of one update, or of the message when it is its only one or all of them (None) are refused."""
-        message = self._message
+    def letter(self, message: Message, updates: list[EntityUpdate], place: int | None, reason: str) -> DeadLetter:
+        """The letter of one update of a message, which then is named in it, or of all of them (None)."""
         about = told(message.about)
-        if place is not None and len(self._updates) > 1:
-            about = {**about, "entity": self._updates[place].id}
+        if place is not None and len(updates) > 1:
+            about = {**about, "entity": updates[place].id}
         body, form = message.body, message.format or self._feed.format
         if message.records is not None:
             body, form = as_json(message.records), "json"

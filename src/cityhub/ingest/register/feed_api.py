@@ -174,4 +174,4 @@ def _sample(body: dict[str, Any]) -> bytes:
 
 
 def _described(one: Described) -> dict[str, Any]:
-    return {"name": one.name, "summary": one.summary, "schema": one.schema}
+    return {"name": one.name, "summary": one.summary, "schema": one.schema, **({"title": one.title} if one.title else {})}

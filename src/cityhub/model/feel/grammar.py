@@ -5,7 +5,7 @@ Source: OMG DMN 1.5, 10.3.1.2, with the forms of 1.3 and 1.4.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import DecimalException
 from typing import Final
 
 from cityhub.model.feel.errors import FeelSyntaxError
@@ -32,6 +32,7 @@ from cityhub.model.feel.nodes import (
     UnaryComparison,
     UnaryTests,
 )
+from cityhub.model.feel.numbers import CONTEXT
 from cityhub.model.feel.phrases import phrase
 from cityhub.model.feel.temporal_text import literal
 from cityhub.model.feel.type_grammar import type_at
@@ -238,8 +239,7 @@ def _argument_name(words: Words) -> str:
 def _primary(words: Words) -> Node:
     token = words.here
     if token.kind == NUMBER:
-        words.take()
-        return Literal(int(token.text) if token.text.isdigit() and len(token.text) < 35 else +Decimal(token.text))
+        return _number(words)
     if token.kind == STRING:
         words.take()
         return Literal(token.text)
@@ -255,6 +255,16 @@ def _primary(words: Words) -> Node:
         words.take()
         return Literal(literal(words.take().text))
     raise words.wrong("a value, a name or '('")
+
+
+def _number(words: Words) -> Node:
+    text = words.here.text
+    try:
+        number = int(text) if text.isdigit() and len(text) < 35 else CONTEXT.create_decimal(text)
+    except DecimalException as error:
+        raise words.wrong("a number between -10 ** 6145 and 10 ** 6145") from error
+    words.take()
+    return Literal(number)
 
 
 def _name(words: Words) -> Node:

@@ -9,6 +9,7 @@ Source: OMG DMN 1.5, 10.3.2.3.1 (IEEE 754-2008 decimal128).
 from __future__ import annotations
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from math import isfinite
 from typing import Any, Final
 
 Number = int | float | Decimal
@@ -112,7 +113,10 @@ def write(value: Number) -> str:
     return format(number, "f") if -40 <= number.adjusted() <= 40 else str(number)
 
 
-def to_json(value: int | Decimal) -> int | float:
-    """A number as JSON has it: whole ones as int, others as the nearest float."""
+def to_json(value: int | Decimal) -> int | float | None:
+    """A number as JSON has it: whole ones as int, others as the nearest float; None where that would be infinite."""
     number = whole(value)
-    return float(value) if number is None else number
+    if number is not None:
+        return number
+    nearest = float(value)
+    return nearest if isfinite(nearest) else None

@@ -5,15 +5,19 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from cityhub.model.feel import temporal_text
-from cityhub.model.feel.calendar import lifted
+from cityhub.model.feel.calendar import lifted, offset_of
 from cityhub.model.feel.numbers import to_json as number_to_json
 from cityhub.model.feel.temporal import Date, DateTime, Duration, Months, Time
 from cityhub.model.feel.values import Range
 
 
 def to_json(value: Any) -> Any:
-    """A value as JSON: decimals as int or float, days, times and durations as texts, ranges as objects, functions as null.
+    """A value as JSON: decimals as int or float, ranges as objects, functions as null, all others of FEEL as texts.
+
+    A moment of a zone is written with its offset.
 
     >>> to_json({"sum": Decimal("2.50"), "on": Date(2026, 11, 23)})
     {'sum': 2.5, 'on': '2026-11-23'}
@@ -28,6 +32,9 @@ def to_json(value: Any) -> Any:
     if kind is dict:
         return {key: to_json(item) for key, item in value.items()}
     value = lifted(value)
+    if isinstance(value, DateTime) and value.time.zone:
+        of_day = replace(value.time, zone="", offset=offset_of(value))
+        return temporal_text.write(DateTime(value.date, of_day))
     if isinstance(value, Date | Time | DateTime | Months | Duration):
         return temporal_text.write(value)
     if isinstance(value, Range):

@@ -11,6 +11,7 @@ import httpx
 import paho.mqtt.publish as publish
 
 from cityhub.hub import Hub
+from tests.services import free_port
 from tests.unit.ingest.gateway.conftest import meters, until
 
 
@@ -88,3 +89,16 @@ async def test_a_feed_that_stops_lets_go_of_its_broker(hub: Hub, client: httpx.A
     await client.post("/api/feeds/meters/stop")
     await until(lambda: "meters" not in hub.gateway.states())
     assert (await client.post("/api/feeds/meters/messages", json={})).status_code == 409
+
+
+async def test_a_device_of_the_register_speaks_to_the_hubs_own_broker(hub: Hub, client: httpx.AsyncClient) -> None:
+    port = free_port()
+    feed = meters(1, protocol="broker") | {"source": {"port": port, "topics": ["meters/#"], "device_publish": ["meters/a/{device}"]}}
+    feed["entities"] = [{**feed["entities"][0], "id": '"urn:ngsi-ld:Meter:" + topic[3]'}]
+    await make(client, feed)
+    added = (await client.post("/api/devices", json={"id": "m7", "token": True})).json()
+    await until(lambda: hub.gateway.states().get("meters") and hub.gateway.states()["meters"].state == "running")
+    account: Any = {"username": "m7", "password": added["token"]}
+    message = b'{"level": 2.5, "at": "2026-01-01T00:00:00Z"}'
+    await asyncio.to_thread(publish.single, "meters/a/m7", message, 1, hostname="127.0.0.1", port=port, auth=account)
+    assert await level(client, "m7") == 2.5  # it was acknowledged, so it is there

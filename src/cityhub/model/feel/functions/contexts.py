@@ -16,7 +16,7 @@ def value_at(context: dict[str, Any], key: str | list[Any]) -> Any:
     value: Any = context
     keys = key if isinstance(key, list) else [key]
     for name in keys or [None]:
-        if not isinstance(value, dict) or name not in value:
+        if not isinstance(value, dict) or type(name) is not str or name not in value:
             return None
         value = value[name]
     return value
