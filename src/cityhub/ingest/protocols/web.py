@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 import orjson
@@ -19,10 +19,10 @@ from yarl import URL
 from cityhub.ingest.decoding import decoder
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway_port import CommandResult
-from cityhub.ingest.message import MAX_BODY, Command, Message, Sink, Surroundings, TroubleAtSource
-from cityhub.ingest.protocols.http_calls import Access, Call, HttpCalls, Reply
+from cityhub.ingest.message import Command, Message, Sink, Surroundings, TroubleAtSource
+from cityhub.ingest.protocols.http_calls import Call, HttpCalls, Reply
 from cityhub.ingest.protocols.marks import fill, finder, highest, order, set_back, time_text
-from cityhub.ingest.protocols.paging import Pages, Paging, Place
+from cityhub.ingest.protocols.paging import Pages, Place
 from cityhub.ingest.protocols.reach import hand_over
 from cityhub.ingest.protocols.timetable import Timetable, moment
 from cityhub.ingest.protocols.web_settings import Settings
