@@ -15,10 +15,9 @@ import pytest
 
 from cityhub.hub import Hub
 from cityhub.model.errors import StoreUnavailable
-from tests.services import free_port
 from tests.e2e.hub_process import ROOT
+from tests.services import free_port
 from tests.unit.ingest.gateway.conftest import meters, until
-
 
 LIBRARIES = ("aiocoap", "asyncua", "google.protobuf", "pandas", "paho.mqtt.publish", "pymodbus", "py_mini_racer", "pysnmp", "websockets")
 
