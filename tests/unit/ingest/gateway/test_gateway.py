@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import httpx
@@ -16,8 +18,18 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from cityhub.hub import Hub
 from cityhub.model.errors import StoreUnavailable
+from tests.e2e.hub_process import ROOT
 from tests.services import free_port
 from tests.unit.ingest.gateway.conftest import meters, until
+
+LIBRARIES = ("aiocoap", "asyncua", "google.protobuf", "pandas", "paho.mqtt.publish", "pymodbus", "py_mini_racer", "pysnmp", "websockets")
+
+
+def test_neither_hub_nor_gateway_loads_a_library_before_a_feed_needs_it() -> None:
+    code = f"import sys, cityhub.hub, cityhub.gateway; print([name for name in {LIBRARIES!r} if name in sys.modules])"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout == "[]\n", done.stderr
 
 
 def say(port: int, *levels: tuple[str, float, str]) -> None:
