@@ -53,7 +53,8 @@ class FeedAnswers:
         """Every feed, those of the register first."""
         states = self._gateway.states()
         shown = [self._shown(feed, states.get(feed.id)) for feed in self._register.feeds()]
-        return shown + [await self._played(feed) for feed in (self._district.feeds if self._district else [])]
+        played = self._district.feeds if self._district else []
+        return shown + [await self._played(feed) for feed in played if self._register.record(feed.id) is None]
 
     async def one(self, id: str) -> dict[str, Any]:
         """One feed. Raises NotFound."""
