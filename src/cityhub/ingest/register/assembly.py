@@ -129,8 +129,9 @@ class Registers:
             is_due = not self.seen.pending or time.monotonic() - kept_at >= KEEP_S
             if is_due and self._reader.position != position:
                 with contextlib.suppress(StoreUnavailable):  # it is kept the next time
-                    kept_at, position = time.monotonic(), self._reader.position
-                    await self.seen.keep(position)
+                    heard = self._reader.position
+                    await self.seen.keep(heard)
+                    kept_at, position = time.monotonic(), heard
 
     async def sweep(self) -> None:
         """Drops letters that are too many or too old, and judges the devices; to be called again and again."""
