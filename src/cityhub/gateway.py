@@ -57,7 +57,8 @@ async def _run(orders: GatewayOrders) -> None:
     threading.Thread(target=_watch_input, args=(loop, end), daemon=True).start()
     hub = WireClient("hub", Path(orders.socket))
     outlet = Outlet(hub)
-    feeds = RunningFeeds(outlet, Place(orders.settings, hub), compile_feed)
+    place = Place(orders.settings, hub, orders.secrets)
+    feeds = RunningFeeds(outlet, place, compile_feed)
     desk = Desk(hub, feeds)
     tasks = [asyncio.create_task(work) for work in (outlet.run(), desk.listen(), desk.report())]
     ended = asyncio.create_task(end.wait())
@@ -65,6 +66,7 @@ async def _run(orders: GatewayOrders) -> None:
     for task in done - {ended}:
         log.error("the gateway ends by a fault of its own", exc_info=task.exception())
     await feeds.stop()
+    await place.stop()
     for task in (ended, *tasks):
         task.cancel()
     await asyncio.gather(ended, *tasks, return_exceptions=True)

@@ -10,6 +10,8 @@ declare module "vue-router" {
     title: WordKey;
     /** The name of the route that it lies under. */
     under?: string;
+    /** Whether the page is about the thing whose id stands in its address. */
+    named?: boolean;
   }
 }
 
@@ -19,7 +21,7 @@ export const routes: RouteRecordRaw[] = [
   { path: "/feeds/new", name: "feed-new", component: () => import("./pages/feeds/FeedEditorPage.vue"), meta: { title: "feeds.new", under: "feeds" } },
   {
     path: "/feeds/:id", name: "feed", component: () => import("./pages/feeds/FeedPage.vue"), props: true,
-    meta: { title: "feed.page", under: "feeds" },
+    meta: { title: "feed.page", under: "feeds", named: true },
   },
   {
     path: "/feeds/:id/edit", name: "feed-edit", component: () => import("./pages/feeds/FeedEditorPage.vue"), props: true,

@@ -6,13 +6,14 @@ import argparse
 from importlib import import_module
 from typing import Any
 
+from cityhub.cli.ingest_file import add_file_command
 from cityhub.settings import SettingsRead
 
 
 def add_parts(parser: argparse.ArgumentParser) -> None:
     """Adds the commands behind `cityhub ingest`."""
     parts = parser.add_subparsers(title="what", metavar="WHAT", required=True)
-    for add in (_add_feeds, _add_letters, _add_devices, _add_device):
+    for add in (_add_feeds, _add_letters, _add_devices, _add_device, add_file_command):
         add(parts)
 
 

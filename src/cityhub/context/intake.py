@@ -106,7 +106,7 @@ def transition_of(update: EntityUpdate, redelivered: bool, late: Late) -> Transi
         is_late = False
         for iri, instances in update.attributes.items():
             before = old.get(iri)
-            if before is not None and _is_newer(before, instances):
+            if before is not None and len(before) == 1 and len(instances) == 1 and _is_newer(before[0], instances[0]):
                 after = [renewed_instance(before[0], instances[0], created, now)]
             else:
                 after, was_late = _merged(before or [], instances, created, now, redelivered)
@@ -128,12 +128,9 @@ def transition_of(update: EntityUpdate, redelivered: bool, late: Late) -> Transi
     return transition
 
 
-def _is_newer(before: list[Instance], instances: list[Instance]) -> bool:
+def _is_newer(was: Instance, instance: Instance) -> bool:
     """Whether the one instance of an attribute was observed after the one that there is, as it is with by far the most."""
-    if len(before) != 1 or len(instances) != 1:
-        return False
-    was, instance = before[0], instances[0]
-    if "observedAt" not in was or "observedAt" not in instance or was.get("datasetId") != instance.get("datasetId"):
+    if "datasetId" in was or "datasetId" in instance or "observedAt" not in was or "observedAt" not in instance:
         return False
     return bool(instance["observedAt"] > was["observedAt"])
 

@@ -26,6 +26,7 @@ class FeedState(msgspec.Struct, frozen=True, omit_defaults=False, rename="camel"
         per_second: Messages per second, over the last ten seconds or so.
         last_at: When the last message came, RFC 3339 UTC; "" when none has.
         connections: Peers that are connected.
+        address: Where it listens, "host:port"; "" when it does not.
         score: Quality of what it brings, 0 to 1; None when there is nothing to judge.
     """
 
@@ -42,6 +43,7 @@ class FeedState(msgspec.Struct, frozen=True, omit_defaults=False, rename="camel"
     last_at: str = ""
     connections: int = 0
     score: float | None = None
+    address: str = ""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -73,11 +75,13 @@ class Described(msgspec.Struct, frozen=True):
         name: As it stands in a feed ("mqtt", "csv").
         summary: What it is, one line.
         schema: JSON Schema of its settings: `source` of a protocol, `decoder` of a format; {} when it has none.
+        title: What it is called, by language ("zh", "en"); {} where the name is all.
     """
 
     name: str
     summary: str = ""
     schema: dict[str, Any] = {}
+    title: dict[str, str] = {}
 
 
 class CommandResult(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal, Protocol
 
 import msgspec
@@ -11,7 +11,7 @@ MAX_BODY: Final = 16 * 1024 * 1024
 """Largest payload of one message in bytes; what is larger comes as a file."""
 
 
-PICKED: Final = "picked"
+PICKED: Final = "cityhub:picked"
 """A member of `Message.about` of a dead letter, and of the message that tries it again: it is one record, picked out of what was decoded
 already, so that neither the decoder nor the feed's 'records' is asked again."""
 
@@ -84,6 +84,9 @@ class Notices(Protocol):
     def connections(self, count: int) -> None:
         """Says how many peers are connected."""
 
+    def listens(self, address: str) -> None:
+        """Says where it listens, "host:port"; "" when it does not any more."""
+
 
 class Command(msgspec.Struct, frozen=True, array_like=True):
     """An order to a device.
@@ -127,6 +130,17 @@ class Bookmarks(Protocol):
         """The bookmark of the last message that is durable; None for a feed that begins."""
 
 
+class SharedPart(Protocol):
+    """What feeds of one gateway share."""
+
+    async def stop(self) -> None:
+        """Ends it."""
+
+
+async def _nobody(name: str, token: str) -> str:
+    return ""
+
+
 class Surroundings(msgspec.Struct, frozen=True):
     """What a connector is given beside its feed's definition.
 
@@ -139,6 +153,8 @@ class Surroundings(msgspec.Struct, frozen=True):
         now: The time, RFC 3339 UTC.
         folders: Folders of this machine whose files a feed may read.
         doors: Addresses of this machine on which a feed may listen besides loopback ("0.0.0.0", "::", "10.1.2.3").
+        shared: What feeds of one gateway share, such as a listener, by a name that says whose it is.
+        identify: The id of the device of the register that has a name and a token; "" when there is none. Raises StoreUnavailable.
     """
 
     notices: Notices
@@ -148,3 +164,5 @@ class Surroundings(msgspec.Struct, frozen=True):
     now: Callable[[], str]
     folders: tuple[str, ...] = ()
     doors: tuple[str, ...] = ()
+    shared: dict[str, SharedPart] = {}
+    identify: Callable[[str, str], Awaitable[str]] = _nobody

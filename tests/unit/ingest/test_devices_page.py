@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,12 @@ def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
         devices = httpx.get(f"{url}/api/devices", trust_env=False).json()
     assert [one["name"] for one in devices["devices"]] == ["城东雨量计", "城西雨量计", "城南雨量计"]
     assert devices["devices"][1]["location"]["coordinates"] == [108.77, 29.53]
+
+
+def test_the_district_has_a_name_for_every_word_of_a_device() -> None:
+    context = json.loads((DOCS.parent / "districts/qianjiang/context.jsonld").read_text("utf-8"))["@context"]
+    for word, (iri, _, _) in WORDS.items():
+        assert word in ("location", "description") or context[word].replace("sdm:", context["sdm"]) == iri, word
 
 
 def test_every_word_of_a_device_stands_on_the_page() -> None:

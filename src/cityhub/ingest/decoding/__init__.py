@@ -3,6 +3,6 @@
     bytes ─▶ unpacked, bounded ─▶ format ─▶ records
 """
 
-from cityhub.ingest.decoding.formats import FORMATS, MEDIA_TYPES, Decoder, Format, decoder, described
+from cityhub.ingest.decoding.formats import FORMATS, MEDIA_TYPES, Decoder, Format, decoder, format_of
 
-__all__ = ["FORMATS", "MEDIA_TYPES", "Decoder", "Format", "decoder", "described"]
+__all__ = ["FORMATS", "MEDIA_TYPES", "Decoder", "Format", "decoder", "format_of"]

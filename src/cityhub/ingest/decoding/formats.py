@@ -26,6 +26,7 @@ class Format(msgspec.Struct, frozen=True):
         made_by: Module of this package and function that makes its decoder.
         media_types: Of payloads that say so.
         beside: Whether what is known beside the payload is needed.
+        waits: Whether decoding waits for another process, so that it should not be done in an event loop.
     """
 
     title: dict[str, str]
@@ -33,6 +34,7 @@ class Format(msgspec.Struct, frozen=True):
     made_by: str
     media_types: tuple[str, ...] = ()
     beside: bool = False
+    waits: bool = False
 
 
 FORMATS: Final[dict[str, Format]] = {
@@ -54,7 +56,8 @@ FORMATS: Final[dict[str, Format]] = {
     ),
     "syslog": Format({"zh": "Syslog 日志", "en": "syslog"}, wanted.SyslogOptions, "syslog:syslog_decoder"),
     "javascript": Format(
-        {"zh": "二进制（JavaScript 解码器）", "en": "bytes (JavaScript codec)"}, wanted.JavascriptOptions, "javascript:javascript_decoder"
+        {"zh": "二进制（JavaScript 解码器）", "en": "bytes (JavaScript codec)"}, wanted.JavascriptOptions, "javascript:javascript_decoder",
+        waits=True,
     ),
     "struct": Format({"zh": "二进制（字段表）", "en": "bytes (table of fields)"}, wanted.StructOptions, "struct_fields:struct_decoder"),
 }  # fmt: skip
@@ -62,6 +65,14 @@ FORMATS: Final[dict[str, Format]] = {
 
 MEDIA_TYPES: Final[dict[str, str]] = {media_type: name for name, form in FORMATS.items() for media_type in form.media_types}
 """Name of the format by media type."""
+
+
+def format_of(name: str) -> Format:
+    """The format of a name or media type. Raises BadRequestData when there is none."""
+    form = FORMATS.get(name) or FORMATS.get(MEDIA_TYPES.get(name.partition(";")[0].strip().lower(), ""))
+    if form is None:
+        raise BadRequestData(f"'{name[:100]}' is not a format; the formats are {', '.join(FORMATS)}")
+    return form
 
 
 def decoder(format: str, options: Mapping[str, Any] = _NOTHING) -> Decoder:
@@ -73,9 +84,7 @@ def decoder(format: str, options: Mapping[str, Any] = _NOTHING) -> Decoder:
     >>> decoder("csv")(b"station,rain\\nR1,1.5\\n")
     [{'station': 'R1', 'rain': 1.5}]
     """
-    form = FORMATS.get(format) or FORMATS.get(MEDIA_TYPES.get(format.partition(";")[0].strip().lower(), ""))
-    if form is None:
-        raise BadRequestData(f"'{format[:100]}' is not a format; the formats are {', '.join(FORMATS)}")
+    form = format_of(format)
     try:
         read = msgspec.convert(dict(options), form.options)
         module, _, name = form.made_by.partition(":")
@@ -86,18 +95,3 @@ def decoder(format: str, options: Mapping[str, Any] = _NOTHING) -> Decoder:
     if form.beside:
         return lambda body, about=_NOTHING: decode(unpacked(body, compression), about)
     return lambda body, about=_NOTHING: decode(unpacked(body, compression))
-
-
-def described() -> list[dict[str, Any]]:
-    """All formats as JSON for screens: name, title, description, media types and the JSON schema of the options."""
-    found = []
-    for name, form in FORMATS.items():
-        schema = msgspec.json.schema(form.options)
-        found.append({
-            "name": name,
-            "title": form.title,
-            "description": (form.options.__doc__ or "").partition("\n\n")[0],
-            "mediaTypes": list(form.media_types),
-            "options": schema,
-        })
-    return found

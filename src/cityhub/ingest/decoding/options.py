@@ -149,7 +149,7 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 class JavascriptOptions(Options, frozen=True, kw_only=True):
     """Bytes decoded by a JavaScript codec as LoRaWAN devices have: `decodeUplink({bytes, fPort}) -> {data, errors, warnings}`.
 
-    It runs in an engine without network, files or clock, in bounded time and memory.
+    It runs in an engine without network, files or modules, in a process of its own, in bounded time and memory.
 
     Attributes:
         code: The codec. `Decode(fPort, bytes)` and `Decoder(bytes, fPort)`, the older forms, are known too.

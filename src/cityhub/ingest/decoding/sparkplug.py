@@ -99,7 +99,7 @@ class _Values:
     def metric(self, metric: Any, aliases: dict[int, Alias], birth: bool) -> dict[str, Any]:
         """A metric with its name. At a birth its alias is remembered."""
         kind = metric.datatype
-        name = metric.name if metric.HasField("name") else None
+        name = _text(metric.name) if metric.HasField("name") else None
         if metric.HasField("alias"):
             if birth and name is not None:
                 if len(aliases) >= MAX_METRICS and metric.alias not in aliases:
@@ -137,18 +137,21 @@ class _Values:
             return _array(value, kind)
         if which == "dataset_value":
             return self._table(value, depth)
-        return self._template(value, depth) if which == "template_value" else value
+        if which == "template_value":
+            return self._template(value, depth)
+        return _text(value) if which == "string_value" else value
 
     def _table(self, table: Any, depth: int) -> list[dict[str, Any]]:
+        columns = [_text(column) for column in table.columns]
         kinds = [*table.types, *[0] * max(len(table.columns) - len(table.types), 0)]
         return [
-            {column: self.value(cell, kind, depth + 1) for column, cell, kind in zip(table.columns, row.elements, kinds, strict=False)}
+            {column: self.value(cell, kind, depth + 1) for column, cell, kind in zip(columns, row.elements, kinds, strict=False)}
             for row in table.rows
         ]
 
     def _template(self, template: Any, depth: int) -> dict[str, Any]:
-        found = {parameter.name: self.value(parameter, parameter.type, depth + 1) for parameter in template.parameters}
-        return found | {metric.name: self.value(metric, metric.datatype, depth + 1) for metric in template.metrics}
+        found = {_text(parameter.name): self.value(parameter, parameter.type, depth + 1) for parameter in template.parameters}
+        return found | {_text(metric.name): self.value(metric, metric.datatype, depth + 1) for metric in template.metrics}
 
 
 def _parsed(body: bytes) -> Any:
@@ -166,6 +169,11 @@ def _topic(topic: Any) -> tuple[str, str, str, str | None]:
     if type(levels) is not list or not 4 <= len(levels) <= 5 or levels[0] != "spBv1.0":
         raise ValueError("the topic of Sparkplug B must be 'spBv1.0/<group>/<type>/<edge node>[/<device>]'")
     return levels[1], levels[2], levels[3], levels[4] if len(levels) == 5 else None
+
+
+def _text(value: str | bytes) -> str:
+    """A text; one that is not UTF-8, which protobuf leaves as bytes, with marks in the place of what cannot be read."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _of(message: Any, field: str) -> int | None:

@@ -208,7 +208,7 @@ class Commands:
         except CityHubError as error:
             await self._move(key, id, "failed", error.detail)
             return True
-        await self._move(key, id, result.state, result.detail, result.value)
+        await self._move(key, id, result.state, result.detail, result.value, to_text(now))
         return result.state != "sent"
 
     async def _expire(self, key: Key, document: Document, now: datetime) -> bool:
@@ -238,9 +238,9 @@ class Commands:
 
         await self._store.write(key[0], [Write(id, noted, COMMANDS)])
 
-    async def _move(self, key: Key, id: str, state: State, detail: str, value: Any = None) -> Document:
-        """Takes a command into another state, unless it has ended; the command as it is then."""
-        results: list[Any] = await self._store.write(key[0], [Write(id, _moved(state, detail, value), COMMANDS)])
+    async def _move(self, key: Key, id: str, state: State, detail: str, value: Any = None, sent_at: str = "") -> Document:
+        """Takes a command into another state, unless it has ended; the command as it is then. It was sent now, if nothing else is said."""
+        results: list[Any] = await self._store.write(key[0], [Write(id, _moved(state, detail, value, sent_at), COMMANDS)])
         if isinstance(results[0], CityHubError):
             raise results[0]
         document: Document = results[0]
@@ -273,13 +273,13 @@ def _deadline(document: Document) -> datetime:
     return datetime.fromisoformat(document["expiresAt"])
 
 
-def _moved(state: State, detail: str, value: Any) -> Callable[[Document | None, str], tuple[Document | None, Any]]:
+def _moved(state: State, detail: str, value: Any, sent_at: str) -> Callable[[Document | None, str], tuple[Document | None, Any]]:
     def transition(current: Document | None, at: str) -> tuple[Document | None, Any]:
         if current is None:
             raise NotFound("The command is gone")
         if current["state"] not in OPEN or (state == "sent" and current["state"] == "sent"):
             return current, current
-        sent = {"sentAt": at, "attempts": current["attempts"] + 1} if not current["sentAt"] and state != "expired" else {}
+        sent = {"sentAt": sent_at or at, "attempts": current["attempts"] + 1} if not current["sentAt"] and state != "expired" else {}
         ended = {} if state in OPEN else {"endedAt": at}
         new = {**current, **sent, **ended, "state": state, "detail": detail[:1000], "value": value}
         return new, new

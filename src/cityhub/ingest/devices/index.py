@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from cityhub.ingest.devices.device import Device
+from cityhub.ingest.devices.secrets import Secret
 
 Key = tuple[str, str]
 """Tenant and id."""
@@ -17,24 +18,24 @@ class Known:
 
     Attributes:
         key: Tenant and id.
-        name, serial: Of its entity, for the search.
+        text: Id, name and serial number in small letters, for the search.
         feed, owner, interval_s, entities: Of its record.
-        hashes: Of its credentials and its claim key.
+        credentials, claim: How it proves who it is, and by what it can be claimed.
         seen: When it was last heard of, RFC 3339 UTC; "" never.
         health: As it was last judged.
     """
 
-    __slots__ = ("entities", "feed", "hashes", "health", "interval_s", "key", "name", "owner", "seen", "serial")
+    __slots__ = ("claim", "credentials", "entities", "feed", "health", "interval_s", "key", "owner", "seen", "text")
 
     def __init__(self, key: Key) -> None:
         self.key = key
-        self.name = ""
-        self.serial = ""
+        self.text = key[1].casefold()
         self.feed = ""
         self.owner = ""
         self.interval_s = 0.0
         self.entities: tuple[str, ...] = ()
-        self.hashes: tuple[str, ...] = ()
+        self.credentials: tuple[Secret, ...] = ()
+        self.claim: Secret | None = None
         self.seen = ""
         self.health: Health = "never"
 
@@ -45,7 +46,7 @@ class DeviceIndex:
     def __init__(self) -> None:
         self._known: dict[Key, Known] = {}
         self._by_hash: dict[str, Key] = {}
-        self._order: list[Key] | None = None
+        self._order: dict[str, list[Known]] | None = None
         self.watched: dict[Key, Known] = {}
         """By tenant and id of an entity: the device whose sign of life a change of it is."""
 
@@ -59,10 +60,9 @@ class DeviceIndex:
         self._unlist(known)
         known.feed, known.owner, known.interval_s = device.feed, device.owner, device.interval_s
         known.entities = tuple(device.entities)
-        secrets = [*device.credentials, *([device.claim] if device.claim is not None else [])]
-        known.hashes = tuple(secret.hash for secret in secrets)
-        for hash in known.hashes:
-            self._by_hash[hash] = key
+        known.credentials, known.claim = tuple(device.credentials), device.claim
+        for secret in _secrets(known):
+            self._by_hash[secret.hash] = key
         for entity in (device.id, *known.entities):
             self.watched[tenant, entity] = known
         return known
@@ -71,7 +71,7 @@ class DeviceIndex:
         """Takes over what the search looks at."""
         known = self._known.get(key)
         if known is not None:
-            known.name, known.serial = str(words.get("name", "")), str(words.get("serialNumber", ""))
+            known.text = f"{key[1]}\n{words.get('name', '')}\n{words.get('serialNumber', '')}".casefold()
 
     def remove(self, key: Key) -> None:
         """Forgets a device, if it is known."""
@@ -81,8 +81,8 @@ class DeviceIndex:
             self._order = None
 
     def _unlist(self, known: Known) -> None:
-        for hash in known.hashes:
-            self._by_hash.pop(hash, None)
+        for secret in _secrets(known):
+            self._by_hash.pop(secret.hash, None)
         for entity in (known.key[1], *known.entities):
             if self.watched.get((known.key[0], entity)) is known:
                 del self.watched[known.key[0], entity]
@@ -104,10 +104,7 @@ class DeviceIndex:
 
     def find(self, tenant: str, text: str = "", feed: str = "", owner: str = "", health: str = "") -> list[Known]:
         """The devices of a tenant that match, by id. `text` is looked for in id, name and serial number, in small letters or large."""
-        known, text = self._known, text.casefold()
-        if self._order is None:
-            self._order = sorted(known)
-        found = [known[key] for key in self._order if key[0] == tenant]
+        found = self._ordered().get(tenant, [])
         if feed:
             found = [one for one in found if one.feed == feed]
         if owner:
@@ -115,5 +112,18 @@ class DeviceIndex:
         if health:
             found = [one for one in found if one.health == health]
         if text:
-            found = [one for one in found if text in f"{one.key[1]}\n{one.name}\n{one.serial}".casefold()]
+            text = text.casefold()
+            found = [one for one in found if text in one.text]
         return found
+
+    def _ordered(self) -> dict[str, list[Known]]:
+        """The devices of each tenant by id."""
+        if self._order is None:
+            self._order = {}
+            for key in sorted(self._known):
+                self._order.setdefault(key[0], []).append(self._known[key])
+        return self._order
+
+
+def _secrets(known: Known) -> tuple[Secret, ...]:
+    return known.credentials if known.claim is None else (*known.credentials, known.claim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from cityhub.model.time import Clock, to_text
 
 MOST_CREDENTIALS: Final = 10
 MOST_ENTITIES: Final = 100
+PIECE: Final = 1_000
+"""So many devices are read before other work goes on."""
 OWN: Final = ("feed", "interval_s", "owner", "address", "entities", "wanted")
 """Members of a device that people set and that are no words of its entity."""
 Edit = Callable[[Device, str], Device]
@@ -66,12 +69,15 @@ class DeviceRegister:
         self.index = DeviceIndex()
 
     async def load(self) -> None:
-        """Reads all devices into the index."""
-        tenants = set()
-        for tenant, document in await self._store.records(None, DEVICES):
+        """Reads all devices into the index; `load_names` follows."""
+        for place, (tenant, document) in enumerate(await self._store.records(None, DEVICES)):
+            if place % PIECE == 0:
+                await asyncio.sleep(0)
             self.index.put(tenant, device_of(document))
-            tenants.add(tenant)
-        for tenant in tenants:
+
+    async def load_names(self) -> None:
+        """Reads what the search looks at; until then it finds devices by their ids only."""
+        for tenant in {known.key[0] for known in self.index.all()}:
             async for block in self._store.scan(tenant, TypeIs(DEVICE)):
                 for entity in block:
                     self.index.name((tenant, entity["id"]), words_of(entity))
@@ -102,13 +108,11 @@ class DeviceRegister:
         """
         given = hash_of(secret)
         key = self.index.by_hash(given)
-        if key is None:
-            return None
-        document = self._store.get(*key, DEVICES)
-        if document is None:
+        known = self.index.get(key) if key is not None else None
+        if key is None or known is None:
             return None
         now = to_text(self._clock.now())
-        if not any(is_good(one, given, now) for one in device_of(document).credentials):
+        if not any(is_good(one, given, now) for one in known.credentials):
             return None
         return key if not device or _is_named(key[1], device) else None
 

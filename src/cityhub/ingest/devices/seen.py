@@ -14,7 +14,7 @@ from zlib import crc32
 from cityhub.ingest.devices.health import judge
 from cityhub.ingest.devices.index import Key, Known
 from cityhub.ingest.devices.register import DeviceRegister
-from cityhub.ingest.devices.words import OF_REGISTER
+from cityhub.ingest.devices.words import NAMES, OF_REGISTER, words_of
 from cityhub.model.change import Change
 from cityhub.model.ports import Document, Journal, Store, Write
 from cityhub.model.time import Clock, to_text
@@ -70,7 +70,11 @@ class Seen:
             return
         for change in changes:
             known = watched.get((change.tenant, change.id))
-            if known is not None and change.at > known.seen and _is_alive(known, change):
+            if known is None:
+                continue
+            if change.id == known.key[1] and not NAMES.isdisjoint(change.attributes):
+                self._register.index.name(known.key, words_of(change.after))
+            if change.at > known.seen and _is_alive(known, change):
                 known.seen = change.at
                 changed.add(known.key)
 

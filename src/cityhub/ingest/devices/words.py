@@ -57,7 +57,7 @@ def _uris(value: Any, name: str) -> Any:
 
 WORDS: Final[dict[str, tuple[str, str, Callable[[Any, str], Any]]]] = {
     "name": (f"{SDM}name", "Property", _text),
-    "description": (f"{SDM}description", "Property", _text),
+    "description": ("http://purl.org/dc/terms/description", "Property", _text),  # as the core @context has it
     "serialNumber": (f"{DEVICE_WORDS}serialNumber", "Property", _text),
     "category": (f"{DEVICE_WORDS}category", "Property", _texts),
     "controlledProperty": (f"{DEVICE_WORDS}controlledProperty", "Property", _texts),
@@ -79,6 +79,8 @@ WORDS: Final[dict[str, tuple[str, str, Callable[[Any, str], Any]]]] = {
 """By word: its IRI, the type of its attribute, and what reads its value or raises BadRequestData."""
 OF_REGISTER: Final = frozenset(WORDS[word][0] for word in ("deviceState", "dateLastValueReported", "firmwareVersion"))
 """Attributes that the register itself writes: they are no sign of life."""
+NAMES: Final = frozenset(WORDS[word][0] for word in ("name", "serialNumber"))
+"""Attributes that devices are searched by."""
 
 
 def attributes_of(words: dict[str, Any]) -> dict[str, list[dict[str, Any]] | None]:

@@ -20,6 +20,8 @@ FIRST_ROWS: Final = 50
 SAMPLES: Final = 5
 ENOUGH: Final = 0.95
 """A column is of a type when so many of its values are."""
+WITH_UNIT: Final = 0.5
+"""Under a head with a unit so many numbers are enough."""
 _AT_ONCE: Final = 12
 _ROLES: Final[dict[Role, str]] = {
     "id": r"(编号|站码|站号|测站编码|代码|编码|设备号|序列号|证号)$|^(id|code|uuid|sn|.*[_ ]id|.*编号.*)$",
@@ -98,6 +100,7 @@ def _type(
     low: float | None, high: float | None,
 ) -> tuple[ColumnType, str]:  # fmt: skip
     enough = ENOUGH * count
+    figures = WITH_UNIT * count if head.unit else enough
     if head.is_geometry:
         return "geometry", "auto"
     if not count:
@@ -110,7 +113,7 @@ def _type(
             return "time", "auto"
     if numbers < enough and times >= enough:
         return "time", "auto"
-    if numbers >= enough:
+    if numbers >= figures:
         return ("text" if zeros else "integer" if whole >= numbers and numbers == count else "number"), "auto"
     if booleans >= enough:
         return "boolean", "auto"

@@ -11,6 +11,8 @@ import resource
 import shutil
 import signal
 import sys
+import threading
+import traceback
 from collections import deque
 from pathlib import Path
 from typing import IO, Any, Final
@@ -47,6 +49,11 @@ def main() -> None:
         last = frame_of("failed", "The file needs more memory than a file may have: send it in parts, or as CSV, Parquet or GeoPackage")
     except EOFError:
         return
+    except ValueError as error:  # what a mapping says of a unit, a zone or an expression that it cannot use
+        last = frame_of("failed", str(error)[:1000])
+    except Exception as error:  # whoever waits must hear of it; the log has the rest
+        traceback.print_exc()
+        last = frame_of("failed", f"The file cannot be worked on: {type(error).__name__}: {str(error)[:300]}")
     out.write(last)
     out.flush()
 
@@ -95,7 +102,15 @@ class HubBehind:
         self._out.flush()
 
 
+def _end_with_hub() -> None:
+    """Ends the process when its input closes."""
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
 def _look(order: Look) -> bytes:
+    threading.Thread(target=_end_with_hub, daemon=True).start()
     from cityhub.ingest.files.preview import look
 
     folder = Path(order.folder)

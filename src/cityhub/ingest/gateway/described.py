@@ -14,10 +14,10 @@ from cityhub.ingest.protocols import PROTOCOLS, protocol_module
 def described(what: Literal["protocols", "formats"]) -> list[Described]:
     """All protocols or all formats; imports the modules of all protocols."""
     if what == "formats":
-        return [_described(name, form.options, form.options.__doc__) for name, form in FORMATS.items()]
+        return [_described(name, form.options, form.options.__doc__, form.title) for name, form in FORMATS.items()]
     modules = {name: protocol_module(name) for name in PROTOCOLS}
     return [_described(name, module.Settings, module.__doc__) for name, module in modules.items()]
 
 
-def _described(name: str, settings: type[msgspec.Struct], text: str | None) -> Described:
-    return Described(name, (text or "").strip().partition("\n")[0], msgspec.json.schema(settings))
+def _described(name: str, settings: type[msgspec.Struct], text: str | None, title: dict[str, str] | None = None) -> Described:
+    return Described(name, (text or "").strip().partition("\n")[0], msgspec.json.schema(settings), title or {})

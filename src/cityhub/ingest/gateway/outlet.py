@@ -14,21 +14,24 @@ from typing import Any, Final
 
 import msgspec
 
+from cityhub.ingest.gateway.tally import Tally
 from cityhub.ingest.gateway.words import LATE, REFUSED, SAME, WRITTEN, EncodedBatch, Outcome
-from cityhub.ingest.message import Settled
-from cityhub.model.errors import CityHubError, StoreUnavailable, TooBusy
-from cityhub.model.ports import DeadLetter
+from cityhub.ingest.message import Message, Settled
+from cityhub.model.errors import CityHubError, StoreUnavailable, TooBusy, TooLarge
+from cityhub.model.ports import DeadLetter, EntityUpdate
 from cityhub.web.wire_client import WireClient
 
 MOST_PARTS: Final = 2_000
 MOST_BYTES: Final = 4 * 1024 * 1024
 """A batch has at most so many parts of messages, and ends with the one that brings it to so many bytes."""
 QUEUE_MESSAGES: Final = 20_000
-QUEUE_BYTES: Final = 64 * 1024 * 1024
+QUEUE_BYTES: Final = 32 * 1024 * 1024
 """What may be in the gateway at once, of all feeds together; one message more may always come in when it is empty."""
 ON_THE_WAY: Final = 2
 """Batches that may be on their way at once."""
 TAKE_S: Final = 60.0
+MOST_REASONS: Final = 20
+"""So many reasons are told to the sender."""
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 
@@ -36,6 +39,7 @@ log = logging.getLogger(__name__)
 
 _ONE_WRITTEN: Final = Settled(1)
 Done = Callable[[Settled | Exception], None]
+Refusal = Callable[[Message, list[str], str], DeadLetter]
 
 
 class Parcel:
@@ -47,22 +51,33 @@ class Parcel:
         refused: Why something of it could not be taken.
         flagged: Updates with a flag.
         counts: Updates by what became of them; None stands for one that is written, as it is with most.
+
+    Args:
+        tally: Counts what became of it.
+        done: Hears of it.
     """
 
-    __slots__ = ("counts", "done", "flagged", "left", "refused", "size")
+    __slots__ = ("_done", "_tally", "counts", "flagged", "left", "refused", "size")
 
-    def __init__(self, done: Done, size: int) -> None:
-        self.done = done
+    def __init__(self, tally: Tally, done: Done, size: int) -> None:
+        self._tally = tally
+        self._done = done
         self.size = size
         self.left = 1
         self.refused: list[str] = []
         self.flagged = 0
         self.counts: list[int] | None = None
 
-    def settled(self) -> Settled:
-        """What became of it."""
+    def settle(self) -> None:
+        """Tells what became of it."""
+        if self.counts is None and not self.refused and not self.flagged:
+            self._tally.written += 1
+            self._done(_ONE_WRITTEN)
+            return
         written, late, same = self.counts or (1, 0, 0)
-        return Settled(written, late, same, self.refused, self.flagged)
+        outcome = Settled(written, late, same, self.refused, self.flagged)
+        self._tally.count(outcome)
+        self._done(outcome)
 
 
 class Part:
@@ -76,10 +91,12 @@ class Part:
         letters: Dead letters.
         bookmark: Feed and bookmark.
         redelivered: Whether it may have been taken before.
-        letter: Makes the dead letter of an update that the hub refuses, by its place (None: of all), and why; None keeps none.
+        letter: Makes the dead letter of a message of which the hub refuses updates, from the message, the ids of those, and why;
+            None keeps none.
+        source: The message and the updates.
     """
 
-    __slots__ = ("bookmark", "count", "letter", "letters", "parcel", "redelivered", "tenant", "updates")
+    __slots__ = ("bookmark", "count", "letter", "letters", "parcel", "redelivered", "source", "tenant", "updates")
 
     def __init__(
         self,
@@ -90,7 +107,8 @@ class Part:
         letters: Sequence[DeadLetter],
         bookmark: tuple[str, dict[str, Any]] | None,
         redelivered: bool,
-        letter: Callable[[int | None, str], DeadLetter] | None,
+        letter: Refusal | None = None,
+        source: tuple[Message, list[EntityUpdate]] | None = None,
     ) -> None:
         self.parcel = parcel
         self.tenant = tenant
@@ -100,6 +118,21 @@ class Part:
         self.bookmark = bookmark
         self.redelivered = redelivered
         self.letter = letter
+        self.source = source
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return len(self.updates) + sum(len(letter.body) + 500 for letter in self.letters)
+
+    def refuse(self, refused: Sequence[tuple[int, str]]) -> DeadLetter | None:
+        """Notes that the hub refuses updates (place and reason); the dead letter that becomes of it, None when none is kept."""
+        self.parcel.refused += [reason for _, reason in refused[:MOST_REASONS]]
+        if self.letter is None or self.source is None:
+            return None
+        message, updates = self.source
+        reason = refused[0][1] if len(refused) == 1 else f"{len(refused)} entities are refused; the first: {refused[0][1]}"
+        return self.letter(message, [updates[place].id for place, _ in refused[:MOST_REASONS]], reason)
 
 
 class Outlet:
@@ -171,14 +204,14 @@ class Outlet:
         """The parts of the next batch: of one tenant, and all of them redelivered or none."""
         queue = self._queue
         first = queue.popleft()
-        batch, size = [first], len(first.updates)
+        batch, size = [first], first.size
         tenant, redelivered = first.tenant, first.redelivered
         while queue and len(batch) < MOST_PARTS and size < MOST_BYTES:
             part = queue[0]
             if part.tenant != tenant or part.redelivered != redelivered:
                 break
             batch.append(queue.popleft())
-            size += len(part.updates)
+            size += part.size
         return batch
 
     def _settle(self, parcel: Parcel) -> None:
@@ -187,10 +220,8 @@ class Outlet:
             return
         self.messages -= 1
         self.bytes -= parcel.size
-        counts = parcel.counts
-        plain = counts is None and not parcel.refused and not parcel.flagged
         try:
-            parcel.done(_ONE_WRITTEN if plain else parcel.settled())
+            parcel.settle()
         except Exception:  # a connector that is gone must not stop the others
             log.exception("a feed did not take that its message is settled")
 
@@ -206,9 +237,7 @@ class Outlet:
             else:
                 await self._refuse(batch[0], error.detail)
             return
-        letters = _account(batch, outcome)
-        if letters:
-            await self._letters(batch[0].tenant, letters)
+        await self._letters(batch[0].tenant, _account(batch, outcome))
 
     async def _take(self, batch: list[Part], redelivered: bool) -> Outcome:
         """Sends a batch until the hub has it. Raises an error that trying again would not change."""
@@ -220,6 +249,8 @@ class Outlet:
             body = EncodedBatch(batch[0].tenant, updates, letters, bookmarks, redelivered)
             try:
                 answer = await self._hub.call("take", body, fresh=False, timeout_s=TAKE_S)
+            except ValueError as error:
+                raise TooLarge(str(error)) from None
             except (StoreUnavailable, TooBusy) as error:
                 if not self.trouble:
                     log.warning("the hub does not take what feeds bring: %s", error.detail)
@@ -235,20 +266,18 @@ class Outlet:
 
     async def _refuse(self, part: Part, reason: str) -> None:
         """Makes a letter of a part that the hub cannot keep as it is."""
-        part.parcel.refused.append(reason)
         part.parcel.counts = part.parcel.counts or [0, 0, 0]
-        letters = list(part.letters)
-        if part.count and part.letter is not None:
-            letters.append(part.letter(None, reason))
-        if letters:
-            await self._letters(part.tenant, letters)
+        refusal = part.refuse([(place, reason) for place in range(part.count)]) if part.count else None
+        await self._letters(part.tenant, [*part.letters, *([refusal] if refusal is not None else [])])
 
     async def _letters(self, tenant: str, letters: list[DeadLetter]) -> None:
-        carrier = Part(Parcel(lambda _: None, 0), tenant, self._encode([]), 0, letters, None, True, None)
-        try:
-            await self._take([carrier], True)
-        except CityHubError as error:
-            log.error("%d dead letters cannot be kept: %s", len(letters), error.detail)
+        """Keeps letters, each with a transaction of its own: they are few, and may be large."""
+        for letter in letters:
+            carrier = Part(Parcel(Tally(str), lambda _: None, 0), tenant, b"\x90", 0, [letter], None, True)
+            try:
+                await self._take([carrier], True)
+            except CityHubError as error:
+                log.error("a dead letter cannot be kept: %s", error.detail)
 
 
 def _account(batch: list[Part], outcome: Outcome) -> list[DeadLetter]:
@@ -264,11 +293,9 @@ def _account(batch: list[Part], outcome: Outcome) -> list[DeadLetter]:
         of_part = marks[place : place + count]
         for index, mark in enumerate((WRITTEN, LATE, SAME)):
             counts[index] += of_part.count(mark)
-        for offset, mark in enumerate(of_part):
-            if mark == REFUSED:
-                reason = outcome.reasons.get(place + offset, "The hub refused it")
-                parcel.refused.append(reason)
-                if part.letter is not None:
-                    letters.append(part.letter(offset, reason))
+        if REFUSED in of_part:
+            refused = [(n, outcome.reasons.get(place + n, "The hub refused it")) for n, mark in enumerate(of_part) if mark == REFUSED]
+            letter = part.refuse(refused)
+            letters += [letter] if letter is not None else []
         place += count
     return letters

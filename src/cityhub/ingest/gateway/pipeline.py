@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cityhub.ingest.decoding import format_of
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway.outlet import MOST_PARTS, Outlet, Parcel, Part
 from cityhub.ingest.gateway.stages import Stages
@@ -16,7 +17,7 @@ from cityhub.ingest.gateway.tally import Tally
 from cityhub.ingest.gateway.wrong import Refused, Wrong
 from cityhub.ingest.message import MAX_BODY, PICKED, Message, Settled
 from cityhub.model.errors import CityHubError, TooLarge
-from cityhub.model.ports import DeadLetter, EntityUpdate
+from cityhub.model.ports import EntityUpdate
 
 PIECE: Final = 200
 """So many records of a large message are mapped before other work goes on."""
@@ -44,6 +45,9 @@ class Pipeline:
         self._tally = tally
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = stages.decoding("")
+        self._waits = format_of(feed.format).waits
+        self._quality = stages.quality
+        self._refusal = Refused(feed).letter
         self._busy = False
         self._idle = asyncio.Event()
 
@@ -86,18 +90,14 @@ class Pipeline:
             return False
         tally, body = self._tally, message.body
         tally.received += 1
-        tally.last_at = message.received_at
+        tally.last_at = max(tally.last_at, message.received_at)  # a dead letter that is tried again is old
         if len(body) > MAX_BODY:
+            tally.refused += 1
             done(TooLarge(f"A message may have {MAX_BODY} bytes, not {len(body)}; what is larger comes as a file"))
             return True
-
-        def settled(outcome: Settled | Exception) -> None:
-            tally.count(outcome)
-            done(outcome)
-
-        parcel = Parcel(settled, len(body) + 200)
+        parcel = Parcel(tally, done, len(body) + 200)
         self._outlet.enter(parcel)
-        if len(body) <= AT_ONCE and (message.records is None or len(message.records) <= PIECE):
+        if len(body) <= AT_ONCE and not self._waits and (message.records is None or len(message.records) <= PIECE):
             self._work(message, parcel, keep)
         else:
             self._busy = True
@@ -167,25 +167,24 @@ class Pipeline:
     def _queue(self, parcel: Parcel, message: Message, updates: list[EntityUpdate], wrong: Wrong, *, last: bool) -> None:
         """Checks updates and queues them; the last part brings along the letters and the bookmark."""
         encoded = b"\x90"  # no updates, in msgpack
-        letter: Callable[[int | None, str], DeadLetter] | None = None
+        count = 0
         if updates:
             try:
-                flagged = self._stages.quality.flag(updates, message.received_at)
-                encoded = self._encode(flagged)
-                parcel.flagged += sum(map(self._stages.quality.is_flagged, flagged))
+                updates = self._quality.flag(updates, message.received_at)
+                encoded = self._encode(updates)
+                count = len(updates)
+                for update in updates:
+                    if self._quality.is_flagged(update):
+                        parcel.flagged += 1
             except Exception as error:  # values that no message can hold, such as numbers beyond 64 bits
                 wrong.whole("map", f"What the mapping gave cannot be written: {error}")
-                flagged = []
-            count = len(flagged)
-            letter = Refused(self._feed, message, flagged).letter if wrong.keep else None
-        else:
-            count = 0
         letters, bookmark = (wrong.letters(), message.bookmark) if last else ([], None)
         if last:
             parcel.refused += wrong.reasons
         self._outlet.add(
             Part(
                 parcel, self._feed.tenant, encoded, count, letters,
-                (self._feed.id, bookmark) if bookmark is not None else None, message.redelivered, letter,
+                (self._feed.id, bookmark) if bookmark is not None else None, message.redelivered,
+                self._refusal if wrong.keep else None, (message, updates),
             )
         )  # fmt: skip

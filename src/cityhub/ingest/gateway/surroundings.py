@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from cityhub.ingest.feed import Feed
-from cityhub.ingest.gateway.words import BookmarkQuestion
-from cityhub.ingest.message import Notices, Surroundings
+from cityhub.ingest.gateway.words import BookmarkQuestion, Claim
+from cityhub.ingest.message import Notices, SharedPart, Surroundings
 from cityhub.model.errors import BadRequestData, Forbidden
 from cityhub.model.time import SystemClock, to_text
 from cityhub.settings import Settings
@@ -45,15 +45,18 @@ class Place:
     Args:
         settings: The hub's.
         hub: The wire.
+        secrets: What feeds may name beside the variables of the environment.
     """
 
-    def __init__(self, settings: Settings, hub: WireClient) -> None:
+    def __init__(self, settings: Settings, hub: WireClient, secrets: dict[str, str]) -> None:
         self._hub = hub
+        self._secrets = secrets
         allowed = (*settings.outbound_allow, *settings.mqtt_allow)
         self._policy = AddressPolicy(allowed, loopback_allowed=settings.dev)
         self._folders = [Path(settings.data).absolute() / "secrets", *map(Path, SECRET_FOLDERS)]
         self._readable, self._doors = settings.feed_folders, settings.feed_doors
         self._now = SystemClock().now
+        self._shared: dict[str, SharedPart] = {}
 
     def now(self) -> str:
         """The time, RFC 3339 UTC."""
@@ -61,7 +64,19 @@ class Place:
 
     def around(self, feed: Feed, notices: Notices) -> Surroundings:
         """The surroundings of a feed's connector."""
-        return Surroundings(notices, KeptBookmarks(self._hub, feed), self.secret, self.allow, self.now, self._readable, self._doors)
+        return Surroundings(
+            notices, KeptBookmarks(self._hub, feed), self.secret, self.allow, self.now, self._readable, self._doors, self._shared,
+            self.identify,
+        )  # fmt: skip
+
+    async def identify(self, name: str, token: str) -> str:
+        """See `cityhub.ingest.message.Surroundings.identify`."""
+        return (await self._hub.call("identify", Claim(name, token), fresh=False)).decode()
+
+    async def stop(self) -> None:
+        """Ends what feeds shared."""
+        for part in self._shared.values():
+            await part.stop()
 
     def secret(self, text: str) -> str:
         """See `cityhub.ingest.message.Surroundings.secret`."""
@@ -72,7 +87,7 @@ class Place:
     def _variable(self, name: str) -> str:
         if not name.startswith(SECRET_NAMES):
             raise BadRequestData(f"A feed may use the environment variables that begin with '{SECRET_NAMES}', not '{name[:100]}'")
-        value = os.environ.get(name)
+        value = self._secrets.get(name) or os.environ.get(name)
         if value is None:
             raise BadRequestData(f"There is no environment variable '{name}'; it must be set where the hub is started")
         return value

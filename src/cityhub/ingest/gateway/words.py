@@ -5,6 +5,7 @@
     answer    what became of an order that is a job: an `Answer`
     report    how each feed stands: feed id -> `FeedState`
     bookmark  how far a feed was read: a `BookmarkQuestion`, answered by the bookmark or null
+    identify  which device has a name and a token: a `Claim`, answered by its id or ""
 """
 
 from __future__ import annotations
@@ -143,3 +144,10 @@ class BookmarkQuestion(msgspec.Struct, frozen=True, array_like=True):
 
     tenant: str
     feed: str
+
+
+class Claim(msgspec.Struct, frozen=True, array_like=True):
+    """A device that says who it is."""
+
+    name: str
+    token: str

@@ -76,10 +76,11 @@ class Times:
 
     def _read_text(self, text: str) -> str | datetime | None:
         """The time of a text; as a naive one where the zone has it twice; None when it is none."""
-        try:
-            return moment.read(text, "")
-        except BadRequestData:
-            pass
+        if text[-1:] == "Z":
+            try:
+                return moment.read(text, "")
+            except BadRequestData:
+                pass
         try:
             found = _parse(text.strip())
             if isinstance(found, str) or found is None:
@@ -88,7 +89,7 @@ class Times:
                 return self._utc(found)
             first, second = found.replace(tzinfo=self._zone), found.replace(tzinfo=self._zone, fold=1)
             return found if first.utcoffset() > second.utcoffset() else self._utc(first)  # type: ignore[operator]
-        except (ValueError, OverflowError, TypeError):
+        except (ValueError, OverflowError, TypeError, IndexError):
             return None
 
     def _twice(self, found: datetime, arrived: str) -> str:
@@ -129,6 +130,11 @@ def since_1970(value: float) -> str:
 
 
 def _parse(text: str) -> str | datetime | None:
+    if text[4:5] == "-" and text.isascii():
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            pass
     parts = _LOCAL.fullmatch(text) or _COMPACT.fullmatch(text)
     if parts and parts.re is _COMPACT:
         year, month, day, hour, minute, second, zone = parts.groups()
@@ -137,11 +143,8 @@ def _parse(text: str) -> str | datetime | None:
         return _put_together(*parts.groups())
     if _NUMBER.fullmatch(text):
         return since_1970(float(text) if "." in text else int(text))
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        found = parsedate_to_datetime(text)
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    found = parsedate_to_datetime(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _put_together(

@@ -16,12 +16,15 @@ from cityhub.ingest.message import Connector, Surroundings
 from cityhub.model.errors import BadRequestData
 
 PROTOCOLS: Final[dict[str, str]] = {
+    "broker": "cityhub.ingest.protocols.broker",
     "coap": "cityhub.ingest.protocols.coap",
     "folder": "cityhub.ingest.protocols.folder",
+    "http": "cityhub.ingest.protocols.http",
     "modbus": "cityhub.ingest.protocols.modbus",
     "mqtt": "cityhub.ingest.protocols.mqtt",
     "opcua": "cityhub.ingest.protocols.opcua",
     "s3": "cityhub.ingest.protocols.s3",
+    "snmp": "cityhub.ingest.protocols.snmp",
     "sql": "cityhub.ingest.protocols.sql",
     "syslog": "cityhub.ingest.protocols.syslog",
     "web": "cityhub.ingest.protocols.web",

@@ -178,7 +178,7 @@ class _Connection:
         self._abouts: dict[bytes, dict[str, Any]] = {}
         self._acknowledged: list[bytes] = []
         self._waiting: asyncio.Task[None] | None = None
-        self._now = ""
+        self._now, self._now_at = "", 0.0
 
     async def run(self) -> None:
         """Brings messages until the connection ends. Raises TroubleAtSource."""
@@ -284,7 +284,10 @@ class _Connection:
             self._acknowledge(arrived.qos, arrived.mid)
             return True
         form = "" if arrived.properties is None else self._format(arrived.properties)
-        message = Message(arrived.payload, about, self._around.now(), form, arrived.dup or arrived.retain)
+        at = self._loop.time()
+        if at != self._now_at:  # the loop's time stands still while it deals with what was read at once
+            self._now, self._now_at = self._around.now(), at
+        message = Message(arrived.payload, about, self._now, form, arrived.dup or arrived.retain)
         if self._sink.offer(message, self._settled(arrived.qos, arrived.mid)):
             return True
         self._waiting = self._loop.create_task(self._wait_for_room())

@@ -19,7 +19,7 @@ TIMES: Final = 8
 
 
 class Trace:
-    """The past of an attribute, in some 200 bytes.
+    """The past of an attribute, in some 500 bytes.
 
     Attributes:
         at, value: Of the last observation that was plausible, seconds since 1970; `at` is 0 before the first.

@@ -114,7 +114,8 @@ class Registers:
         if self.files is not None:
             await self.files.load()
         await self.feeds.begin()
-        self._tasks = [asyncio.create_task(self._reader.run(position)), asyncio.create_task(self._keep())]
+        jobs = (self._reader.run(position), self._keep(), self.devices.load_names())
+        self._tasks = [asyncio.create_task(job) for job in jobs]
         self.commands.start()
 
     async def _keep(self) -> None:
@@ -137,6 +138,11 @@ class Registers:
         await asyncio.gather(*tasks, return_exceptions=True)
         if tasks:
             await self.seen.keep(self._reader.position)
+
+    def overview(self) -> list[tuple[str, str, str]]:
+        """Each feed: its id, its protocol, and how it stands."""
+        states = self._around.gateway.states()
+        return [(feed.id, feed.protocol, states[feed.id].state if feed.id in states else "stopped") for feed in self.feeds.feeds()]
 
     def watch(self, metrics: Metrics) -> None:
         """Adds the registers' gauges."""

@@ -174,7 +174,7 @@ class FeedRegister:
         """Writes a record and, in the same transaction, keeps the one before it as a version."""
         result: Any = None
         for _ in range(TRIES):
-            record = self._store.get("", id, FEEDS)
+            record = await self._store.fetch("", id, FEEDS)
             version = record["version"] if record else 0
             earlier = _Earlier(transition, version)
             writes = [Write(id, earlier.change, FEEDS), Write(_version_id(id, version), earlier.keep, VERSIONS)]

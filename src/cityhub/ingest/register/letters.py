@@ -5,10 +5,13 @@ The index in memory has a few bytes of each letter, kept by the journal; the let
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from itertools import islice
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +22,8 @@ from cityhub.model.errors import BadRequestData, CityHubError, NotFound
 from cityhub.model.ports import DEAD_LETTERS, Document, Store, Write
 from cityhub.model.time import Clock, to_text
 
+PIECE: Final = 2_000
+"""So many headers are looked at before other work goes on."""
 BLOCK: Final = 250
 """So many letters are removed in one transaction."""
 MOST_REMOVED: Final = 100_000
@@ -30,6 +35,8 @@ log = logging.getLogger(__name__)
 
 
 class _Known(msgspec.Struct, frozen=True, gc=False):
+    tenant: str
+    id: str
     feed: str
     stage: str
 
@@ -72,13 +79,15 @@ class Letters:
         self._most = most
         self._days = days
         self._known: dict[Key, _Known] = {}
-        self._order: list[Key] | None = None
+        self._order: list[_Known] | None = None
         self._counts: Counter[tuple[str, str]] = Counter()
         self.dropped = 0
 
     async def load(self) -> None:
         """Reads the headers of all letters into the index."""
-        for tenant, header in await self._store.records(None, DEAD_LETTERS):
+        for place, (tenant, header) in enumerate(await self._store.records(None, DEAD_LETTERS)):
+            if place % PIECE == 0:
+                await asyncio.sleep(0)
             self._add((tenant, header["id"]), header)
 
     async def changed(self, change: Change) -> None:
@@ -90,16 +99,17 @@ class Letters:
             self._add(key, change.after)
 
     def _add(self, key: Key, header: Document) -> None:
-        before, known = self._known.get(key), _Known(header["feed"], header["stage"])
+        before, known = self._known.get(key), _Known(*key, header["feed"], header["stage"])
         if before == known:
             return
         self._known[key] = known
         self._counts.update(_counted(known))
         if before is not None:
             self._counts.subtract(_counted(before))
+            self._order = None
         elif self._order is not None:
-            if not self._order or _by_time(key) > _by_time(self._order[-1]):
-                self._order.append(key)
+            if not self._order or known.id > self._order[-1].id:
+                self._order.append(known)
             else:
                 self._order = None
 
@@ -109,9 +119,9 @@ class Letters:
             self._counts.subtract(_counted(known))
             self._order = None
 
-    def _ordered(self) -> list[Key]:
+    def _ordered(self) -> list[_Known]:
         if self._order is None:
-            self._order = sorted(self._known, key=_by_time)
+            self._order = sorted(self._known.values(), key=attrgetter("id"))
         return self._order
 
     def count(self, feed: str = "", stage: str = "") -> int:
@@ -124,21 +134,26 @@ class Letters:
 
     def keys(self, feed: str = "", stage: str = "") -> Iterator[Key]:
         """The letters of a feed and a stage ("" is any), the newest first."""
-        known = self._known
-        for key in reversed(self._ordered()):
-            one = known[key]
+        for one in reversed(self._ordered()):
             if (not feed or one.feed == feed) and (not stage or one.stage == stage):
-                yield key
+                yield one.tenant, one.id
 
     async def page(self, feed: str, stage: str, limit: int, offset: int) -> list[tuple[str, Document]]:
         """Tenant and header of letters, the newest first."""
         found = []
-        for place, key in enumerate(self.keys(feed, stage)):
-            if place >= offset + limit:
-                break
-            if place >= offset and (header := await self._store.fetch(*key, DEAD_LETTERS)) is not None:
+        for key in self._keys_of_page(feed, stage, limit, offset):
+            header = await self._store.fetch(*key, DEAD_LETTERS)
+            if header is not None:
                 found.append((key[0], header))
         return found
+
+    def _keys_of_page(self, feed: str, stage: str, limit: int, offset: int) -> list[Key]:
+        if feed or stage:
+            return list(islice(self.keys(feed, stage), offset, offset + limit))
+        order = self._ordered()
+        last = max(0, len(order) - offset)
+        page = order[max(0, last - limit) : last]
+        return [(one.tenant, one.id) for one in reversed(page)]
 
     def find(self, id: str) -> Key:
         """The letter with an id. Raises NotFound."""
@@ -198,11 +213,11 @@ class Letters:
         order = self._ordered()
         oldest = to_text(self._clock.now() - timedelta(days=self._days))
         surplus = max(0, len(order) - self._most)
-        gone = order[: min(surplus, MOST_REMOVED)]
-        for key in order[len(gone) : MOST_REMOVED]:
-            if key[1] >= oldest:
+        gone = [(one.tenant, one.id) for one in order[: min(surplus, MOST_REMOVED)]]
+        for one in order[len(gone) : MOST_REMOVED]:
+            if one.id >= oldest or not one.id[0].isdigit():  # nobody knows when that one came
                 break
-            gone.append(key)
+            gone.append((one.tenant, one.id))
         if gone:
             await self.remove(gone)
             self.dropped += len(gone)
@@ -213,10 +228,6 @@ class Letters:
         for result in results:
             if isinstance(result, CityHubError):
                 raise result
-
-
-def _by_time(key: Key) -> str:
-    return key[1]
 
 
 def _counted(known: _Known) -> tuple[tuple[str, str], ...]:

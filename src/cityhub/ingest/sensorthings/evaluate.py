@@ -82,7 +82,7 @@ def _applied(name: str, values: list[Any]) -> Any:
         return compare(name, values[0], values[1])
     try:
         return functions.FUNCTIONS[name](*values)
-    except (TypeError, ValueError, AttributeError, ArithmeticError):
+    except functions.DOES_NOT_FIT:
         return None  # the function does not go with such a value
 
 

@@ -1,4 +1,4 @@
-"""The functions and arithmetic of expressions. For what it cannot take each may raise Type-, Value-, Attribute- or ArithmeticError.
+"""The functions and arithmetic of expressions. For what they cannot take they raise one of `DOES_NOT_FIT`.
 
 Source: OGC 18-088, 9.3.3.5.2; OGC 06-103r4 for the spatial relations. Distances and lengths are in degrees, as the coordinates are.
 """
@@ -17,6 +17,9 @@ import msgspec
 import orjson
 import shapely
 from shapely.geometry import shape as shape_from_json
+
+DOES_NOT_FIT: Final = (TypeError, ValueError, AttributeError, ArithmeticError, shapely.errors.ShapelyError)
+"""What functions raise for values that they cannot take."""
 
 
 class Span(msgspec.Struct, frozen=True):

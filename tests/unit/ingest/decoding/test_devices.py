@@ -144,6 +144,11 @@ def test_sparkplug_values_of_all_kinds() -> None:
     }  # fmt: skip
 
 
+def test_sparkplug_names_that_are_not_utf8() -> None:
+    (found,) = EdgeNodes(SparkplugOptions()).records(b"\x12\x08\x0a\x02\xff\xfe\x20\x03\x50\x05", about("NBIRTH"))
+    assert found["metrics"] == {"\ufffd\ufffd": 5}
+
+
 def test_sparkplug_remembers_so_many_nodes() -> None:
     nodes = EdgeNodes(SparkplugOptions(nodes=2))
     for name in ("a", "b", "c"):

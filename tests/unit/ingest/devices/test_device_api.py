@@ -208,6 +208,7 @@ async def test_signs_of_life_outlast_a_restart(hub: Hub) -> None:
     again = Registers(Around(hub.store, hub.store, hub.gateway, hub.clock))
     await again.start()
     assert again.seen.health(("", RAIN))[2] == seen
+    await again.devices.load_names()
     assert again.devices.index.find("", "城东")[0].key == ("", RAIN)
     await again.stop()
 
@@ -230,13 +231,13 @@ async def test_firmware_and_configuration_are_pending_until_reported(hub: Hub) -
 
 async def test_pages_of_a_hundred_thousand_devices_come_quickly(hub: Hub) -> None:
     async with hub.client() as client:
-        rows = [{"id": f"d-{number:06}", "name": f"Pump {number}", "feed": "tank"} for number in range(2_000)]
-        assert (await client.post(f"{API}/bulk", json=rows)).json()["created"] == 2_000
-        for number in range(2_000, 100_000):
+        rows = [{"id": f"d-{number:06}", "name": f"Pump {number}", "feed": "tank"} for number in range(1_000)]
+        assert (await client.post(f"{API}/bulk", json=rows)).json()["created"] == 1_000
+        for number in range(1_000, 100_000):
             device = Device(f"urn:ngsi-ld:Device:e-{number:06}", feed="other")
             hub.registers.devices.index.put("", device)
         await client.get(f"{API}?limit=1")
-        for query in ("limit=100", "feed=tank&offset=1900&limit=100", "q=PUMP 19", "health=never&limit=100&feed=tank"):
+        for query in ("limit=100", "feed=tank&offset=900&limit=100", "q=PUMP 19", "health=never&limit=100&feed=tank"):
             began = time.perf_counter()
             answer = await client.get(f"{API}?{query}")
             assert answer.status_code == 200 and answer.json()["devices"]

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import AsyncIterator
@@ -186,6 +187,35 @@ async def test_what_sql_is_not_made_for_is_mapped_row_by_row(client: httpx.Async
     entity = (await client.get("/ngsi-ld/v1/entities/urn:ngsi-ld:Device:A1")).json()
     assert (entity["waterLevel"]["value"], entity["about"]["json"]) == (2, {"coordinates": [1, 2]})
     assert entity["waterLevel"]["observedAt"].startswith("2026-07-01T00:00")
+
+
+async def test_expressions_of_feel(client: httpx.AsyncClient) -> None:
+    mapping = {
+        **PLAN["entities"][0], "id": '"urn:ngsi-ld:Device:" + lower case(站号)', "when": '状态 = "正常"',
+        "attributes": {"waterLevel": {"value": "水位 / 100", "unit": "m"}},
+    }  # fmt: skip
+    file = await sent(client, (LEVELS + "A9,2026-07-02,1,检修\n").encode())
+    job = await imported(client, file["id"], {"entities": [mapping], "target": "observations"})
+    assert (job["state"], job["made"], job["refused"], job["rows"]) == ("done", 30, 0, 31), job
+    job = await imported(client, file["id"], {"entities": [mapping]})
+    assert (job["written"], job["refused"]) == (30, 0), job
+    assert (await client.get("/ngsi-ld/v1/entities/urn:ngsi-ld:Device:a1")).json()["waterLevel"]["value"] == 30.28
+
+
+@pytest.mark.parametrize(
+    ("attribute", "said"),
+    [
+        ({"value": "水位", "unit": "cm", "to": "kg"}, "measure different things"),
+        ({"value": "水位", "unit": "klafter"}, "klafter"),
+        ({"value": "水位 +* 1"}, "水位 \\+\\* 1"),
+    ],
+)
+async def test_what_a_mapping_cannot_use_fails_with_its_reason(client: httpx.AsyncClient, attribute: dict[str, str], said: str) -> None:
+    file = await sent(client, LEVELS.encode())
+    mapping = {**PLAN["entities"][0], "attributes": {"waterLevel": attribute}}
+    job = await imported(client, file["id"], {"entities": [mapping]}, dryRun=True)
+    assert job["state"] == "failed"
+    assert re.search(said, job["reason"]), job["reason"]
 
 
 @pytest.mark.parametrize("policy", ["first", "last", "refuse"])

@@ -9,8 +9,11 @@ from typing import Any
 
 import httpx
 import paho.mqtt.publish as publish
+import pytest
 
 from cityhub.hub import Hub
+from cityhub.model.errors import StoreUnavailable
+from tests.services import free_port
 from tests.unit.ingest.gateway.conftest import meters, until
 
 
@@ -88,3 +91,34 @@ async def test_a_feed_that_stops_lets_go_of_its_broker(hub: Hub, client: httpx.A
     await client.post("/api/feeds/meters/stop")
     await until(lambda: "meters" not in hub.gateway.states())
     assert (await client.post("/api/feeds/meters/messages", json={})).status_code == 409
+
+
+async def test_a_device_of_the_register_speaks_to_the_hubs_own_broker(hub: Hub, client: httpx.AsyncClient) -> None:
+    port = free_port()
+    feed = meters(1, protocol="broker") | {"source": {"port": port, "topics": ["meters/#"], "device_publish": ["meters/a/{device}"]}}
+    feed["entities"] = [{**feed["entities"][0], "id": '"urn:ngsi-ld:Meter:" + topic[3]'}]
+    await make(client, feed)
+    added = (await client.post("/api/devices", json={"id": "m7", "token": True})).json()
+    await until(lambda: hub.gateway.states().get("meters") and hub.gateway.states()["meters"].state == "running")
+    account: Any = {"username": "m7", "password": added["token"]}
+    message = b'{"level": 2.5, "at": "2026-01-01T00:00:00Z"}'
+    await asyncio.to_thread(publish.single, "meters/a/m7", message, 1, hostname="127.0.0.1", port=port, auth=account)
+    assert await level(client, "m7") == 2.5  # it was acknowledged, so it is there
+
+
+async def test_a_store_that_takes_nothing_is_waited_for_and_seen(
+    hub: Hub, client: httpx.AsyncClient, mosquitto: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make(client, meters(mosquitto))
+    await until(lambda: "meters" in hub.gateway.states() and hub.gateway.states()["meters"].state == "running")
+
+    async def full(*arguments: Any, **options: Any) -> Any:
+        raise StoreUnavailable("The disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hub.store, "write", full)
+        await asyncio.to_thread(say, mosquitto, ("1", 1.5, "2026-01-01T00:00:01Z"))
+        state = await until(lambda: next((s for s in [hub.gateway.states()["meters"]] if s.state == "waiting"), None))
+        assert "The disk is full" in state.detail and state.written == 0
+    await until(lambda: hub.gateway.states()["meters"].written == 1)
+    assert hub.gateway.states()["meters"].state == "running" and await level(client, "1") == 1.5

@@ -201,3 +201,18 @@ async def test_values_that_cannot_be_written_cost_their_message_only(pipeline: P
     settled = await pipeline.put(Message(b"", {}, AT, records=[meter("1", value)]))
     assert settled.written + len(settled.refused) == 1
     assert await pipeline.put(message(meter("2"))) == Settled(1)
+
+
+async def test_a_codec_that_does_not_come_back_holds_up_nobody_else(outlet: Outlet, hub: FakeHub) -> None:
+    code = "function decodeUplink(input) { if (input.bytes[0] === 33) while (true) {} return {data: {name: 'a', level: input.bytes[0]}}; }"
+    feed = msgspec.structs.replace(FEED, format="javascript", decoder={"code": code, "timeout_ms": 500})
+    pipeline = Pipeline(feed, compile_feed(feed, lambda name: f"https://example.org/{name}"), outlet, Tally(lambda: AT))
+    assert (await pipeline.put(Message(b"*", {}, AT))).written == 1
+    task = asyncio.create_task(pipeline.put(Message(b"!", {}, AT)))
+    beats = 0
+    while not task.done():
+        beats += 1
+        await asyncio.sleep(0.01)
+    assert beats > 20
+    assert "time" in (await task).refused[0]
+    assert hub.letters == [("decode", b"!")]

@@ -10,6 +10,7 @@ import httpx
 import orjson
 import pytest
 
+from cityhub.ingest.message import PICKED
 from cityhub.ingest.register.letters import Letters
 from cityhub.model.dead_letter import MOST_BODY, letter_writes
 from cityhub.model.ports import DeadLetter
@@ -21,7 +22,7 @@ API = "/api/dead-letters"
 
 def letter(number: int, feed: str = "tank", body: bytes = b'{"level": "x"}') -> DeadLetter:
     at = f"2026-11-23T06:00:{number // 1000:02}.{number % 1000:03}000Z"
-    return DeadLetter(feed, "'level' must be a number", "map", body, "json", {"picked": True}, at)
+    return DeadLetter(feed, "'level' must be a number", "map", body, "json", {PICKED: True}, at)
 
 
 async def settled(hub: Hub) -> None:
@@ -120,17 +121,16 @@ async def test_the_oldest_are_dropped_when_there_are_too_many_or_too_old(hub: Hu
 
 
 async def test_pages_of_a_hundred_thousand_letters_come_quickly(hub: Hub) -> None:
-    for start in range(0, 20_000, 5_000):
-        await hub.store.write("", [write for number in range(start, start + 5_000) for write in letter_writes(letter(number, f"feed-{number % 7}"))])
+    await hub.store.write("", [write for number in range(2_000) for write in letter_writes(letter(number, f"feed-{number % 7}"))])
     letters = Letters(hub.store, hub.clock, 100_000, 90)
     await letters.load()
     header = {"feed": "many", "stage": "map"}
-    for number in range(80_000):
+    for number in range(98_000):
         letters._add(("", f"2026-11-22T06:00:00.{number:06}Z-{number}"), header)
     began = time.perf_counter()
-    assert letters.count("feed-3") == 2857
-    assert len(await letters.page("feed-3", "map", 100, 2_700)) == 100
-    assert len(await letters.page("", "", 100, 19_900)) == 100
+    assert letters.count("feed-3") == 286
+    assert len(await letters.page("feed-3", "map", 100, 100)) == 100
+    assert len(await letters.page("", "", 100, 1_900)) == 100
     assert time.perf_counter() - began < 0.5
 
 
