@@ -35,7 +35,7 @@ class Run:
         """Takes steps off what is left; Exceeded."""
         self.steps -= steps
         if self.steps < 0:
-            raise Exceeded(f"the evaluation takes more than {MAX_STEPS} steps")
+            raise Exceeded("the evaluation takes more steps than it may")
 
     def charge_value(self, value: Any) -> None:
         """Takes off what a new text or list costs; Exceeded also when it is too long by itself."""
