@@ -19,8 +19,6 @@ from cityhub.ingest.sensorthings.rows import Row
 from cityhub.ingest.sensorthings.scope import Found
 from cityhub.ingest.sensorthings.search import Search
 
-COMPONENTS: Final = ("id", "phenomenonTime", "result", "resultTime", "resultQuality", "validTime", "parameters", "FeatureOfInterest/id")
-"""What a dataArray can have of an Observation."""
 _SAFE: Final = "/()':@.~-_!*$,"
 _USUAL: Final = ("id", "phenomenonTime", "resultTime", "result")
 
