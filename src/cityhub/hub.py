@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -55,7 +56,7 @@ from cityhub.history.temporal_view import TemporalShaping
 from cityhub.history.tiers.tier_api import TierApi
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feed import Feed
-from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.ingest.feeds import SIMULATION_SECRET, Feeds, start_feeds
 from cityhub.ingest.files import assembly as imports
 from cityhub.ingest.gateway.gauges import watch_gateway
 from cityhub.ingest.gateway.hub_side import GatewayLink
@@ -149,10 +150,12 @@ class Hub:
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
         intake = StoreIntake(store)
-        self.gateway = GatewayLink(settings, intake, store, self._feed_terms, self._device_of)
+        simulation = self._simulation = secrets.token_urlsafe(32)
+        self.gateway = GatewayLink(settings, intake, store, self._feed_terms, self._device_of, {SIMULATION_SECRET: simulation})
         self.registers = registers.Registers(
             registers.Around(
-                store, store, self.gateway, clock, settings.dead_letters_keep, settings.dead_letters_days, district
+                store, store, self.gateway, clock, settings.dead_letters_keep, settings.dead_letters_days,
+                district if settings.feeds else None,
             )
         )
         self._backfills = BackfillApi(store, Path(settings.data))
@@ -310,7 +313,8 @@ class Hub:
         await self.imports.start()
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(
-                self.url, self.district.folder, log_format=self.settings.log_format, log_level=self.settings.log_level
+                self.url, self.district.folder, log_format=self.settings.log_format, log_level=self.settings.log_level,
+                secret=self._simulation,
             )
 
     async def stop(self) -> None:

@@ -84,6 +84,9 @@ class Notices(Protocol):
     def connections(self, count: int) -> None:
         """Says how many peers are connected."""
 
+    def listens(self, address: str) -> None:
+        """Says where it listens, "host:port"; "" when it does not any more."""
+
 
 class Command(msgspec.Struct, frozen=True, array_like=True):
     """An order to a device.

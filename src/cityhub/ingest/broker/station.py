@@ -104,6 +104,12 @@ class Station:
         """Open connections."""
         return self._listener.connections if self._listener is not None else 0
 
+    @property
+    def address(self) -> str:
+        """Where it listens, "host:port"; "" while it does not."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{host}:{self._listener.port}" if self._listener is not None else ""
+
     # -- Feeds -----------------------------------------------------------------------------------------------------------
 
     async def open(self, tap: Tap, tls: ssl.SSLContext | None, certificate: str) -> None:

@@ -45,10 +45,12 @@ class Place:
     Args:
         settings: The hub's.
         hub: The wire.
+        secrets: What feeds may name beside the variables of the environment.
     """
 
-    def __init__(self, settings: Settings, hub: WireClient) -> None:
+    def __init__(self, settings: Settings, hub: WireClient, secrets: dict[str, str]) -> None:
         self._hub = hub
+        self._secrets = secrets
         allowed = (*settings.outbound_allow, *settings.mqtt_allow)
         self._policy = AddressPolicy(allowed, loopback_allowed=settings.dev)
         self._folders = [Path(settings.data).absolute() / "secrets", *map(Path, SECRET_FOLDERS)]
@@ -85,7 +87,7 @@ class Place:
     def _variable(self, name: str) -> str:
         if not name.startswith(SECRET_NAMES):
             raise BadRequestData(f"A feed may use the environment variables that begin with '{SECRET_NAMES}', not '{name[:100]}'")
-        value = os.environ.get(name)
+        value = self._secrets.get(name) or os.environ.get(name)
         if value is None:
             raise BadRequestData(f"There is no environment variable '{name}'; it must be set where the hub is started")
         return value

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from cityhub.ingest.protocols.timetable import moment
 from cityhub.model.errors import BadRequestData
+from cityhub.model.feel import compile_expression
 
 Path = Callable[[Any], Any]
-_STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[(-?\d{1,9})\]")
+_STEP: Final = re.compile(r"\.?([^.\[\]()+*/<>=,\"]+)|\[(-?\d{1,9})\]")
 _PLACE: Final = re.compile(r"\{(watermark|from|to|page|offset|size|cursor)\}")
 
 
@@ -34,6 +35,18 @@ def path_of(text: str) -> Path:
         return value
 
     return find
+
+
+def finder(text: str) -> Path:
+    """What finds the value of a path, or of any other FEEL expression over the members of an object (`record` is all of it).
+
+    Raises BadRequestData when it is neither.
+    """
+    try:
+        return path_of(text)
+    except BadRequestData:
+        expression = compile_expression(text)
+    return lambda value: expression({**value, "record": value} if isinstance(value, dict) else {"record": value})
 
 
 def _item(value: Any, position: int) -> Any:

@@ -83,13 +83,29 @@ class Connector:
             try:
                 while True:
                     begun = moment(self._around.now())
-                    records = [await self._unit(client, unit) for unit in self._settings.units]
+                    records = await self._units(client)
                     await hand_over(sink, Message(b"", {"remote": self._settings.host}, self._around.now(), records=records))
                     silent = sum(1 for record in records if "problems" in record)
                     self._around.notices.state("running", f"{silent} of {len(records)} units refused something" if silent else "")
                     await self._timetable.wait(begun, self._around.now)
             finally:
                 self._client = None
+
+    async def _units(self, client: AsyncModbusTcpClient) -> list[dict[str, Any]]:
+        """A record of each unit; one that is silent does not stop the others. Raises TroubleAtSource when all are."""
+        records: list[dict[str, Any]] = []
+        silent: list[TroubleAtSource] = []
+        for unit in self._settings.units:
+            try:
+                records.append(await self._unit(client, unit))
+            except TroubleAtSource as error:
+                if not client.connected:
+                    raise
+                silent.append(error)
+                records.append({"unit": unit, "problems": dict.fromkeys(self._settings.tags, "the unit does not answer")})
+        if len(silent) == len(records):
+            raise silent[0]
+        return records
 
     async def command(self, command: Command) -> CommandResult:
         """Writes a tag: the command's name is the tag, its parameters the value, or {"value": ..., "unit": ...}."""

@@ -10,7 +10,7 @@ from yarl import URL
 
 from cityhub.ingest.message import TroubleAtSource
 from cityhub.ingest.protocols.http_calls import Reply
-from cityhub.ingest.protocols.marks import path_of
+from cityhub.ingest.protocols.marks import finder
 
 _LINK: Final = re.compile(r'<([^<>]*)>\s*;[^,]*?\brel\s*=\s*"?(?:[^",;]*\s)?next(?:\s[^",;]*)?"?', re.IGNORECASE)
 
@@ -21,7 +21,7 @@ class Paging(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     Attributes:
         kind: "none"; "page" counts pages (`{page}`); "offset" counts records (`{offset}`); "cursor" hands on a text of the answer
             (`{cursor}`); "next" is a URL in the answer; "link" is the Link header with rel="next" (RFC 8288).
-        path: Where cursor or URL stand in the answer ("meta.next").
+        path: (FEEL) where cursor or URL stand in the answer ("meta.next").
         first: Number of the first page.
         size: Records in a full page (`{size}`): fewer are the last page. 0: only an empty page is the end.
         most: Pages of one walk at most; the next walk goes on from there.
@@ -44,7 +44,7 @@ class Pages:
     def __init__(self, paging: Paging) -> None:
         """Raises BadRequestData when the path is none."""
         self._paging = paging
-        self._find = path_of(paging.path)
+        self._find = finder(paging.path)
 
     def values(self, place: Place) -> dict[str, Any]:
         """What `{page}`, `{offset}`, `{size}` and `{cursor}` stand for on a page."""

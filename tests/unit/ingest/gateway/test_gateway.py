@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx
 import paho.mqtt.publish as publish
+import pytest
 
 from cityhub.hub import Hub
+from cityhub.model.errors import StoreUnavailable
 from tests.services import free_port
 from tests.unit.ingest.gateway.conftest import meters, until
 
@@ -102,3 +104,21 @@ async def test_a_device_of_the_register_speaks_to_the_hubs_own_broker(hub: Hub, 
     message = b'{"level": 2.5, "at": "2026-01-01T00:00:00Z"}'
     await asyncio.to_thread(publish.single, "meters/a/m7", message, 1, hostname="127.0.0.1", port=port, auth=account)
     assert await level(client, "m7") == 2.5  # it was acknowledged, so it is there
+
+
+async def test_a_store_that_takes_nothing_is_waited_for_and_seen(
+    hub: Hub, client: httpx.AsyncClient, mosquitto: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make(client, meters(mosquitto))
+    await until(lambda: "meters" in hub.gateway.states() and hub.gateway.states()["meters"].state == "running")
+
+    async def full(*arguments: Any, **options: Any) -> Any:
+        raise StoreUnavailable("The disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hub.store, "write", full)
+        await asyncio.to_thread(say, mosquitto, ("1", 1.5, "2026-01-01T00:00:01Z"))
+        state = await until(lambda: next((s for s in [hub.gateway.states()["meters"]] if s.state == "waiting"), None))
+        assert "The disk is full" in state.detail and state.written == 0
+    await until(lambda: hub.gateway.states()["meters"].written == 1)
+    assert hub.gateway.states()["meters"].state == "running" and await level(client, "1") == 1.5

@@ -23,6 +23,7 @@ class Kept:
         self.bookmark: dict[str, Any] | None = None
         self.states: list[tuple[State, str]] = []
         self.connected: list[int] = []
+        self.address = ""
         self.away = False
         self.full = False
         self._came = asyncio.Condition()
@@ -72,6 +73,9 @@ class Kept:
 
     def connections(self, count: int) -> None:
         self.connected.append(count)
+
+    def listens(self, address: str) -> None:
+        self.address = address
 
     @property
     def records(self) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cityhub.ingest.protocols.marks import fill, highest, path_of, set_back
+from cityhub.ingest.protocols.marks import fill, finder, highest, path_of, set_back
 from cityhub.ingest.protocols.timetable import Timetable
 from cityhub.model.errors import BadRequestData
 
@@ -33,6 +33,15 @@ def test_path(path: str, found: Any) -> None:
 def test_what_is_no_path_is_refused(path: str) -> None:
     with pytest.raises(BadRequestData, match="must be a path"):
         path_of(path)
+
+
+def test_finder_takes_feel_where_it_is_no_path() -> None:
+    answer = {"items": [{"t": 1, "ok": True}, {"t": 2, "ok": False}], "next": {"page": 2}}
+    assert finder("items[ok = true].t")(answer) == [1]
+    assert finder("max(items.t)")(answer) == 2
+    assert finder('"/data?page=" + string(next.page)')(answer) == "/data?page=2"
+    with pytest.raises(BadRequestData):
+        finder("max(")
 
 
 def test_highest() -> None:

@@ -14,8 +14,6 @@ from tests.unit.ingest.protocols.peers import Kept, surroundings
 
 PAGE = (Path(__file__).parents[4] / "docs/protocols.md").read_text("utf-8")
 EXAMPLES: list[str] = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-ELSEWHERE = {"mqtt"}
-"""Protocols whose example is on another page."""
 
 
 @pytest.mark.parametrize("text", EXAMPLES, ids=lambda text: text.splitlines()[1].removeprefix("protocol: "))
@@ -29,7 +27,7 @@ def test_each_example_can_be_connected(text: str, tmp_path: Path) -> None:
 
 def test_each_protocol_has_an_example_and_a_row() -> None:
     shown = {read_feed(text.encode()).protocol for text in EXAMPLES}
-    assert shown | ELSEWHERE >= set(PROTOCOLS) - {"http"}
+    assert shown == set(PROTOCOLS)
     assert set(PROTOCOLS) <= set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
 
 

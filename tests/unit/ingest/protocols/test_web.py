@@ -349,7 +349,7 @@ async def test_commands_are_requests() -> None:
         ({"url": "ftp://x.example"}, "absolute address"),
         ({"url": "http://127.0.0.1:1/{watermark}"}, "placeholder"),
         ({"url": "x", "times": "hourly"}, "crontab"),
-        ({"url": "x", "watermark": "a["}, "must be a path"),
+        ({"url": "x", "watermark": "a["}, "line 1"),
     ],
 )
 async def test_settings_that_cannot_work_stop_the_feed(source: dict[str, Any], words: str) -> None:
