@@ -18,7 +18,10 @@ from cityhub.ingest.sensorthings.query import Query
 from cityhub.ingest.sensorthings.rows import Row
 from cityhub.ingest.sensorthings.scope import Found
 from cityhub.ingest.sensorthings.search import Search
+from cityhub.model.errors import TooManyResults
 
+MAX_SHOWN: Final = 50_000
+"""Most entities in one answer, with those that are expanded inside of others."""
 _SAFE: Final = "/()':@.~-_!*$,"
 _USUAL: Final = ("id", "phenomenonTime", "resultTime", "result")
 
@@ -34,13 +37,17 @@ class Rendering:
     def __init__(self, search: Search, root: str) -> None:
         self._search = search
         self._root = root
+        self._shown = 0
 
     def link_to(self, row: Row) -> str:
         """The address of an entity."""
         return address_of(row, self._root)
 
     async def entity(self, row: Row, query: Query) -> dict[str, Any]:
-        """One entity."""
+        """One entity. Raises TooManyResults when the answer would have too many."""
+        self._shown += 1
+        if self._shown > MAX_SHOWN:
+            raise TooManyResults(f"The answer would have more than {MAX_SHOWN} entities; expand less, or with a smaller $top")
         shown = document_of(row, self._root, query.select, query.expand)
         await self._times(row, query, shown)
         for name in KINDS[row.kind].links:

@@ -92,6 +92,9 @@ class Search:
         """Where a link of an entity leads."""
         link = KINDS[row.kind].links[name]
         if name in row.links:
+            if name == "ObservedProperty" and not row.is_own:  # it is measured here, so nobody else has to be looked at
+                for id in row.links[name]:
+                    self._rows[name, id] = observed_property(id)
             return Scope(link.kind, tuple(row.links[name]))
         if link.kind == "Observation":
             if row.kind == "Datastream":
