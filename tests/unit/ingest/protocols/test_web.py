@@ -232,6 +232,24 @@ async def test_policy_holds_for_names_and_literal_addresses(url: str) -> None:
             await made(Kept(), AddressPolicy(), url=url.format(port=served.rsplit(":", 1)[1])).run(Kept())
 
 
+async def test_the_connection_goes_to_the_address_that_was_allowed() -> None:
+    """A name that leads elsewhere at a second look (DNS rebinding) gains nothing: the system's own lookup knows no such name at all."""
+    kept, asked = Kept(), []
+    around = surroundings(kept)
+
+    def allow(host: str, port: int) -> list[str]:
+        asked.append((host, port))
+        return ["127.0.0.1"]
+
+    async with serving(page) as url:
+        port = int(url.rsplit(":", 1)[1])
+        settings = msgspec.convert({"url": f"http://rebind.invalid:{port}/rows", "per_second": 1000, "watermark": "time"}, Settings)
+        connector = connect(feed("web", records="items"), settings, msgspec.structs.replace(around, allow=allow))
+        async with running(connector, kept):
+            await kept.count(1)
+    assert set(asked) == {("rebind.invalid", port)}
+
+
 async def test_next_page_of_another_origin_is_not_read() -> None:
     async def service(request: web.Request) -> web.Response:
         return web.json_response({"items": [{"id": 1}], "next": "http://elsewhere.example/2"})
