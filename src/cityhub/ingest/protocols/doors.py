@@ -61,6 +61,7 @@ class Passage:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.failed.add_done_callback(lambda failed: failed.cancelled() or failed.exception())  # nobody may be waiting for it any more
 
     async def put(self, message: Message) -> None:
         """Returns when the message is in the queue; the peer is not read meanwhile."""
