@@ -57,7 +57,7 @@ async def _run(orders: GatewayOrders) -> None:
     threading.Thread(target=_watch_input, args=(loop, end), daemon=True).start()
     hub = WireClient("hub", Path(orders.socket))
     outlet = Outlet(hub)
-    place = Place(orders.settings, hub)
+    place = Place(orders.settings, hub, orders.secrets)
     feeds = RunningFeeds(outlet, place, compile_feed)
     desk = Desk(hub, feeds)
     tasks = [asyncio.create_task(work) for work in (outlet.run(), desk.listen(), desk.report())]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -55,12 +56,14 @@ from cityhub.history.temporal_view import TemporalShaping
 from cityhub.history.tiers.tier_api import TierApi
 from cityhub.ingest.district import District, read_district
 from cityhub.ingest.feed import Feed
-from cityhub.ingest.feeds import Feeds, start_feeds
+from cityhub.ingest.feeds import SIMULATION_SECRET, Feeds, start_feeds
 from cityhub.ingest.files import assembly as imports
 from cityhub.ingest.gateway.gauges import watch_gateway
 from cityhub.ingest.gateway.hub_side import GatewayLink
 from cityhub.ingest.register import assembly as registers
+from cityhub.ingest.sensorthings.answers_to_gateway import GatewayAnswers
 from cityhub.ingest.sensorthings.api import SensorThingsApi
+from cityhub.ingest.sensorthings.topics import MqttDoor
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
@@ -149,10 +152,15 @@ class Hub:
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
         intake = StoreIntake(store)
-        self.gateway = GatewayLink(settings, intake, store, self._feed_terms, self._device_of)
+        sta = MqttDoor(store, self.analysis, intake, clock, settings.public_url or url)
+        topics = GatewayAnswers(sta, intake, store)
+        simulation = self._simulation = secrets.token_urlsafe(32)
+        known = {SIMULATION_SECRET: simulation}
+        self.gateway = GatewayLink(settings, intake, store, self._feed_terms, self._device_of, known, topics.handlers())
         self.registers = registers.Registers(
             registers.Around(
-                store, store, self.gateway, clock, settings.dead_letters_keep, settings.dead_letters_days, district
+                store, store, self.gateway, clock, settings.dead_letters_keep, settings.dead_letters_days,
+                district if settings.feeds else None,
             )
         )
         self._backfills = BackfillApi(store, Path(settings.data))
@@ -310,7 +318,8 @@ class Hub:
         await self.imports.start()
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(
-                self.url, self.district.folder, log_format=self.settings.log_format, log_level=self.settings.log_level
+                self.url, self.district.folder, log_format=self.settings.log_format, log_level=self.settings.log_level,
+                secret=self._simulation,
             )
 
     async def stop(self) -> None:

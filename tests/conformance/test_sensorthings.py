@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Callable, Iterator
+from random import Random
 from typing import Any
 from urllib.parse import quote
 
@@ -576,6 +577,12 @@ def test_what_one_door_writes_the_other_shows(sta: Sta) -> None:
     assert httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7").json()["level"]["value"] == 2.5
     assert sta.ask("PATCH", one_of("Observations", late), {"result": 1.25, "resultQuality": {"flag": "ok"}}).status_code == 200
     assert [row["result"] for row in sta.values(f"{path}?$orderby=phenomenonTime desc")] == [2.5, 1.25]
+    correction = {"level": {"type": "Property", "value": 0.5, "observedAt": "2026-11-01T00:00:00Z"}}
+    assert httpx.patch(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7/attrs", json=correction).status_code == 204
+    for order in ("phenomenonTime desc", "result", "id desc"):
+        assert [row["result"] for row in sta.values(f"{path}?$orderby={order}")] == [0.5, 1.25]
+    assert sta.get(f"{path}?$count=true&$filter=result gt 2")["@iot.count"] == 0  # what was corrected is not found any more
+    assert sta.get(f"{path}?$count=true")["@iot.count"] == 2
     assert sta.ask("PATCH", thing, {"name": "Old bridge"}).status_code == 200
     assert httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7").json()["name"]["value"] == "Old bridge"
     sta.refused("PATCH", one_of("Datastreams", stream["@iot.id"]), {"name": "x"})
@@ -617,6 +624,11 @@ def test_a_thing_that_moves_leaves_a_trace(sta: Sta) -> None:
     assert [row["name"] for row in sta.values(f"{thing}/Locations")] == ["two"]
     past = sta.values(f"{thing}/HistoricalLocations?$expand=Locations&$orderby=time")
     assert [row["Locations"][0]["name"] for row in past] == ["one", "two"]
+    one = past[0]["Locations"][0]["@iot.id"]
+    for time, now_at in (("2015-01-01T00:00:00Z", "two"), ("2090-01-01T00:00:00Z", "one")):
+        sta.make(f"{thing}/HistoricalLocations", {"time": time, "Locations": [link(one)]})
+        assert [row["name"] for row in sta.values(f"{thing}/Locations")] == [now_at]
+    assert len(sta.values(f"{thing}/HistoricalLocations")) == 4
 
 
 def test_a_batch_of_requests_is_answered_one_by_one(sta: Sta) -> None:
@@ -660,3 +672,41 @@ def test_what_is_wrong_with_a_body_is_told(sta: Sta) -> None:
     assert sta.ask("POST", one_of("Things", NOBODY), {}).status_code == 405
     assert sta.ask("DELETE", "Things").status_code == 405
     assert httpx.post(f"{sta.root}/Things", content=b"{", headers={"content-type": "application/json"}).status_code == 400
+
+
+def _anything(random: Random, depth: int = 0) -> Any:
+    """A JSON value as nobody expects it."""
+    scalars = [None, True, -1, 1e308, "", "x" * 300, "2026-11-23T06:05:00Z", "\ud7ff", "'", point(1, 2), {"type": "Point"}, link(NOBODY), link("a@b~c")]
+    if depth > 2 or random.random() < 0.6:
+        return random.choice(scalars)
+    if random.random() < 0.5:
+        return [_anything(random, depth + 1) for _ in range(random.randint(0, 3))]
+    names = [*KINDS, *PLURALS, "name", "@iot.id", "@context", "type"]
+    return {random.choice(names): _anything(random, depth + 1) for _ in range(random.randint(0, 3))}
+
+
+def test_nothing_that_is_sent_makes_the_service_fail(sta: Sta) -> None:
+    random = Random(4)
+    made = furnished(sta)
+    words = ["Things", "Observations", "('", "')", "/", "$ref", "$value", "name", "Datastreams", "(", ")", "'", "?", "$filter=", "$expand=", "$top=0", "&", "eq", " ",
+             "result", "1", "%00", "%ff", "~", "@", "now()", "-", "..", "\u6c34", *(quote(id) for id in made.values())]  # fmt: skip
+    bodies: dict[str, Json] = {"Things": {"name": "n", "description": "d"}, "Locations": location(), "Sensors": sensor(), "Datastreams": datastream(Thing=link(made["Thing"])),
+                               "Observations": {"result": 1, "Datastream": link(made["Datastream"]), "FeatureOfInterest": link(made["FeatureOfInterest"])}}  # fmt: skip
+    for _ in range(300):
+        path = "".join(random.choices(words, k=random.randint(1, 9)))
+        answer = sta.ask(random.choice(["GET", "DELETE", "PATCH"]), path.replace("?", "%3F") if path[0] == "?" else path, {})
+        assert answer.status_code < 500, f"{path}: {answer.text[:500]}"
+    for _ in range(300):
+        collection, body = random.choice(list(bodies.items()))
+        names = [*body, *KINDS[PLURALS[collection]][1], *KINDS[PLURALS[collection]][2], "properties"]
+        wrong = {**body, **{random.choice(names): _anything(random) for _ in range(random.randint(1, 2))}}
+        answer = sta.ask("POST", collection, wrong)
+        assert answer.status_code in (201, 400), f"{collection} {wrong}: {answer.status_code} {answer.text[:500]}"
+    for kind, id in furnished(sta).items():
+        for _ in range(15):
+            wrong = {random.choice([*KINDS[kind][1], *KINDS[kind][2], "properties"]): _anything(random)}
+            answer = sta.ask(random.choice(["PATCH", "PUT"]), one_of(KINDS[kind][0], id), wrong)
+            assert answer.status_code in (200, 400, 409), f"{kind} {wrong}: {answer.status_code} {answer.text[:500]}"
+            assert sta.ask("GET", one_of(KINDS[kind][0], id)).status_code == 200, f"{kind} {wrong}"
+    for plural in PLURALS:
+        sta.get(f"{plural}?$expand={','.join(KINDS[PLURALS[plural]][2])}&$orderby=id&$count=true")

@@ -108,7 +108,7 @@ def test_policy_lets_nothing_else_in(page: Any, filled: RunningHub) -> None:
 
 def test_choices_are_kept_and_search_stands_in_the_address(page: Any, filled: RunningHub) -> None:
     open_page(page, filled, "/feeds")
-    assert page.title() == "数据接入 · 黔江城市数智中枢 · 运行中心"
+    assert page.title() == "数据接入 · 黔江运行中心"
     page.click("[data-other-language]")
     page.select_option("header select", "dark")
     page.fill("input[type=search]", "wenhui")
@@ -145,7 +145,13 @@ def test_a_feed_is_made_from_a_sample(page: Any, filled: RunningHub) -> None:
 
 def test_what_cannot_be_saved_says_what_would_be_right(page: Any, filled: RunningHub) -> None:
     open_page(page, filled, "/feeds/new?lang=en")
+    page.click("button:has-text('Save')")
+    page.wait_for_selector("[role=alert]:has-text('Fill in: Id, Protocol, Entity type')")
     page.fill("#feed-id", "Not An Id")
+    page.click("[aria-label=Protocol]")
+    page.keyboard.type("web")
+    page.keyboard.press("Enter")
+    page.click("button:has-text('Remove entity')")
     page.click("button:has-text('Save')")
     page.wait_for_selector("[role=alert]:has-text('lower-case letters')")
     assert page.input_value("#feed-id") == "Not An Id"
@@ -158,7 +164,7 @@ def test_a_device_shows_its_token_once(page: Any, filled: RunningHub) -> None:
     page.click("button:has-text('Add'):not(:has-text('CSV'))")
     token = page.locator("[data-token]").inner_text()
     assert len(token) > 20
-    page.click("text=level-0001 >> visible=true")
+    page.click("tbody a:has-text('level-0001')")
     page.wait_for_selector("h1:has-text('level-0001')")
     assert token not in page.inner_text("body")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import orjson
@@ -44,6 +44,8 @@ class Feed(msgspec.Struct, frozen=True):
         names: Title by language.
         file: For recorded feeds: JSON lines, one entity each.
         period_s: For simulated feeds: every sensor is refreshed once in this many seconds.
+        door: For simulated feeds: how their sensors speak: "ngsi-ld" as a system that knows entities, "mqtt" as devices that publish
+            to the hub's own broker, "http" as devices that push; these two are received by the feed of the same id in `feeds/`.
         source: Where the figures come from.
         license: Under which terms.
     """
@@ -55,6 +57,7 @@ class Feed(msgspec.Struct, frozen=True):
     license: str
     file: str = ""
     period_s: float = 5.0
+    door: Literal["ngsi-ld", "mqtt", "http"] = "ngsi-ld"
 
 
 class DistrictFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

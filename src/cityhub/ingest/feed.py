@@ -112,6 +112,7 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
         tenant: Where the entities go; "" is the default tenant.
         enabled: Whether it runs.
         simulated: Whether its figures are made up; every attribute then says so.
+        provenance: URI of the entity that stands for its source; every attribute then names it. "" names none.
         owner: Department that answers for it.
         licence: Under which terms its data may be used.
         version: Counted up by the register at each change.
@@ -132,6 +133,7 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     tenant: str = ""
     enabled: bool = True
     simulated: bool = False
+    provenance: str = ""
     owner: str = ""
     licence: str = ""
     version: int = 1

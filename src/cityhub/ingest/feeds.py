@@ -13,6 +13,8 @@ import cityhub
 
 log = logging.getLogger(__name__)
 
+SIMULATION_SECRET = "FEED_SIMULATION"
+"""Environment variable with the password of the simulated devices."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 _PACKAGE_HOME = str(Path(cityhub.__file__).resolve().parent.parent)
@@ -88,6 +90,7 @@ async def start_feeds(
     load_only: bool = False,
     log_format: str = "auto",
     log_level: str = "info",
+    secret: str = "",
 ) -> Feeds:
     """Starts the feeds of a district in a process of their own.
 
@@ -99,6 +102,7 @@ async def start_feeds(
         load_only: Only load the district's entities and recorded figures; nothing is simulated.
         log_format: Form of the process' log, as in the settings.
         log_level: The least severe message of it.
+        secret: Password of the simulated devices at the hub's own broker.
 
     Returns:
         The running feeds; call `stop()` when the hub ends. Should the hub die, the process ends by itself.
@@ -110,7 +114,8 @@ async def start_feeds(
     if load_only:
         command.append("--load-only")
     search = os.environ.get("PYTHONPATH")
-    environment = {**os.environ, "PYTHONPATH": f"{_PACKAGE_HOME}{os.pathsep}{search}" if search else _PACKAGE_HOME}
+    home = f"{_PACKAGE_HOME}{os.pathsep}{search}" if search else _PACKAGE_HOME
+    environment = {**os.environ, SIMULATION_SECRET: secret, "PYTHONPATH": home}
     feeds = Feeds(command, environment)
     await feeds.start()
     return feeds

@@ -26,6 +26,7 @@ class FeedState(msgspec.Struct, frozen=True, omit_defaults=False, rename="camel"
         per_second: Messages per second, over the last ten seconds or so.
         last_at: When the last message came, RFC 3339 UTC; "" when none has.
         connections: Peers that are connected.
+        address: Where it listens, "host:port"; "" when it does not.
         score: Quality of what it brings, 0 to 1; None when there is nothing to judge.
     """
 
@@ -42,6 +43,7 @@ class FeedState(msgspec.Struct, frozen=True, omit_defaults=False, rename="camel"
     last_at: str = ""
     connections: int = 0
     score: float | None = None
+    address: str = ""
 
 
 class Problem(msgspec.Struct, frozen=True):

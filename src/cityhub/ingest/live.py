@@ -1,20 +1,45 @@
-"""The simulated feeds as a schedule: which sensors speak in which second."""
+"""The simulated feeds as a schedule: which sensors speak in which second, and what they say."""
 
 from __future__ import annotations
 
 import math
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from cityhub.ingest.district import District, Feed, read_entities
 from cityhub.ingest.loading import describe_feed
 from cityhub.ingest.simulation.parameters import read_parameters
 from cityhub.ingest.simulation.places import read_towns, read_villages
-from cityhub.ingest.simulation.sensors import Sensor, introduce, observe, sensors_of
+from cityhub.ingest.simulation.sensors import Sensor, introduce, observe, readings_of, sensors_of
 from cityhub.ingest.simulation.world import World
 
 Entity = dict[str, Any]
 FEED_REPORT_EVERY_TICKS = 5
+
+
+class Payload(msgspec.Struct, frozen=True):
+    """What a simulated device sends: the payload of its feed, by MQTT or HTTP.
+
+    Attributes:
+        door: How it speaks.
+        feed: Id of the feed.
+        station: Its own short name.
+        content: The payload: "at", "station", and its readings by name.
+    """
+
+    door: Literal["mqtt", "http"]
+    feed: str
+    station: str
+    content: dict[str, Any]
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """What is sent in one tick: entities by NGSI-LD, payloads by devices."""
+
+    entities: list[Entity]
+    payloads: list[Payload]
 
 
 class LiveFeeds:
@@ -50,22 +75,34 @@ class LiveFeeds:
         self._introduced.clear()
         self._everyone = True
 
-    def next(self, moment: datetime) -> list[Entity]:
-        """The entities to send in the next tick, observed at a simulated moment; each id at most once."""
+    def next(self, moment: datetime) -> Tick:
+        """What to send in the next tick, observed at a simulated moment; each entity and each device at most once.
+
+        Devices introduce themselves by their entities (name, place), as somebody would enter them, and then send payloads.
+        """
         self.world.advance_to(moment)
         observed_at = moment.isoformat().replace("+00:00", "Z")
         entities: list[Entity] = []
+        payloads: list[Payload] = []
         for feed, sensors in self._turns:
             uri = self._district.uri("Feed", feed.id)
             for sensor in self._whose_turn(feed, sensors):
-                entity = observe(sensor, moment, observed_at, uri)
-                entities.append({**introduce(sensor), **entity} if sensor.id not in self._introduced else entity)
+                is_new = sensor.id not in self._introduced
                 self._introduced.add(sensor.id)
+                if feed.door == "ngsi-ld":
+                    entity = observe(sensor, moment, observed_at, uri)
+                    entities.append({**introduce(sensor), **entity} if is_new else entity)
+                    continue
+                if is_new:
+                    entities.append(introduce(sensor))
+                station = sensor.id.rpartition(":")[2]
+                content = {"at": observed_at, "station": station, **readings_of(sensor, moment)}
+                payloads.append(Payload(feed.door, feed.id, station, content))
             if self._everyone or self._tick % FEED_REPORT_EVERY_TICKS == 0:
                 entities.append(self._report(feed, len(sensors), observed_at))
         self._tick += 1
         self._everyone = False
-        return entities
+        return Tick(entities, payloads)
 
     def _whose_turn(self, feed: Feed, sensors: list[Sensor]) -> list[Sensor]:
         if self._everyone:

@@ -2,7 +2,8 @@
 
     python -m cityhub.ingest.player --url http://127.0.0.1:8080 --district districts/qianjiang --speed 1 --seed 1
 
-It speaks plain NGSI-LD over HTTP and needs nothing else of the hub. Its log goes where the hub's goes, in the same form.
+It speaks to the hub as others do: NGSI-LD over HTTP as a system, MQTT and HTTP push as devices. Its log goes where the hub's
+goes, in the same form.
 It ends at SIGTERM or SIGINT and, with --with-parent, when standard input closes.
 """
 
@@ -20,9 +21,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cityhub.ingest.district import District, read_district
+from cityhub.ingest.feeds import SIMULATION_SECRET
 from cityhub.ingest.live import LiveFeeds
 from cityhub.ingest.loading import load_district
 from cityhub.ingest.pace import Pace
+from cityhub.ingest.played_devices import PlayedDevices
 from cityhub.ingest.upsert import HubAway, HubClient, Rejected
 from cityhub.web.logging import configure
 
@@ -64,21 +67,26 @@ def run(client: HubClient, district: District, options: argparse.Namespace, stop
     report_rejected(loaded.rejected)
     if not options.load_only:
         pace = Pace(options.speed, options.start, lambda: datetime.now(UTC))
-        play(client, LiveFeeds(district, options.seed, pace.start), pace, stop)
+        devices = PlayedDevices(client, os.environ.get(SIMULATION_SECRET, ""))
+        try:
+            play(client, devices, LiveFeeds(district, options.seed, pace.start), pace, stop)
+        finally:
+            devices.close()
     client.close()
     return 0
 
 
-def play(client: HubClient, feeds: LiveFeeds, pace: Pace, stop: threading.Event) -> None:
+def play(client: HubClient, devices: PlayedDevices, feeds: LiveFeeds, pace: Pace, stop: threading.Event) -> None:
     """Sends what the feeds say, tick by tick, until `stop`. While the hub is away readings are dropped, not kept."""
     log.info("the feeds play", extra={"sensors": feeds.sensor_count})
     away_since: datetime | None = None
     refused: set[str] = set()
     due = time.monotonic()
     while not stop.is_set():
-        entities = feeds.next(pace.moment())
+        tick = feeds.next(pace.moment())
         try:
-            rejected = client.upsert(entities, LIVE_PATIENCE_S)
+            rejected = client.upsert(tick.entities, LIVE_PATIENCE_S)
+            devices.send(tick.payloads, LIVE_PATIENCE_S)
         except HubAway as error:
             if away_since is None:
                 away_since = datetime.now(UTC)

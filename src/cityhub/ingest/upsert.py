@@ -84,6 +84,19 @@ class HubClient:
                 rejected.extend(_rejections(batch, status, answer))
         return rejected
 
+    def push(self, feed: str, records: Sequence[Entity], patience_s: float) -> int:
+        """Sends records to a feed as a device does, and returns how many were refused; each of those is a dead letter.
+
+        Raises HubAway after `patience_s`, or when asked to stop.
+        """
+        status, answer = self._patiently("POST", f"/api/feeds/{quote(feed)}/messages", orjson.dumps(records), patience_s)
+        return len(orjson.loads(answer).get("refused", ())) if status == 200 else len(records)
+
+    def listens(self, feed: str, patience_s: float) -> str:
+        """Where a feed listens, "host:port"; "" while it does not. Raises HubAway."""
+        status, answer = self._patiently("GET", f"/api/feeds/{quote(feed)}", b"", patience_s)
+        return str(orjson.loads(answer)["status"].get("address", "")) if status == 200 else ""
+
     def entities(self, types: Sequence[str], patience_s: float) -> list[Entity]:
         """Up to 1,000 entities of some types as key-value pairs. Raises HubAway."""
         query = f"/ngsi-ld/v1/entities?type={quote(','.join(types))}&options=keyValues&limit=1000"

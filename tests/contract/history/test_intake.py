@@ -8,7 +8,7 @@ import pytest
 
 from cityhub.context.intake import StoreIntake
 from cityhub.history.lake_history import LakeHistory
-from cityhub.model.errors import CityHubError
+from cityhub.model.errors import CityHubError, StoreUnavailable
 from cityhub.model.ports import BOOKMARKS, DEAD_LETTERS, DeadLetter, EntityUpdate, Window
 
 ID = "urn:ngsi-ld:Meter:1"
@@ -92,6 +92,16 @@ async def test_what_cannot_be_kept_is_refused_and_nothing_of_it_is_there(intake:
     with pytest.raises(CityHubError):
         await intake.take("", [update(1, 1), update(2**70, 2)], bookmarks=[("meters", {"row": 7})])
     assert await store.fetch("", ID) is None and await store.fetch("", "meters", BOOKMARKS) is None
+
+
+async def test_text_that_a_database_keeps_or_not_never_stops_the_feed(intake: StoreIntake) -> None:
+    for value in ("a\0b", "\ud800"):
+        try:
+            [result] = await intake.take("", [update(value, 1)])
+        except CityHubError as error:
+            result = error
+        assert result == "written" or (isinstance(result, CityHubError) and not isinstance(result, StoreUnavailable)), result
+    assert await intake.take("", [update(1, 5)]) == ["written"]
 
 
 async def test_many_late_entities_are_journalled_together(intake: StoreIntake, store: Any, history: LakeHistory) -> None:

@@ -12,7 +12,7 @@ from cityhub.cases.dmn.boxes import Output, Rule, Table
 from cityhub.cases.dmn.compiling import Boxes, Evaluate, Names, brought
 from cityhub.cases.dmn.evaluation import Evaluation, Match
 from cityhub.model.feel.environment import Env, Run, run_of
-from cityhub.model.feel.functions.lists import extreme, total
+from cityhub.model.feel.functions.aggregates import extreme, total
 from cityhub.model.feel.logic import equal
 from cityhub.model.feel.types import Type
 from cityhub.model.feel.values import Rejected

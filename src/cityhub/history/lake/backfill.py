@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import duckdb
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.manifest import DataFile
@@ -106,9 +107,9 @@ def _filled(name: str, batch: pa.RecordBatch, change: Change, place: int) -> pa.
     """Staged rows with what the history adds to them."""
     count = batch.num_rows
     given: dict[str, Any] = {
-        "tenant": pa.array([change.tenant] * count, pa.string()),
-        "position": pa.array([change.position] * count, pa.int64()),
-        "ordinal": pa.array(range(place, place + count), pa.int32()),
+        "tenant": pa.repeat(pa.scalar(change.tenant, pa.string()), count),
+        "position": pa.repeat(pa.scalar(change.position, pa.int64()), count),
+        "ordinal": pa.array(np.arange(place, place + count, dtype=np.int32)),
     }
     columns = []
     schema = arrow_schema(SCHEMAS[name])
@@ -118,7 +119,7 @@ def _filled(name: str, batch: pa.RecordBatch, change: Change, place: int) -> pa.
         elif field.name in batch.schema.names:
             columns.append(batch.column(field.name).cast(field.type))
         elif field.name == "modified_at":
-            columns.append(pa.array([change.at] * count, pa.string()).cast(field.type))
+            columns.append(pa.repeat(pa.scalar(change.at).cast(field.type), count))
         else:
             columns.append(pa.nulls(count, field.type))
     return pa.table(columns, schema=schema)

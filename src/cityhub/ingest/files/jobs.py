@@ -91,8 +91,8 @@ class Jobs:
         return told(job, self._rate(job.id), sum(1 for id in job.staged if self._staging.is_waiting(id)))
 
     def files(self) -> frozenset[str]:
-        """Ids of the files of jobs that have not ended, or that may be taken up again."""
-        return frozenset(job.file for job in self._jobs.values() if job.state != "done")
+        """Ids of the files of jobs that have not ended."""
+        return frozenset(job.file for job in self._jobs.values() if job.state not in ENDED)
 
     async def cancel(self, job: Job) -> Job:
         """Ends a job; what was taken before stays. Raises Conflict when it has ended."""

@@ -19,6 +19,8 @@ from cityhub.model.errors import BadRequestData, CityHubError
 
 AT_ONCE: Final = 2
 WAITING: Final = 20
+WAYS: Final = 30
+"""In so many ways one file is read; each leaves a table beside it."""
 BASE_S: Final = 120.0
 BYTES_PER_S: Final = 2_000_000
 """A file that takes longer than `BASE_S` and a second for so many bytes is made to do harm."""
@@ -58,6 +60,8 @@ class Looks:
         if place not in self._tasks and place not in self._failed and not (folder / "tables" / f"{key}.json").exists():
             if len(self._tasks) >= WAITING:
                 return None
+            if len(list((folder / "tables").glob("*.json"))) + sum(1 for other, _ in self._failed if other == folder) >= WAYS:
+                raise BadRequestData(f"The file was read in {WAYS} ways already: remove it and send it again")
             self._tasks[place] = asyncio.create_task(self._run(folder, reading, key))
         if place in self._tasks:
             await asyncio.wait({self._tasks[place]}, timeout=wait_s)

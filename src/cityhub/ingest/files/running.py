@@ -234,13 +234,19 @@ class Running:
         self._progress = msgspec.structs.replace(self._progress, refused=self._progress.refused + len(wrong), problems=problems)
 
     def _made_statements(self) -> list[Statement] | None:
-        names = self._order.names.__getitem__
-        found = [statement_of(mapping, self._columns, self._heads, names, self._order.arrived) for mapping in self._order.plan.entities]
+        found = [statement_of(mapping, self._columns, self._heads, self._iri, self._order.arrived) for mapping in self._order.plan.entities]
         return None if any(one is None for one in found) else [one for one in found if one is not None]
 
     def _made_by_row(self) -> ByRow:
         columns = {head.name: self._columns.get(head.name, Column()) for head in self._table.heads}
-        return ByRow(self._order.plan, columns, self._heads, self._order.names.__getitem__, self._order.arrived)
+        return ByRow(self._order.plan, columns, self._heads, self._iri, self._order.arrived)
+
+    def _iri(self, name: str) -> str:
+        """The IRI of a name of the plan. Raises BadRequestData for any other: the @context is the hub's."""
+        try:
+            return self._order.names[name]
+        except KeyError:
+            raise BadRequestData(f"'{name[:100]}' is no name of the plan") from None
 
 
 _GOOD: Final = ("written", "late", "same")

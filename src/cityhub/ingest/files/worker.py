@@ -11,6 +11,7 @@ import resource
 import shutil
 import signal
 import sys
+import threading
 import traceback
 from collections import deque
 from pathlib import Path
@@ -101,7 +102,15 @@ class HubBehind:
         self._out.flush()
 
 
+def _end_with_hub() -> None:
+    """Ends the process when its input closes."""
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
 def _look(order: Look) -> bytes:
+    threading.Thread(target=_end_with_hub, daemon=True).start()
     from cityhub.ingest.files.preview import look
 
     folder = Path(order.folder)

@@ -16,12 +16,12 @@ from cityhub.ingest.gateway import words
 from cityhub.ingest.gateway.trial import trial_of
 from cityhub.ingest.gateway_port import CommandResult, Described, FeedState, Trial
 from cityhub.ingest.message import Command, Message, Settled
-from cityhub.model.errors import CityHubError, Conflict, NotFound, StoreUnavailable
+from cityhub.model.errors import CityHubError, Conflict, NotFound, StoreUnavailable, TooBusy
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ports import BOOKMARKS, EntityUpdate, Intake, Store
 from cityhub.settings import Settings
 from cityhub.web.child import Child
-from cityhub.web.wire import WireServer, socket_path
+from cityhub.web.wire import Answering, WireServer, socket_path
 
 GRACE_S: Final = 5.0
 """How long the process may take to end."""
@@ -31,7 +31,8 @@ TRIAL_S: Final = 20.0
 ASK_S: Final = 20.0
 MARGIN_S: Final = 2.0
 MOST_JOBS: Final = 10_000
-"""Most jobs that wait for the gateway."""
+MOST_BYTES: Final = 128 * 1024 * 1024
+"""So many jobs may wait for the gateway, and so many bytes of messages in them."""
 TermsOf = Callable[[Feed], Awaitable[TermMap]]
 """The term map of a feed's @context. Raises BadRequestData or ContextUnavailable."""
 
@@ -40,10 +41,11 @@ _MARKS: Final = {"written": words.WRITTEN, "late": words.LATE, "same": words.SAM
 
 
 class GatewayOrders(msgspec.Struct, frozen=True):
-    """What the gateway's process is told at its start: where the hub answers, and the hub's own settings."""
+    """What the gateway's process is told at its start: where the hub answers, the hub's own settings, and secrets that it made itself."""
 
     socket: str
     settings: Settings
+    secrets: dict[str, str] = {}
 
 
 class GatewayLink:
@@ -55,23 +57,33 @@ class GatewayLink:
         store: Where bookmarks are.
         terms_of: The names of a feed.
         identify: The id of the device that has a name and a token; "" when there is none.
+        handlers: What others in the hub answer the gateway, by name.
+        secrets: What feeds may name as "env:NAME" beside the variables of the environment.
     """
 
     def __init__(
-        self, settings: Settings, intake: Intake, store: Store, terms_of: TermsOf, identify: Callable[[str, str], str]
+        self,
+        settings: Settings,
+        intake: Intake,
+        store: Store,
+        terms_of: TermsOf,
+        identify: Callable[[str, str], str],
+        secrets: dict[str, str],
+        handlers: Mapping[str, Answering],
     ) -> None:
         self._intake = intake
         self._store = store
         self._terms_of = terms_of
         self._device_of = identify
         self._socket = socket_path(Path(settings.data), words.SOCKET)
-        orders = msgspec.json.encode(GatewayOrders(str(self._socket), settings), enc_hook=str) + b"\n"
+        orders = msgspec.json.encode(GatewayOrders(str(self._socket), settings, secrets), enc_hook=str) + b"\n"
         self._child = Child("gateway", "cityhub.gateway", orders, GRACE_S)
         self._server = WireServer(
             "hub",
             {
                 "take": self._take, "orders": self._orders, "answer": self._answer, "report": self._report,
                 "bookmark": self._bookmark, "identify": self._identify,
+                **handlers,
             },
         )  # fmt: skip
         self._watch: asyncio.Task[None] | None = None
@@ -85,6 +97,7 @@ class GatewayLink:
         self._states: Mapping[str, FeedState] = {}
         self._given: dict[int, asyncio.Future[bytes]] = {}
         self._listener = 0
+        self._waiting_bytes = 0
         self._encode = msgspec.msgpack.Encoder().encode
         self._batch = msgspec.msgpack.Decoder(words.Batch).decode
 
@@ -139,13 +152,13 @@ class GatewayLink:
             raise NotFound(f"There is no feed '{feed}'")
         if not known.enabled or feed in self._unresolved:
             raise Conflict(f"The feed '{feed}' does not run: {self._unresolved.get(feed, 'start it first')}")
-        answer = await self._job(lambda job: words.Push(job, feed, message, keep), PUSH_S)
+        answer = await self._job(lambda job: words.Push(job, feed, message, keep), PUSH_S, len(message.body))
         return msgspec.msgpack.decode(answer, type=Settled)
 
     async def trial(self, feed: Feed, message: Message) -> Trial:
         """See `cityhub.ingest.gateway_port.Gateway.trial`."""
         order = await self._order(feed)
-        answer = await self._job(lambda job: words.Try(job, order, message), TRIAL_S)
+        answer = await self._job(lambda job: words.Try(job, order, message), TRIAL_S, len(message.body))
         return trial_of(msgspec.msgpack.decode(answer, type=words.Tried), order.terms())
 
     async def command(self, feed: str, command: Command) -> CommandResult:
@@ -181,10 +194,11 @@ class GatewayLink:
                 await self._server.start(self._socket)
                 self._watch = asyncio.create_task(self._child.watch(), name="gateway")
 
-    async def _job(self, job_of: Callable[[int], words.Job], timeout_s: float) -> bytes:
+    async def _job(self, job_of: Callable[[int], words.Job], timeout_s: float, size: int = 0) -> bytes:
         await self._begin()
-        if len(self._jobs) >= MOST_JOBS:
-            raise StoreUnavailable("Too much waits for the gateway; try again later")
+        if len(self._jobs) >= MOST_JOBS or self._waiting_bytes + size > MOST_BYTES:
+            raise TooBusy("Too much waits for the gateway; try again later")
+        self._waiting_bytes += size
         number = next(self._numbers)
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._jobs[number] = future
@@ -195,6 +209,7 @@ class GatewayLink:
         except TimeoutError:
             raise StoreUnavailable(f"The gateway had no answer within {timeout_s:.0f} s; try again later") from None
         finally:
+            self._waiting_bytes -= size
             self._jobs.pop(number, None)
             self._given.pop(number, None)
 

@@ -17,7 +17,7 @@ import msgspec
 from cityhub.ingest.gateway.tally import Tally
 from cityhub.ingest.gateway.words import LATE, REFUSED, SAME, WRITTEN, EncodedBatch, Outcome
 from cityhub.ingest.message import Message, Settled
-from cityhub.model.errors import CityHubError, StoreUnavailable, TooBusy
+from cityhub.model.errors import CityHubError, StoreUnavailable, TooBusy, TooLarge
 from cityhub.model.ports import DeadLetter, EntityUpdate
 from cityhub.web.wire_client import WireClient
 
@@ -25,11 +25,13 @@ MOST_PARTS: Final = 2_000
 MOST_BYTES: Final = 4 * 1024 * 1024
 """A batch has at most so many parts of messages, and ends with the one that brings it to so many bytes."""
 QUEUE_MESSAGES: Final = 20_000
-QUEUE_BYTES: Final = 64 * 1024 * 1024
+QUEUE_BYTES: Final = 32 * 1024 * 1024
 """What may be in the gateway at once, of all feeds together; one message more may always come in when it is empty."""
 ON_THE_WAY: Final = 2
 """Batches that may be on their way at once."""
 TAKE_S: Final = 60.0
+MOST_REASONS: Final = 20
+"""So many reasons are told to the sender."""
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 
@@ -37,7 +39,7 @@ log = logging.getLogger(__name__)
 
 _ONE_WRITTEN: Final = Settled(1)
 Done = Callable[[Settled | Exception], None]
-Refusal = Callable[[Message, list[EntityUpdate], int | None, str], DeadLetter]
+Refusal = Callable[[Message, list[str], str], DeadLetter]
 
 
 class Parcel:
@@ -89,9 +91,9 @@ class Part:
         letters: Dead letters.
         bookmark: Feed and bookmark.
         redelivered: Whether it may have been taken before.
-        letter: Makes the dead letter of an update that the hub refuses, from the message, the list of updates, its place (None: all of
-            them), and why; None keeps none.
-        source: The message and the list of updates.
+        letter: Makes the dead letter of a message of which the hub refuses updates, from the message, the ids of those, and why;
+            None keeps none.
+        source: The message and the updates.
     """
 
     __slots__ = ("bookmark", "count", "letter", "letters", "parcel", "redelivered", "source", "tenant", "updates")
@@ -118,9 +120,19 @@ class Part:
         self.letter = letter
         self.source = source
 
-    def refusal(self, place: int | None, reason: str) -> DeadLetter | None:
-        """The dead letter of an update that the hub refuses; None when none is kept."""
-        return self.letter(*self.source, place, reason) if self.letter is not None and self.source is not None else None
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return len(self.updates) + sum(len(letter.body) + 500 for letter in self.letters)
+
+    def refuse(self, refused: Sequence[tuple[int, str]]) -> DeadLetter | None:
+        """Notes that the hub refuses updates (place and reason); the dead letter that becomes of it, None when none is kept."""
+        self.parcel.refused += [reason for _, reason in refused[:MOST_REASONS]]
+        if self.letter is None or self.source is None:
+            return None
+        message, updates = self.source
+        reason = refused[0][1] if len(refused) == 1 else f"{len(refused)} entities are refused; the first: {refused[0][1]}"
+        return self.letter(message, [updates[place].id for place, _ in refused[:MOST_REASONS]], reason)
 
 
 class Outlet:
@@ -192,14 +204,14 @@ class Outlet:
         """The parts of the next batch: of one tenant, and all of them redelivered or none."""
         queue = self._queue
         first = queue.popleft()
-        batch, size = [first], len(first.updates)
+        batch, size = [first], first.size
         tenant, redelivered = first.tenant, first.redelivered
         while queue and len(batch) < MOST_PARTS and size < MOST_BYTES:
             part = queue[0]
             if part.tenant != tenant or part.redelivered != redelivered:
                 break
             batch.append(queue.popleft())
-            size += len(part.updates)
+            size += part.size
         return batch
 
     def _settle(self, parcel: Parcel) -> None:
@@ -225,9 +237,7 @@ class Outlet:
             else:
                 await self._refuse(batch[0], error.detail)
             return
-        letters = _account(batch, outcome)
-        if letters:
-            await self._letters(batch[0].tenant, letters)
+        await self._letters(batch[0].tenant, _account(batch, outcome))
 
     async def _take(self, batch: list[Part], redelivered: bool) -> Outcome:
         """Sends a batch until the hub has it. Raises an error that trying again would not change."""
@@ -239,6 +249,8 @@ class Outlet:
             body = EncodedBatch(batch[0].tenant, updates, letters, bookmarks, redelivered)
             try:
                 answer = await self._hub.call("take", body, fresh=False, timeout_s=TAKE_S)
+            except ValueError as error:
+                raise TooLarge(str(error)) from None
             except (StoreUnavailable, TooBusy) as error:
                 if not self.trouble:
                     log.warning("the hub does not take what feeds bring: %s", error.detail)
@@ -254,21 +266,18 @@ class Outlet:
 
     async def _refuse(self, part: Part, reason: str) -> None:
         """Makes a letter of a part that the hub cannot keep as it is."""
-        part.parcel.refused.append(reason)
         part.parcel.counts = part.parcel.counts or [0, 0, 0]
-        letters = list(part.letters)
-        refusal = part.refusal(None, reason) if part.count else None
-        if refusal is not None:
-            letters.append(refusal)
-        if letters:
-            await self._letters(part.tenant, letters)
+        refusal = part.refuse([(place, reason) for place in range(part.count)]) if part.count else None
+        await self._letters(part.tenant, [*part.letters, *([refusal] if refusal is not None else [])])
 
     async def _letters(self, tenant: str, letters: list[DeadLetter]) -> None:
-        carrier = Part(Parcel(Tally(str), lambda _: None, 0), tenant, self._encode([]), 0, letters, None, True)
-        try:
-            await self._take([carrier], True)
-        except CityHubError as error:
-            log.error("%d dead letters cannot be kept: %s", len(letters), error.detail)
+        """Keeps letters, each with a transaction of its own: they are few, and may be large."""
+        for letter in letters:
+            carrier = Part(Parcel(Tally(str), lambda _: None, 0), tenant, b"\x90", 0, [letter], None, True)
+            try:
+                await self._take([carrier], True)
+            except CityHubError as error:
+                log.error("a dead letter cannot be kept: %s", error.detail)
 
 
 def _account(batch: list[Part], outcome: Outcome) -> list[DeadLetter]:
@@ -284,12 +293,9 @@ def _account(batch: list[Part], outcome: Outcome) -> list[DeadLetter]:
         of_part = marks[place : place + count]
         for index, mark in enumerate((WRITTEN, LATE, SAME)):
             counts[index] += of_part.count(mark)
-        for offset, mark in enumerate(of_part):
-            if mark == REFUSED:
-                reason = outcome.reasons.get(place + offset, "The hub refused it")
-                parcel.refused.append(reason)
-                refusal = part.refusal(offset, reason)
-                if refusal is not None:
-                    letters.append(refusal)
+        if REFUSED in of_part:
+            refused = [(n, outcome.reasons.get(place + n, "The hub refused it")) for n, mark in enumerate(of_part) if mark == REFUSED]
+            letter = part.refuse(refused)
+            letters += [letter] if letter is not None else []
         place += count
     return letters

@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
+
 from cityhub.ingest.gateway.outlet import Outlet
 from cityhub.ingest.gateway.pipeline import Pipeline
 from cityhub.ingest.gateway.stages import Compile, Stages
@@ -92,6 +94,7 @@ class RunningFeed:
             finally:
                 self._connector = None
                 self.tally.connections(0)
+                self.tally.listens("")
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
@@ -144,8 +147,15 @@ class RunningFeeds:
 
     def states(self) -> dict[str, FeedState]:
         """How each feed stands."""
-        states = {id: running.state() for id, running in self._running.items()}
+        states = {id: self._seen(running.state()) for id, running in self._running.items()}
         return states | {id: tally.report(None) for id, (_, tally) in self._broken.items()}
+
+    def _seen(self, state: FeedState) -> FeedState:
+        """The state of a feed, which waits while the hub takes nothing."""
+        trouble = self._outlet.trouble
+        if not trouble or state.state != "running":
+            return state
+        return msgspec.structs.replace(state, state="waiting", detail=f"The hub does not take messages now: {trouble}")
 
     def compile(self, order: FeedOrder) -> Stages:
         """The stages of a feed that need not run. Raises BadRequestData."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,10 +45,12 @@ class Place:
     Args:
         settings: The hub's.
         hub: The wire.
+        secrets: What feeds may name beside the variables of the environment.
     """
 
-    def __init__(self, settings: Settings, hub: WireClient) -> None:
+    def __init__(self, settings: Settings, hub: WireClient, secrets: dict[str, str]) -> None:
         self._hub = hub
+        self._secrets = secrets
         allowed = (*settings.outbound_allow, *settings.mqtt_allow)
         self._policy = AddressPolicy(allowed, loopback_allowed=settings.dev)
         self._folders = [Path(settings.data).absolute() / "secrets", *map(Path, SECRET_FOLDERS)]
@@ -64,12 +66,18 @@ class Place:
         """The surroundings of a feed's connector."""
         return Surroundings(
             notices, KeptBookmarks(self._hub, feed), self.secret, self.allow, self.now, self._readable, self._doors, self._shared,
-            self.identify,
+            self.identify, self._ask, self._follow,
         )  # fmt: skip
 
     async def identify(self, name: str, token: str) -> str:
         """See `cityhub.ingest.message.Surroundings.identify`."""
         return (await self._hub.call("identify", Claim(name, token), fresh=False)).decode()
+
+    async def _ask(self, name: str, question: Any) -> bytes:
+        return await self._hub.call(name, question, fresh=False)
+
+    def _follow(self, name: str, question: Any, timeout_s: float) -> AsyncIterator[bytes]:
+        return self._hub.stream(name, question, fresh=False, timeout_s=timeout_s)
 
     async def stop(self) -> None:
         """Ends what feeds shared."""
@@ -85,7 +93,7 @@ class Place:
     def _variable(self, name: str) -> str:
         if not name.startswith(SECRET_NAMES):
             raise BadRequestData(f"A feed may use the environment variables that begin with '{SECRET_NAMES}', not '{name[:100]}'")
-        value = os.environ.get(name)
+        value = self._secrets.get(name) or os.environ.get(name)
         if value is None:
             raise BadRequestData(f"There is no environment variable '{name}'; it must be set where the hub is started")
         return value

@@ -27,6 +27,7 @@ class Tally:
         self._detail = ""
         self._since = now()
         self._connections = 0
+        self._address = ""
         self._seen: deque[tuple[float, int]] = deque()
         self.received = 0
         self.written = 0
@@ -47,6 +48,16 @@ class Tally:
         """See `cityhub.ingest.message.Notices.connections`."""
         self._connections = count
 
+    def listens(self, address: str) -> None:
+        """See `cityhub.ingest.message.Notices.listens`."""
+        self._address = address
+
+    def settled(self, outcome: Settled | Exception) -> None:
+        """See `cityhub.ingest.message.Notices.settled`."""
+        self.received += 1
+        self.last_at = self._now()
+        self.count(outcome)
+
     def count(self, outcome: Settled | Exception) -> None:
         """Counts what became of a message."""
         if isinstance(outcome, Exception):
@@ -62,7 +73,7 @@ class Tally:
         """How the feed stands now."""
         return FeedState(
             self._state, self._detail, self._since, self.received, self.written, self.late, self.same, self.refused, self.flagged,
-            self._rate(), self.last_at, self._connections, score,
+            self._rate(), self.last_at, self._connections, score, self._address,
         )  # fmt: skip
 
     def _rate(self) -> float:

@@ -8,13 +8,12 @@ import msgspec
 import orjson
 
 from cityhub.ingest.feed import Feed
+from cityhub.ingest.gateway.outlet import MOST_REASONS
 from cityhub.ingest.message import PICKED, Message
-from cityhub.model.ports import DeadLetter, EntityUpdate
+from cityhub.model.ports import DeadLetter
 
 MOST_LETTERS: Final = 100
 """Of one message so many records at most become dead letters of their own; when more are wrong, the message as a whole is one."""
-MOST_REASONS: Final = 20
-"""So many reasons are told to the sender."""
 Stage = Literal["decode", "map", "take"]
 
 
@@ -73,7 +72,7 @@ class Wrong:
 
 
 class Refused:
-    """Makes the letters of updates that the hub refuses.
+    """Makes the letters of messages of which the hub refuses updates.
 
     Args:
         feed: The feed.
@@ -82,14 +81,12 @@ class Refused:
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
 
-    def letter(self, message: Message, updates: list[EntityUpdate], place: int | None, reason: str) -> DeadLetter:
-        """The letter of one update of a message, which then is named in it, or of all of them (None)."""
-        about = told(message.about)
-        if place is not None and len(updates) > 1:
-            about = {**about, "entity": updates[place].id}
+    def letter(self, message: Message, entities: list[str], reason: str) -> DeadLetter:
+        """The letter: the whole message, as what was taken of it already does no harm when it comes again."""
         body, form = message.body, message.format or self._feed.format
         if message.records is not None:
             body, form = as_json(message.records), "json"
+        about = {**told(message.about), "entities": entities}
         return DeadLetter(self._feed.id, reason, "take", body, form, about, message.received_at, self._feed.version)
 
 

@@ -1,8 +1,8 @@
 """A feed's mappings, compiled: from a record to what it says of entities.
 
 In expressions stand the members of a record by name, and these names, which always mean the message and not a member of the record
-(that is `record.topic`): `record` (the whole of it), `topic`, `path`, `headers`, `device`, `remote`, `received_at`, `feed`, and whatever
-else a protocol knows beside the payload. What a protocol does not know is null.
+(that is `record.topic`): `record` (the whole of it), `topic`, `path`, `query`, `headers`, `device`, `client`, `remote`, `received_at`,
+`feed`. What a protocol does not know is null. What else it knows (`url`, `bucket`, ...) stands where the record has no member of that name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from cityhub.model.ngsild.attribute_member import NOT_ATTRIBUTES
 from cityhub.model.ngsild.names import is_uri
 from cityhub.model.ports import EntityUpdate
 
-ABOUT: Final = ("topic", "path", "headers", "device", "remote")
+ABOUT: Final = ("topic", "path", "query", "headers", "device", "client", "remote")
 """Names that mean the message; null where its protocol does not know."""
 RESERVED: Final = (*ABOUT, "record", "received_at", "feed")
 """All names in expressions that do not mean a member of the record."""
@@ -35,8 +35,19 @@ OUTSIDE: Final = "outside"
 MAX_RECORDS: Final = 100_000
 """Records that 'records' may find in one payload."""
 
-_NOWHERE: Final = dict.fromkeys(ABOUT)
 _uri = lru_cache(maxsize=16384)(is_uri)
+
+
+def _marks(feed: Feed, names: Callable[[str], str]) -> dict[str, list[dict[str, Any]]] | None:
+    """What every attribute of the feed says beside its value."""
+    if feed.provenance and not is_uri(feed.provenance):
+        raise BadRequestData(f"'provenance' must be a URI such as 'urn:ngsi-ld:Feed:rain', not '{feed.provenance[:100]}'")
+    marks: dict[str, list[dict[str, Any]]] = {}
+    if feed.simulated:
+        marks[names("simulated")] = [{"type": "Property", "value": True}]
+    if feed.provenance:
+        marks[names("provenance")] = [{"type": "Relationship", "object": feed.provenance}]
+    return marks or None
 
 
 class Mapping:
@@ -46,8 +57,7 @@ class Mapping:
         known = Names(names)
         self._feed = feed.id
         self._records = _expression(feed.records, "'records'") if feed.records else None
-        marks = {names("simulated"): [{"type": "Property", "value": True}]} if feed.simulated else None
-        self._entities = [_Entity(number, mapping, known, marks) for number, mapping in enumerate(feed.entities, 1)]
+        self._entities = [_Entity(number, mapping, known, _marks(feed, names)) for number, mapping in enumerate(feed.entities, 1)]
 
     def records(self, decoded: list[Any], message: Message) -> list[Any]:
         """The records in what was decoded: what the feed's 'records' finds in each item, or the items. Raises MappingError."""
@@ -65,7 +75,10 @@ class Mapping:
 
     def context(self, record: Any, message: Message) -> dict[str, Any]:
         """What stands in expressions for a record."""
-        context = {**record, **_NOWHERE, **message.about} if type(record) is dict else {**_NOWHERE, **message.about}
+        about = message.about
+        context = {**about, **record} if type(record) is dict else {**about}
+        for name in ABOUT:
+            context[name] = about.get(name)
         context["record"] = record
         context["received_at"] = message.received_at
         context["feed"] = self._feed
@@ -74,20 +87,27 @@ class Mapping:
     def apply(self, record: Any, message: Message) -> list[EntityUpdate]:
         """What a record says, one update for each mapping that applies to it; none when none applies.
 
-        Raises MappingError when a mapping that applies cannot be carried out, or when none of them found a value for any attribute.
+        Raises MappingError when a mapping that applies cannot be carried out, when none of them found a value for any attribute, or when
+        none applies and it cannot be told of one whether it does.
         """
         context = self.context(record, message)
         updates = []
         empty: _Entity | None = None
+        unclear: _Entity | None = None
         for entity in self._entities:
-            if entity.applies(context):
+            applies = entity.applies(context)
+            if applies is None:
+                unclear = entity
+            elif applies:
                 update = entity.update(context, message.received_at)
                 if update.attributes:
                     updates.append(update)
                 else:
                     empty = entity
-        if empty is not None and not updates:
+        if not updates and empty is not None:
             raise MappingError(empty.nothing(context))
+        if not updates and unclear is not None:
+            raise MappingError(unclear.unclear(context))
         return updates
 
 
@@ -113,9 +133,12 @@ class _Entity:
         self._attributes = [_Attribute(self._where, name, attribute, names) for name, attribute in mapping.attributes.items()]
         self._marks = marks
 
-    def applies(self, context: dict[str, Any]) -> bool:
-        """Whether the mapping is for the record."""
-        return self._when is None or self._when(context) is True
+    def applies(self, context: dict[str, Any]) -> bool | None:
+        """Whether the mapping is for the record; None when its condition is null, which is neither."""
+        if self._when is None:
+            return True
+        found = self._when(context)
+        return None if found is None else found is True
 
     def update(self, context: dict[str, Any], arrived: str) -> EntityUpdate:
         """What a record says of its entity."""
@@ -140,6 +163,11 @@ class _Entity:
                 instance["attrs"] = {**marks, **flag} if marks else flag
             attributes[attribute.iri] = [instance]
         return EntityUpdate(id, self._types, attributes)
+
+    def unclear(self, context: dict[str, Any]) -> str:
+        """What is said of a record when the condition is null."""
+        assert self._when is not None
+        return f"{self._where}, 'when' ({self._when.text}) is null{_because(self._when.evaluate(context)[1])}, and no other mapping applies"
 
     def nothing(self, context: dict[str, Any]) -> str:
         """What is said of a record in which no attribute was found."""

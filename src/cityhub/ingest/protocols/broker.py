@@ -45,7 +45,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
     Attributes:
         topics: Filters of the topics that this feed takes.
-        port: Port to listen on (1883 by custom, 8883 with TLS).
+        port: Port to listen on (1883 by custom, 8883 with TLS); 0 takes one that is free, and the feed's status says which.
         listen: Address to listen on; other than loopback it must be among the setting `feed_doors`.
         certificate, key: Of the door, PEM, "file:PATH"; with them it speaks TLS. Beyond loopback they are needed.
         users: Accounts.
@@ -57,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """
 
     topics: Annotated[list[Topic], Meta(min_length=1, max_length=100)]
-    port: Annotated[int, Meta(ge=1, le=65535)] = 1883
+    port: Annotated[int, Meta(ge=0, le=65535)] = 1883
     listen: str = "127.0.0.1"
     certificate: str = ""
     key: str = ""
@@ -101,6 +101,7 @@ class Connector:
             raise TroubleAtSource(f"Nobody can listen on {self._host} port {settings.port}: {error.strerror}") from None
         self._station = station
         try:
+            around.notices.listens(station.address)
             around.notices.state("running")
             while True:
                 around.notices.connections(station.connections)

@@ -244,6 +244,8 @@ class Wire:
 
     def resume(self) -> None:
         """Goes on with what was read, and with reading."""
+        if self.ended.done():
+            return
         self._client.is_paused = False
         self._guarded(self._client.deal)
         if not self._client.is_paused and self._socket is not None:

@@ -14,6 +14,7 @@ from cityhub.ingest.gateway_port import FeedState, Gateway
 from cityhub.ingest.register.district_files import DistrictFiles
 from cityhub.ingest.register.feeds import FeedRegister, present
 from cityhub.ingest.register.letters import Letters
+from cityhub.model.errors import Conflict
 from cityhub.model.ports import Document, Store
 from cityhub.model.time import Clock
 
@@ -52,16 +53,24 @@ class FeedAnswers:
         """Every feed, those of the register first."""
         states = self._gateway.states()
         shown = [self._shown(feed, states.get(feed.id)) for feed in self._register.feeds()]
-        return shown + [await self._played(feed) for feed in (self._district.feeds if self._district else [])]
+        played = self._district.feeds if self._district else []
+        return shown + [await self._played(feed) for feed in played if self._register.record(feed.id) is None]
 
     async def one(self, id: str) -> dict[str, Any]:
         """One feed. Raises NotFound."""
-        if self._register.record(id) is None and self._district is not None:
-            for played in self._district.feeds:
-                if played.id == id:
-                    return await self._played(played)
+        if self._register.record(id) is None and (played := self._of_district(id)) is not None:
+            return await self._played(played)
         feed = self._register.get(id)
         return self._shown(feed, self._gateway.states().get(id))
+
+    def check_changeable(self, id: str) -> None:
+        """Raises Conflict for a feed that the hub plays itself."""
+        if self._of_district(id) is not None:
+            raise Conflict(f"The feed '{id}' is played from the district's folder and changed there, in its feeds.toml; take another id")
+
+    def _of_district(self, id: str) -> DistrictFeed | None:
+        feeds = self._district.feeds if self._district is not None else []
+        return next((feed for feed in feeds if feed.id == id), None)
 
     def _shown(self, feed: Feed, state: FeedState | None) -> dict[str, Any]:
         record = self._register.record(feed.id) or {}
@@ -75,6 +84,8 @@ class FeedAnswers:
     def _status(self, feed: Feed, record: Document, state: FeedState | None) -> dict[str, Any]:
         if state is None:
             state = FeedState("waiting" if feed.enabled else "stopped", _unreported(feed, record), record["at"])
+        elif not feed.enabled and state.state != "stopped":  # the last report is older than the order to stop
+            state = msgspec.structs.replace(state, state="stopped", detail=_unreported(feed, record), since=record["at"], connections=0)
         status: dict[str, Any] = msgspec.to_builtins(state)
         status["deadLetters"] = self._letters.count(feed.id)
         silent = self._silent_since(state, feed.interval_s) if feed.enabled else ""

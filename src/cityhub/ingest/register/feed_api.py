@@ -80,7 +80,9 @@ class FeedApi:
         return await self._answer(request.parameters["id"])
 
     async def _create(self, request: Request) -> Response:
-        feed = await self._register.create(read_definition(request.body), _deed(request))
+        wanted = read_definition(request.body)
+        self._answers.check_changeable(wanted.id)
+        feed = await self._register.create(wanted, _deed(request))
         return await self._answer(feed.id, 201, [("location", f"{PREFIX}/{feed.id}")])
 
     async def _replace(self, request: Request) -> Response:
@@ -88,10 +90,12 @@ class FeedApi:
         feed = read_definition(request.body)
         if feed.id != id:
             raise BadRequestData(f"'id' must be '{id[:100]}' as in the address; a feed keeps its name")
+        self._answers.check_changeable(id)
         await self._register.replace(feed, _deed(request), versions_of(request))
         return await self._answer(id)
 
     async def _delete(self, request: Request) -> Response:
+        self._answers.check_changeable(request.parameters["id"])
         await self._register.delete(request.parameters["id"], _deed(request), versions_of(request))
         return Response(204)
 
@@ -103,6 +107,7 @@ class FeedApi:
 
     async def _switch(self, request: Request, enabled: bool) -> Response:
         id = request.parameters["id"]
+        self._answers.check_changeable(id)
         await self._register.switch(id, enabled, _deed(request), versions_of(request))
         return await self._answer(id)
 

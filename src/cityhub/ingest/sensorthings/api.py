@@ -22,6 +22,7 @@ from cityhub.ingest.sensorthings.deleting import Deleting
 from cityhub.ingest.sensorthings.json_patch import MEDIA_TYPE, patched
 from cityhub.ingest.sensorthings.kinds import COLLECTIONS, KINDS
 from cityhub.ingest.sensorthings.making import Making
+from cityhub.ingest.sensorthings.measured import MeasuredAttributes
 from cityhub.ingest.sensorthings.query import Query, read_query
 from cityhub.ingest.sensorthings.rendering import Rendering
 from cityhub.ingest.sensorthings.rows import Row
@@ -66,6 +67,7 @@ class SensorThingsApi:
         self._intake = intake
         self._clock = clock
         self._root = base.rstrip("/") + ROOT
+        self._attributes = MeasuredAttributes(store, clock)
 
     def routes(self) -> list[Route]:
         """All doors, for the hub."""
@@ -89,7 +91,7 @@ class SensorThingsApi:
         tenant = tenant_of(request)
         if not create:  # a write to a tenant makes it known
             check_tenant(self._store.tenants(), tenant)
-        return Search(self._store, self._analysis, tenant)
+        return Search(self._store, self._analysis, self._attributes, tenant)
 
     async def landing(self, request: Request) -> Response:
         """GET /sta/v1.1."""

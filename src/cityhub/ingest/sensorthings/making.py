@@ -15,9 +15,13 @@ import orjson
 from cityhub.ingest.sensorthings import words
 from cityhub.ingest.sensorthings.bodies import Reference, attributes_of, check_members, references
 from cityhub.ingest.sensorthings.derive import present, rows_of
+from cityhub.ingest.sensorthings.evaluate import compare
+from cityhub.ingest.sensorthings.expression import Path
+from cityhub.ingest.sensorthings.functions import span_of
 from cityhub.ingest.sensorthings.ids import Stream, derived_id, new_id, observation_id, owner
 from cityhub.ingest.sensorthings.kinds import KINDS, Kind
 from cityhub.ingest.sensorthings.observed import row_of_instance
+from cityhub.ingest.sensorthings.query import Query
 from cityhub.ingest.sensorthings.rows import Row
 from cityhub.ingest.sensorthings.search import Search
 from cityhub.ingest.sensorthings.times import read_time
@@ -105,6 +109,8 @@ class Making:
             await self.place(id, links["Locations"])
         if "Things" in given:
             await self.place(given["Things"], [id])
+        if kind.name == "HistoricalLocation" and links["Locations"] and await self._is_newest(links["Thing"][0], id):
+            await self.place(links["Thing"][0], links["Locations"], historical=False)
         await self._nested(kind, id, body, depth)
         return await self._known(kind.name, id)
 
@@ -157,7 +163,17 @@ class Making:
             raise NotFound(f"There is no {kind} '{id[:200]}'")
         return row
 
-    async def place(self, thing: str, locations: list[str], time: str | None = None) -> None:
+    async def _is_newest(self, thing: str, historical: str) -> bool:
+        """Whether a HistoricalLocation that is made is later than all others of its Thing."""
+        row = await self._got("Thing", thing)
+        if row is None or thing in self._made:
+            return False
+        newest = Query(order=((Path(("time",)), True),), top=1)
+        found = (await self._search.find(self._search.related(row, "HistoricalLocations"), newest)).rows
+        made = await self._known("HistoricalLocation", historical)
+        return not found or compare("gt", made.properties["time"], span_of(found[0].properties["time"]))
+
+    async def place(self, thing: str, locations: list[str], *, historical: bool = True) -> None:
         """Puts a Thing to Locations, and into its past that it is there now. Raises BadRequestData for a Thing that is not there."""
         row = await self._got("Thing", thing)
         if row is None:
@@ -170,15 +186,16 @@ class Making:
                 attributes[words.PLACE] = [{"type": "GeoProperty", "value": words.plain(shape[0])}]
         if row.is_own:
             attributes[words.LINKS["Locations"]] = [words.link_instance(locations)]
-            self._historical(thing, locations, time)
+            if historical:
+                self._historical(thing, locations)
         if thing in self._made:
             self._made[thing]["attrs"].update(attributes)
         else:
             self._placed.setdefault(thing, {}).update(attributes)
 
-    def _historical(self, thing: str, locations: list[str], time: str | None) -> None:
+    def _historical(self, thing: str, locations: list[str]) -> None:
         self._add(new_id("HistoricalLocation"), "HistoricalLocation", {
-            words.ATTRIBUTES["time"]: [words.instance_of(time or to_text(self._now))],
+            words.ATTRIBUTES["time"]: [words.instance_of(to_text(self._now))],
             words.LINKS["Thing"]: [words.link_instance(thing)], words.LINKS["Locations"]: [words.link_instance(locations)],
         })  # fmt: skip
 

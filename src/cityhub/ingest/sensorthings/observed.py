@@ -38,14 +38,13 @@ _SQL: Final = {"eq": "=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 class Selection(msgspec.Struct, frozen=True):
     """Which observations: those of some Datastreams (None: of all), of a FeatureOfInterest ("": of any), with an id ("": any).
 
-    `where` and `values` are further conditions in SQL.
+    `is_moved`: the one with the id is looked for among those whose time was changed.
     """
 
     streams: tuple[Stream, ...] | None = None
     feature: str = ""
     id: str = ""
-    where: tuple[str, ...] = ()
-    values: tuple[Any, ...] = ()
+    is_moved: bool = False
 
 
 class Observed:
@@ -57,22 +56,25 @@ class Observed:
 
     async def rows(self, selection: Selection, query: Query, size: int | None) -> AsyncIterator[list[Row]]:
         """Observations that may match, in chunks, sorted by the query's order where SQL can; `size`: how many are likely wanted."""
-        where, values = _where(selection, query.filter)
-        order = sql_order(query) or _BY_TIME
-        chunk = CHUNK if size is None else min(CHUNK, max(size, 1))
-        for start in range(0, MAX_LOOKED_AT, CHUNK):
-            limit = chunk if start == 0 else CHUNK
-            at = 0 if start == 0 else chunk + start - CHUNK
-            statement = f"SELECT {_COLUMNS} FROM observations WHERE {where} {_LATEST} ORDER BY {order} LIMIT {limit} OFFSET {at}"
-            answer = await self._analysis.rows(self._tenant, statement, values, limit=limit)
-            yield [row for row in map(row_of, answer.rows) if not selection.id or row.id == selection.id]
+        statement, values = _statement(selection, query)
+        limit = CHUNK if size is None else min(CHUNK, max(size, 1))
+        start, before = 0, None
+        while start < MAX_LOOKED_AT:
+            answer = await self._analysis.rows(self._tenant, f"{statement} LIMIT {limit} OFFSET {start}", values, limit=limit)
+            latest = []
+            for row in answer.rows:
+                if row[:4] != before:  # of one time the first row is the one that came last
+                    before = row[:4]
+                    latest.append(row)
+            yield [row for row in map(row_of, latest) if not selection.id or row.id == selection.id]
             if len(answer.rows) < limit:
                 return
+            start, limit = start + limit, CHUNK
         raise TooComplexQuery(f"More than {MAX_LOOKED_AT} observations would have to be looked at. Name a Datastream and a phenomenonTime")
 
     async def count(self, selection: Selection, query: Query) -> list[tuple[Stream, int]]:
         """How many there are of each Datastream; for a filter that `is_exact`."""
-        where, values = _where(selection, query.filter)
+        where, values, _, _ = _where(selection, query.filter)
         key = "entity, attribute, dataset"
         statement = f"SELECT {key}, count(DISTINCT observed_at) FROM observations WHERE {where} GROUP BY {key}"
         answer = await self._analysis.rows(self._tenant, statement, values, limit=MAX_LOOKED_AT)
@@ -80,7 +82,7 @@ class Observed:
 
     async def spans(self, stream: Stream) -> tuple[str, str] | None:
         """The first and the last time of a Datastream's observations; None when it has none."""
-        where, values = _where(Selection((stream,)), None)
+        where, values, _, _ = _where(Selection((stream,)), None)
         statement = f"SELECT min(observed_at), max(observed_at) FROM observations WHERE {where}"
         [[first, last]] = (await self._analysis.rows(self._tenant, statement, values)).rows
         return (shown(instant(first) or first), shown(instant(last) or last)) if first else None
@@ -161,27 +163,45 @@ def _moment(value: Literal) -> str | None:
     return instant(value.value) if value.kind in ("time", "text") else None
 
 
-def _where(selection: Selection, filter: Expression | None) -> tuple[str, list[Any]]:
-    parts = ["deleted_at IS NULL", "observed_at IS NOT NULL", "kind IN ('Property', 'JsonProperty')", *selection.where]
-    values: list[Any] = list(selection.values)
+def _statement(selection: Selection, query: Query) -> tuple[str, list[Any]]:
+    """The question for observations, but for its LIMIT, and its parameters.
+
+    Of rows of one time only the last counts, so what is asked of a row's value is asked after the others are gone. In the order of time
+    they stand beside each other and need not be taken apart by the database, which saves it from looking at all of them for a page.
+    """
+    where, values, value_where, more = _where(selection, query.filter)
+    order = sql_order(query) or _BY_TIME
+    if not value_where and "number" not in order:
+        return f"SELECT {_COLUMNS} FROM observations WHERE {where} ORDER BY {order}, position DESC, ordinal DESC", values
+    inner = f"SELECT {_COLUMNS} FROM observations WHERE {where} {_LATEST}"
+    return f"SELECT * FROM ({inner}) WHERE {value_where or 'true'} ORDER BY {order}", values + more
+
+
+def _where(selection: Selection, filter: Expression | None) -> tuple[str, list[Any], str, list[Any]]:
+    """What is asked of place and time with its parameters, and what is asked of the value with its own."""
+    parts = ["deleted_at IS NULL", "observed_at IS NOT NULL", "kind IN ('Property', 'JsonProperty')"]
+    values: list[Any] = []
+    value_parts: list[str] = []
+    value_values: list[Any] = []
     if selection.id:
         place = observation_place(selection.id)
-        parts.append("(observed_at = CAST(? AS TIMESTAMPTZ) OR contains(rest, ?))")
-        values += [place[1] if place else "0001-01-01T00:00:00Z", selection.id]
+        parts.append("contains(rest, ?)" if selection.is_moved else "observed_at = CAST(? AS TIMESTAMPTZ)")
+        values.append(selection.id if selection.is_moved or place is None else place[1])
     if selection.streams is not None:
         given, more = _streams(selection.streams)
         parts.append(given)
         values += more
     if selection.feature:
-        parts.append("contains(rest, ?)")
-        values.append(selection.feature)
+        value_parts.append("contains(rest, ?)")
+        value_values.append(selection.feature)
     for part in conjuncts(filter):
         found = _comparison(part)
         if found is not None:
             condition, more = _condition(*found)
-            parts += condition
-            values += more
-    return " AND ".join(parts), values
+            of_value = found[0] == ("result",)
+            (value_parts if of_value else parts).extend(condition)
+            (value_values if of_value else values).extend(more)
+    return " AND ".join(parts), values, " AND ".join(value_parts), value_values
 
 
 def _streams(streams: tuple[Stream, ...]) -> tuple[str, list[Any]]:
@@ -207,5 +227,6 @@ def _condition(path: tuple[str, ...], name: str, value: Literal) -> tuple[list[s
         if place is not None:
             own = place[0].startswith(STREAM)
             head = "dataset = ?" if own else "entity = ?"
-            return [head, "(observed_at = CAST(? AS TIMESTAMPTZ) OR rest IS NOT NULL)"], [place[0] if own else owner(place[0]), place[1]]
+            return [head, "(observed_at = CAST(? AS TIMESTAMPTZ) OR contains(rest, ?))"], [
+                place[0] if own else owner(place[0]), place[1], str(value.value)]  # fmt: skip
     return [], []

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
 from cityhub.ingest.sensorthings import words
 from cityhub.ingest.sensorthings.address import Address
-from cityhub.ingest.sensorthings.conditions import condition_of, kind_condition
+from cityhub.ingest.sensorthings.conditions import condition_of, is_narrow, kind_condition
 from cityhub.ingest.sensorthings.derive import observed_property, rows_of
 from cityhub.ingest.sensorthings.evaluate import Many, evaluate, holds
 from cityhub.ingest.sensorthings.expression import Expression, Path, conjuncts, paths_in
 from cityhub.ingest.sensorthings.ids import Stream, measured, observation_place, owner
 from cityhub.ingest.sensorthings.kinds import KINDS
+from cityhub.ingest.sensorthings.measured import MeasuredAttributes
 from cityhub.ingest.sensorthings.observed import Observed, Selection, is_exact, sql_order
 from cityhub.ingest.sensorthings.query import Query, links_of
 from cityhub.ingest.sensorthings.rows import Row
@@ -34,8 +36,8 @@ MAX_SORTED: Final = 100_000
 """Most entities that are sorted for one question."""
 MAX_FOLLOWED: Final = 1_000
 """Most entities that a link in an expression leads to from one entity."""
-PROBED: Final = 1_000
-"""So many entities with an attribute are looked at to learn whether it is a measured one."""
+AT_ONCE: Final = 1_000
+"""So many entities that an index leads to are taken at once."""
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -69,8 +71,9 @@ class Found(msgspec.Struct, frozen=True):
 class Search:
     """What one request reads."""
 
-    def __init__(self, store: Store, analysis: Analysis, tenant: str) -> None:
+    def __init__(self, store: Store, analysis: Analysis, attributes: MeasuredAttributes, tenant: str) -> None:
         self._store = store
+        self._attributes = attributes
         self._tenant = tenant
         self.observed = Observed(analysis, tenant)
         self._entities: dict[str, Entity | None] = {}
@@ -96,7 +99,7 @@ class Search:
             for row in rows_of(kind, entity):
                 if row.id == id:
                     return row
-        if kind == "ObservedProperty" and await self._is_measured(id):
+        if kind == "ObservedProperty" and id in await self._attributes.of(self._tenant):
             return observed_property(id)
         return None
 
@@ -105,19 +108,11 @@ class Search:
         datastream = await self.get("Datastream", place[0]) if place else None
         if datastream is None or datastream.stream is None:
             return None
-        async for rows in self.observed.rows(Selection((datastream.stream,), id=id), Query(), 10):
-            return rows[0] if rows else None
+        for is_moved in (False, True):
+            async for rows in self.observed.rows(Selection((datastream.stream,), id=id, is_moved=is_moved), Query(), 10):
+                if rows:
+                    return rows[0]
         return None
-
-    async def _is_measured(self, attribute: str) -> bool:
-        looked_at = 0
-        async for block in self._store.scan(self._tenant, HasAttribute(attribute)):
-            if any(stream.attribute == attribute for entity in block for stream, _ in measured(entity)):
-                return True
-            looked_at += len(block)
-            if looked_at >= PROBED:
-                break
-        return False
 
     # -- Over links --------------------------------------------------------------------------------------------------
 
@@ -197,8 +192,8 @@ class Search:
             return await self._sorted(candidates, query)
         if not query.count or not exact:
             return await self._paged(candidates, query)
-        found = await self._paged(candidates, msgspec.structs.replace(query, count=False))
-        counts = await self.observed.count(selection, query)
+        page = self._paged(candidates, msgspec.structs.replace(query, count=False))
+        found, counts = await asyncio.gather(page, self.observed.count(selection, query))
         count = sum([number for stream, number in counts if scope.streams is not None or await self._is_there(stream)])
         return Found(found.rows, count, found.more)
 
@@ -243,17 +238,34 @@ class Search:
                 if row is not None:
                     yield row
             return
-        condition = AllOf((kind_condition(scope.kind), scope.condition, condition_of(scope.kind, query.filter)))
         if scope.kind == "ObservedProperty" and scope.inverse is None:
             async for row in self._observed_properties():
                 yield row
             return
-        async for block in self._store.scan(self._tenant, condition):
+        names = await self._names() if query.filter is not None else ()
+        given = AllOf((scope.condition, condition_of(scope.kind, query.filter, names)))
+        async for block in self._blocks(kind_condition(scope.kind), given):
             for entity in block:
                 for row in rows_of(scope.kind, entity):
                     if scope.inverse is None or await self._leads(row, *scope.inverse):
                         yield row
             await asyncio.sleep(0)
+
+    async def _names(self) -> list[str]:
+        """The attributes that names stand in, as far as there are such."""
+        there = {shape.attribute for shape in await self._store.shapes(self._tenant)}
+        return [iri for iri in words.NAMES if iri in there]
+
+    async def _blocks(self, usual: Condition, given: Condition) -> AsyncIterator[list[Entity]]:
+        """The entities under two conditions; where the given one leads to few, by an index, which `find` makes if there is none yet."""
+        condition = AllOf((usual, given))
+        if is_narrow(given):
+            page = await self._store.find(self._tenant, condition, None, 0, AT_ONCE)
+            if len(page.entities) < AT_ONCE:
+                yield page.entities
+                return
+        async for block in self._store.scan(self._tenant, condition):
+            yield block
 
     async def _observed_properties(self) -> AsyncIterator[Row]:
         async for block in self._store.scan(self._tenant, TypeIs(words.TYPES["ObservedProperty"])):
@@ -261,10 +273,8 @@ class Search:
                 for row in rows_of("ObservedProperty", entity):
                     if row.is_own:
                         yield row
-        shapes = await self._store.shapes(self._tenant)
-        for attribute in dict.fromkeys(shape.attribute for shape in shapes if shape.kind == "Property" and shape.attribute):
-            if await self._is_measured(attribute):
-                yield observed_property(attribute)
+        for attribute in await self._attributes.of(self._tenant):
+            yield observed_property(attribute)
 
     async def _paged(self, candidates: AsyncIterator[Row], query: Query) -> Found:
         rows: list[Row] = []
@@ -296,11 +306,15 @@ class Search:
         """Whether a filter is true for an entity."""
         if filter is None:
             return True
+        if _is_plain(row.kind, filter):
+            return holds(filter, lambda path: property_of(row, path.parts))
         known = await self._known(row, filter)
         return holds(filter, known.__getitem__)
 
     async def value(self, row: Row, expression: Expression) -> Any:
         """The value of an expression for an entity."""
+        if _is_plain(row.kind, expression):
+            return evaluate(expression, lambda path: property_of(row, path.parts))
         known = await self._known(row, expression)
         return evaluate(expression, known.__getitem__)
 
@@ -320,6 +334,12 @@ class Search:
         if any(link.many for _, link in steps):
             return Many(values)
         return values[0] if values else None
+
+
+@lru_cache(maxsize=1024)
+def _is_plain(kind: str, expression: Expression) -> bool:
+    """Whether an expression speaks of an entity's own properties only."""
+    return not any(path.parts[0] in KINDS[kind].links for path in paths_in(expression))
 
 
 def property_of(row: Row, names: tuple[str, ...]) -> Any:

@@ -21,6 +21,7 @@ from cityhub.ingest.sensorthings.derive import rows_of
 from cityhub.ingest.sensorthings.ids import Stream, link_id
 from cityhub.ingest.sensorthings.kinds import KINDS
 from cityhub.ingest.sensorthings.making import Making
+from cityhub.ingest.sensorthings.measured import MeasuredAttributes
 from cityhub.ingest.sensorthings.observed import row_of_instance
 from cityhub.ingest.sensorthings.rendering import address_of, document_of
 from cityhub.ingest.sensorthings.rows import Row
@@ -94,6 +95,7 @@ class MqttDoor:
         self._intake = intake
         self._clock = clock
         self._root = root
+        self._attributes = MeasuredAttributes(store, clock)
 
     async def on_publish(self, topic: str, payload: bytes, tenant: str = "", trace: str = "") -> str:
         """Makes the entity that a client published; returns its id when it is durable, so that QoS 1 may be acknowledged.
@@ -107,7 +109,7 @@ class MqttDoor:
             body = read_object(orjson.loads(payload), "The message")
         except orjson.JSONDecodeError as error:
             raise InvalidRequest(f"The message is not valid JSON: {error}") from None
-        search = Search(self._store, self._analysis, tenant)
+        search = Search(self._store, self._analysis, self._attributes, tenant)
         given: dict[str, str] = {}
         if len(address.steps) > 1:
             parent = await search.one(await search.at(Address(address.steps[:-1])))

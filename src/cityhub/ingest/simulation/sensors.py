@@ -79,6 +79,11 @@ def observe(sensor: Sensor, moment: datetime, observed_at: str, feed: str) -> En
     return entity
 
 
+def readings_of(sensor: Sensor, moment: datetime) -> dict[str, float | int | bool | str]:
+    """What a sensor shows at a moment as a device would say it: bare values by name."""
+    return {name: reading if isinstance(reading, str) else reading[0] for name, reading in sensor.read(moment).items()}
+
+
 def sensors_of(world: World, code: str) -> dict[str, list[Sensor]]:
     """All simulated sensors of a district by feed id. `code` is the district's, for the URNs."""
     return {

@@ -18,6 +18,8 @@ MAX_STRING: Final = 1_000_000
 """Characters of a text that an evaluation makes."""
 MAX_LIST: Final = 100_000
 """Items of a list that an evaluation makes."""
+MAX_VALUE_DEPTH: Final = 100
+"""Lists and contexts within each other that are written as JSON."""
 MAX_PATTERN: Final = 1_000
 """Characters of a regular expression."""
 

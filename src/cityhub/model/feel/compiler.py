@@ -10,20 +10,15 @@ from typing import Any, Final
 
 from cityhub.model.feel.arithmetic import negated, operation
 from cityhub.model.feel.bounds import MAX_DEPTH
-from cityhub.model.feel.environment import Env, run_of, weight
+from cityhub.model.feel.environment import Env, run_of
 from cityhub.model.feel.errors import FeelSyntaxError
 from cityhub.model.feel.library import Library
-from cityhub.model.feel.logic import compare, equal, passes
+from cityhub.model.feel.logic import compare
 from cityhub.model.feel.members import member
 from cityhub.model.feel.nodes import (
     Arithmetic,
-    Between,
-    Comparison,
-    Conjunction,
     ContextLiteral,
-    Disjunction,
     If,
-    In,
     InstanceOf,
     Interval,
     ListLiteral,
@@ -33,9 +28,8 @@ from cityhub.model.feel.nodes import (
     Node,
     Path,
     TypeNode,
-    UnaryComparison,
 )
-from cityhub.model.feel.numbers import NATIVE, NUMBERS
+from cityhub.model.feel.numbers import NUMBERS
 from cityhub.model.feel.types import Type, type_of
 from cityhub.model.feel.values import Range, Rejected
 
@@ -159,132 +153,10 @@ def negation(compiler: Compiler, node: Negation) -> Evaluate:
     return negate
 
 
-_CONTAINERS: Final = frozenset({list, dict})
-_ORDERS: Final[dict[str, Callable[[int], bool]]] = {
-    "<": lambda order: order < 0,
-    "<=": lambda order: order <= 0,
-    ">": lambda order: order > 0,
-    ">=": lambda order: order >= 0,
-}
-
-
-def comparison(compiler: Compiler, node: Comparison) -> Evaluate:
-    """An equation or inequality."""
-    left, right = compiler.compile(node.left), compiler.compile(node.right)
-    if node.operator in ("=", "!="):
-        return _equation(left, right, negated=node.operator == "!=")
-    return _order(left, right, node.operator)
-
-
-def _equation(left: Evaluate, right: Evaluate, *, negated: bool) -> Evaluate:
-    def equate(env: Env) -> bool | None:
-        first, second = left(env), right(env)
-        if type(first) in _CONTAINERS:
-            run_of(env).charge(weight(first))
-        same = equal(first, second)
-        return same if not negated or same is None else not same
-
-    return equate
-
-
-def _order(left: Evaluate, right: Evaluate, operator: str) -> Evaluate:
-    holds = _ORDERS[operator]
-
-    def order(env: Env) -> bool | None:
-        first, second = left(env), right(env)
-        if type(first) in NATIVE and type(second) in NATIVE:
-            return holds((first > second) - (first < second))
-        found = compare(first, second)
-        if found is None:
-            run_of(env).warn(f"'{operator}' has no answer for {first!r:.60} and {second!r:.60}")
-            return None
-        return holds(found)
-
-    return order
-
-
-def conjunction(compiler: Compiler, node: Conjunction) -> Evaluate:
-    """False if one is false, true if all are true, else null."""
-    operands = [compiler.compile(operand) for operand in node.operands]
-
-    def all_hold(env: Env) -> bool | None:
-        result: bool | None = True
-        for operand in operands:
-            value = operand(env)
-            if value is False:
-                return False
-            if value is not True:
-                result = None
-        return result
-
-    return all_hold
-
-
-def disjunction(compiler: Compiler, node: Disjunction) -> Evaluate:
-    """True if one is true, false if all are false, else null."""
-    operands = [compiler.compile(operand) for operand in node.operands]
-
-    def one_holds(env: Env) -> bool | None:
-        result: bool | None = False
-        for operand in operands:
-            value = operand(env)
-            if value is True:
-                return True
-            if value is not False:
-                result = None
-        return result
-
-    return one_holds
-
-
-def between(compiler: Compiler, node: Between) -> Evaluate:
-    """Whether a value lies between two, both included."""
-    operand, low, high = compiler.compile(node.operand), compiler.compile(node.low), compiler.compile(node.high)
-
-    def lies(env: Env) -> bool | None:
-        value = operand(env)
-        from_low, to_high = compare(low(env), value), compare(value, high(env))
-        return None if from_low is None or to_high is None else from_low <= 0 and to_high <= 0
-
-    return lies
-
-
-def membership(compiler: Compiler, node: In) -> Evaluate:
-    """Whether a value passes one of the tests."""
-    operand, tests = compiler.compile(node.operand), [compiler.compile(test) for test in node.tests]
-
-    def passes_one(env: Env) -> bool | None:
-        value = operand(env)
-        result: bool | None = False
-        for test in tests:
-            allowed = test(env)
-            if type(allowed) in _CONTAINERS:
-                run_of(env).charge(weight(allowed))
-            passed = passes(value, allowed)
-            if passed:
-                return True
-            if passed is None:
-                result = None
-        return result
-
-    return passes_one
-
-
 def instance_of(compiler: Compiler, node: InstanceOf) -> Evaluate:
     """Whether a value belongs to a type; null where there is no such type."""
     operand, kind = compiler.compile(node.operand), compiler.type(node.type)
     return lambda env: None if kind is None else kind.has(operand(env))
-
-
-def unary_comparison(compiler: Compiler, node: UnaryComparison) -> Evaluate:
-    """A range that is open at one end, or what equals (or does not equal) a value."""
-    operand, operator = compiler.compile(node.operand), node.operator
-    closed = operator in ("<=", ">=", "=")
-    if operator in ("<", "<="):
-        return lambda env: Range(None, operand(env), False, closed, operator)
-    if operator in (">", ">="):
-        return lambda env: Range(operand(env), None, closed, False, operator)
-    return lambda env: Range(value := operand(env), value, closed, closed, operator)
 
 
 def interval(compiler: Compiler, node: Interval) -> Evaluate:
@@ -334,13 +206,7 @@ RULES: Final[dict[type, Rule]] = {
     Path: path,
     Arithmetic: arithmetic,
     Negation: negation,
-    Comparison: comparison,
-    Conjunction: conjunction,
-    Disjunction: disjunction,
-    Between: between,
-    In: membership,
     InstanceOf: instance_of,
-    UnaryComparison: unary_comparison,
     Interval: interval,
     If: conditional,
     ListLiteral: list_literal,

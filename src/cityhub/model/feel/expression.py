@@ -7,10 +7,11 @@ from decimal import DecimalException
 from functools import cache
 from typing import Any, Final
 
-from cityhub.model.feel import calls, compiler, loops
+from cityhub.model.feel import calls, comparing, compiler, loops
 from cityhub.model.feel.bounds import MAX_STEPS, Exceeded
 from cityhub.model.feel.compiler import Compiler, Evaluate
 from cityhub.model.feel.environment import Env, Root, Run
+from cityhub.model.feel.errors import FeelSyntaxError
 from cityhub.model.feel.functions import standard_library
 from cityhub.model.feel.grammar import expression_of, unary_tests_of
 from cityhub.model.feel.library import Library
@@ -20,7 +21,7 @@ from cityhub.model.feel.types import Type
 from cityhub.model.feel.words import Words
 from cityhub.model.time import Clock, SystemClock
 
-_RULES: Final = {**compiler.RULES, **loops.RULES, **calls.RULES}
+_RULES: Final = {**compiler.RULES, **comparing.RULES, **loops.RULES, **calls.RULES}
 _CLOCK: Final = SystemClock()
 Steps = tuple[str | int, ...]
 
@@ -123,9 +124,12 @@ def _compiled(
     known.enter(names)
     known.enter()
     words = Words(text, known, Names((*names, *members)))
-    node = read(words)
     made = Compiler(_RULES, library(), named_type)
-    evaluate = made.compile(node)
+    try:
+        node = read(words)
+        evaluate = made.compile(node)
+    except RecursionError as error:
+        raise FeelSyntaxError(text, 0, "the expression is too deep; right would be several expressions") from error
     return Expression(text, node, evaluate, frozenset(made.mentioned))
 
 

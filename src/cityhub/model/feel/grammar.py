@@ -5,43 +5,35 @@ Source: OMG DMN 1.5, 10.3.1.2, with the forms of 1.3 and 1.4.
 
 from __future__ import annotations
 
-from decimal import DecimalException
 from typing import Final
 
 from cityhub.model.feel.errors import FeelSyntaxError
-from cityhub.model.feel.lexer import END, NAME, NUMBER, SIGN, STRING
-from cityhub.model.feel.names import KEYWORDS, LITERALS, joined, spelled
+from cityhub.model.feel.lexer import END, NAME, NUMBER, SIGN
+from cityhub.model.feel.names import KEYWORDS, joined, spelled
 from cityhub.model.feel.nodes import (
     Arithmetic,
     Between,
     Call,
     Comparison,
     Conjunction,
-    ContextLiteral,
     Disjunction,
     Filter,
     In,
     InstanceOf,
-    Interval,
-    ListLiteral,
-    Literal,
-    Name,
     Negation,
     Node,
     Path,
     UnaryComparison,
     UnaryTests,
 )
-from cityhub.model.feel.numbers import CONTEXT
 from cityhub.model.feel.phrases import phrase
-from cityhub.model.feel.temporal_text import literal
+from cityhub.model.feel.primaries import primary
 from cityhub.model.feel.type_grammar import type_at
 from cityhub.model.feel.words import Words
 
 _OR, _AND, _COMPARE, _ADD, _MULTIPLY, _POWER = 1, 2, 3, 4, 5, 6
 _POWERS: Final = {"+": _ADD, "-": _ADD, "*": _MULTIPLY, "/": _MULTIPLY, "**": _POWER}
 _COMPARISONS: Final = frozenset({"=", "!=", "<", "<=", ">", ">="})
-_CONSTANTS: Final = {"true": True, "false": False, "null": None}
 
 
 def expression_of(words: Words) -> Node:
@@ -157,7 +149,7 @@ def _prefix(words: Words) -> Node:
     if words.at_any(_COMPARISONS):
         operator = words.take().text
         return UnaryComparison(operator, expression(words, _COMPARE))
-    return _postfix(words, _primary(words))
+    return _postfix(words, primary(words, expression))
 
 
 def _postfix(words: Words, node: Node) -> Node:
@@ -234,112 +226,3 @@ def _argument_name(words: Words) -> str:
     name = spelled(words.tokens[words.position : end])
     words.position = end + 1
     return name
-
-
-def _primary(words: Words) -> Node:
-    token = words.here
-    if token.kind == NUMBER:
-        return _number(words)
-    if token.kind == STRING:
-        words.take()
-        return Literal(token.text)
-    if token.kind == NAME:
-        return _name(words)
-    if token.text == "(":
-        return _parenthesis(words)
-    if token.text in ("[", "]") and token.kind == SIGN:
-        return _bracket(words)
-    if token.text == "{":
-        return _context(words)
-    if token.text == "@" and words.ahead().kind == STRING:
-        words.take()
-        return Literal(literal(words.take().text))
-    raise words.wrong("a value, a name or '('")
-
-
-def _number(words: Words) -> Node:
-    text = words.here.text
-    try:
-        number = int(text) if text.isdigit() and len(text) < 35 else CONTEXT.create_decimal(text)
-    except DecimalException as error:
-        raise words.wrong("a number between -10 ** 6145 and 10 ** 6145") from error
-    words.take()
-    return Literal(number)
-
-
-def _name(words: Words) -> Node:
-    known, end = words.names.longest(words.tokens, words.position)
-    word = words.here.text
-    if word in _CONSTANTS and end <= words.position + 1:
-        words.take()
-        return Literal(_CONSTANTS[word])
-    if (word in KEYWORDS or word in LITERALS) and not known:
-        raise words.wrong("a value or a name")
-    plain, plain_end = joined(words.tokens, words.position)
-    name, words.position = (plain, plain_end) if plain_end > end else (known, end)
-    return Name(name)
-
-
-def _parenthesis(words: Words) -> Node:
-    words.take()
-    low = expression(words)
-    if words.at(".."):
-        return _interval(words, low, low_included=False)
-    words.expect(")")
-    return low
-
-
-def _bracket(words: Words) -> Node:
-    closed = words.take().text == "["
-    if closed and words.accept("]"):
-        return ListLiteral(())
-    items = [expression(words)]
-    if words.at(".."):
-        return _interval(words, items[0], low_included=closed)
-    if not closed:
-        raise words.wrong("'..' of an interval")
-    while words.accept(","):
-        items.append(expression(words))
-    words.expect("]")
-    return ListLiteral(tuple(items))
-
-
-def _interval(words: Words, low: Node, *, low_included: bool) -> Node:
-    words.expect("..")
-    words.open_interval += 1
-    high = expression(words)
-    words.open_interval -= 1
-    if not words.at_any(("]", ")", "[")):
-        raise words.wrong("']', ')' or '['")
-    return Interval(low, high, low_included, words.take().text == "]")
-
-
-def _context(words: Words) -> Node:
-    words.take()
-    entries: list[tuple[str, Node]] = []
-    words.names.enter()
-    while not words.accept("}"):
-        key = _key(words)
-        if any(key == other for other, _ in entries):
-            raise words.wrong(f"each key once; '{key}' is there already")
-        words.expect(":")
-        entries.append((key, expression(words)))
-        words.names.declare(key)
-        words.members.declare(key)
-        if not words.at("}"):
-            words.expect(",")
-    words.names.leave()
-    return ContextLiteral(tuple(entries))
-
-
-def _key(words: Words) -> str:
-    if words.here.kind == STRING:
-        return words.take().text
-    begin = words.position
-    while not words.at(":"):
-        if words.here.kind not in (NAME, NUMBER, SIGN) or words.at_any((",", "}", "{")):
-            raise words.wrong("a key and ':'")
-        words.position += 1
-    if words.position == begin:
-        raise words.wrong("a key")
-    return spelled(words.tokens[begin : words.position])

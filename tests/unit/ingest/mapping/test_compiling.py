@@ -123,6 +123,11 @@ def test_names_of_the_message_cannot_be_forged_by_a_record() -> None:
     assert update.attributes["https://example.org/v"][0]["value"] == "own"
 
 
+def test_what_else_a_protocol_tells_gives_way_to_the_record() -> None:
+    (update,) = apply({"a": {"value": "modified"}, "b": {"value": "bucket"}}, {"id": "1", "modified": "own"}, {"modified": "file", "bucket": "rain"})
+    assert [instance["value"] for (instance,) in update.attributes.values()] == ["own", "rain"]
+
+
 def test_each_mapping_that_applies_is_used() -> None:
     feed = msgspec.convert({"id": "f", "protocol": "http", "entities": [
         {"type": "A", "id": '"urn:a:" + id', "when": 'kind = "a"', "attributes": {"v": {"value": "v"}}},
@@ -132,6 +137,13 @@ def test_each_mapping_that_applies_is_used() -> None:
     assert [update.id for update in mapping.apply({"id": "1", "kind": "a", "v": 1}, Message(b""))] == ["urn:a:1", "urn:b:1"]
     assert [update.id for update in mapping.apply({"id": "1", "kind": "x", "v": 1}, Message(b""))] == ["urn:b:1"]
     assert mapping.apply({"id": "1", "kind": "x", "v": 1}, Message(b""))[0].attributes["https://example.org/v"] == [{"type": "Property", "value": 1}]
+
+
+def test_a_condition_that_is_null_is_no_answer() -> None:
+    entity = {"when": "rian > 0"}
+    with pytest.raises(MappingError, match=r"'when' \(rian > 0\) is null"):
+        apply({"v": {"value": "rain"}}, {"id": "1", "rain": 2}, entity=entity)
+    assert apply({"v": {"value": "rain"}}, {"id": "1"}, entity={"when": "rain != null and rain > 0"}) == []
 
 
 def test_a_null_leaves_the_attribute_out() -> None:

@@ -23,6 +23,8 @@ class Kept:
         self.bookmark: dict[str, Any] | None = None
         self.states: list[tuple[State, str]] = []
         self.connected: list[int] = []
+        self.address = ""
+        self.counted: list[Settled | Exception] = []
         self.away = False
         self.full = False
         self._came = asyncio.Condition()
@@ -72,6 +74,12 @@ class Kept:
 
     def connections(self, count: int) -> None:
         self.connected.append(count)
+
+    def settled(self, outcome: Settled | Exception) -> None:
+        self.counted.append(outcome)
+
+    def listens(self, address: str) -> None:
+        self.address = address
 
     @property
     def records(self) -> list[dict[str, Any]]:

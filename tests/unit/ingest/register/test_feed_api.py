@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
 import pytest
 
+from cityhub.access.loopback import LoopbackAccess
+from cityhub.ingest.district import read_district
 from cityhub.ingest.gateway_port import FeedState
+from cityhub.ingest.register.assembly import Around, Registers
+from cityhub.web.application import Application
 from tests.unit.ingest.register.conftest import Hub
 
 API = "/api/feeds"
+QIANJIANG = Path(__file__).parents[4] / "districts/qianjiang"
 TANK: dict[str, Any] = {
     "id": "tank", "protocol": "http", "title": {"zh": "水箱", "en": "Tank"}, "interval_s": 10,
     "entities": [{"type": "Tank", "id": '"urn:ngsi-ld:Tank:" + id', "attributes": {"level": {"value": "level", "unit": "m"}}}],
@@ -91,8 +97,6 @@ async def test_a_deleted_feed_keeps_its_versions_and_counts_on(hub: Hub) -> None
 
 
 async def test_registers_are_there_again_after_a_restart(hub: Hub) -> None:
-    from cityhub.ingest.register.assembly import Around, Registers
-
     async with hub.client() as client:
         await add(client)
     again = Registers(Around(hub.store, hub.store, hub.gateway, hub.clock))
@@ -149,10 +153,12 @@ async def test_status_says_how_a_feed_stands_and_when_it_fell_silent(hub: Hub) -
         assert status.pop("silentSince") == last
         assert status == {
             "state": "running", "detail": "", "since": "2026-11-23T06:00:00.000000Z", "received": 7, "written": 6, "late": 0, "same": 0,
-            "refused": 0, "flagged": 1, "perSecond": 0.1, "lastAt": last, "connections": 0, "score": 0.9, "deadLetters": 0,
+            "refused": 0, "flagged": 1, "perSecond": 0.1, "lastAt": last, "connections": 0, "score": 0.9, "address": "", "deadLetters": 0,
         }  # fmt: skip
         hub.gateway.state["tank"] = FeedState("running", last_at="2026-11-23T06:04:50.000000Z")
         assert "silentSince" not in (await client.get(f"{API}/tank")).json()["status"]
+        stopped = (await client.post(f"{API}/tank/stop")).json()["status"]
+        assert (stopped["state"], stopped["detail"]) == ("stopped", "Stopped by local"), "whatever the gateway's last report says"
 
 
 async def test_a_trial_keeps_nothing(hub: Hub) -> None:
@@ -205,3 +211,18 @@ async def test_a_stranger_is_not_let_in(hub: Hub) -> None:
             body = None if route.method in ("GET", "DELETE") else orjson.dumps({})
             answer = await client.request(route.method, route.path.replace("{id}", "tank"), content=body)
             assert answer.status_code == 401, route.path
+
+
+async def test_the_districts_own_feeds_are_listed_and_not_changed(hub: Hub) -> None:
+    registers = Registers(Around(hub.store, hub.store, hub.gateway, hub.clock, district=read_district(QIANJIANG)))
+    application = Application(registers.routes(), LoopbackAccess(), 1_000_000)
+    transport = httpx.ASGITransport(application, client=("127.0.0.1", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        listed = {one["id"]: one for one in (await client.get(API)).json()["feeds"]}
+        weather = listed["weather"]
+        assert (weather["protocol"], weather["readOnly"], weather["simulated"]) == ("district", True, True)
+        assert (await client.get(f"{API}/weather")).json() == weather
+        assert (await client.post(API, json={**TANK, "id": "weather"})).status_code == 409
+        assert (await client.put(f"{API}/weather", json={**TANK, "id": "weather"})).status_code == 409
+        assert (await client.post(f"{API}/weather/stop")).status_code == 409
+        assert (await client.delete(f"{API}/weather")).status_code == 409

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from cityhub.context.intake import StoreIntake
+from cityhub.ingest.sensorthings.measured import MeasuredAttributes
 from cityhub.ingest.sensorthings.query import Query
 from cityhub.ingest.sensorthings.search import Search
 from cityhub.ingest.sensorthings.topics import Message, MqttDoor, read_topic
@@ -52,7 +53,7 @@ def door(store: SqliteStore) -> MqttDoor:
 
 async def datastream(store: SqliteStore) -> str:
     analysis: Analysis = NoHistory()
-    search = Search(store, analysis, "")
+    search = Search(store, analysis, MeasuredAttributes(store, SystemClock()), "")
     thing = await search.get("Thing", STATION)
     assert thing is not None
     [row] = (await search.find(search.related(thing, "Datastreams"), Query())).rows

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
-from cityhub.model.feel import FeelSyntaxError, compile_expression
+from cityhub.model.feel import FeelSyntaxError, compile_expression, to_json
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,17 @@ def test_patterns_take_no_exponential_time() -> None:
     begin = time.perf_counter()
     assert compile_expression('matches(text, "^(a+)+$")')({"text": "a" * 5000 + "b"}) is False
     assert time.perf_counter() - begin < 1
+
+
+def test_deep_values_are_cut_off_in_json() -> None:
+    deep = to_json(compile_expression("for i in 1..500 return if i = 1 then [] else [partial[-1]]")({}))
+    assert deep[-1] is not None
+    json.dumps(deep)
+
+
+def test_large_values_that_are_compared_cost_steps() -> None:
+    begin = time.perf_counter()
+    value, warnings = compile_expression("some i in 1..90000 satisfies big != other").evaluate({"big": [[1] * 5000], "other": [[1] * 5000]})
+    assert value is None
+    assert "steps" in warnings[0]
+    assert time.perf_counter() - begin < 3
