@@ -20,7 +20,7 @@ def asked_for() -> set[tuple[str, str]]:
         text = file.read_text("utf-8")
         constants = dict(CONSTANT.findall(text))
         for _ in constants:
-            text = re.sub(r"\$\{([A-Z]+)\}", lambda match: constants.get(match[1], match[0]), text)
+            text = re.sub(r"\$\{([A-Z]+)\}", lambda match, known=constants: known.get(match[1], match[0]), text)
             constants = dict(CONSTANT.findall(text))
         for address, options in ASKED.findall(text):
             path = re.sub(r"\$\{to\}", "start", constants.get(address, address))
