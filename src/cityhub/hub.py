@@ -208,7 +208,8 @@ class Hub:
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),
             *SensorThingsApi(
-                store, self.history, self.analysis, StoreIntake(store), self.clock, self.settings.public_url or self.url
+                store, self.history, self.analysis, StoreIntake(store), self.clock, self.settings.public_url or self.url,
+                lambda: self.registers.feeds.listening("sensorthings"),
             ).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),

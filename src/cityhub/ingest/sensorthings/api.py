@@ -8,6 +8,7 @@ Source: OGC 18-088, 9 and 10.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
@@ -47,6 +48,10 @@ CONFORMANCE: Final = tuple(
     )
 )  # fmt: skip
 """The requirements classes that are held; what is not there is not named."""
+MQTT_CONFORMANCE: Final = tuple(
+    _SPEC + name for name in ("create-observations-via-mqtt/observations-creation", "receive-updates-via-mqtt/receive-updates")
+)
+"""Those of the MQTT extension, while a feed of protocol "sensorthings" runs."""
 
 
 class SensorThingsApi:
@@ -59,15 +64,20 @@ class SensorThingsApi:
         intake: Where new entities and observations come in.
         clock: Where the time comes from.
         base: Address of the hub, as clients reach it.
+        broker: Where SensorThings are served by MQTT, "host:port"; "" when they are not.
     """
 
-    def __init__(self, store: Store, history: History, analysis: Analysis, intake: Intake, clock: Clock, base: str) -> None:
+    def __init__(
+        self, store: Store, history: History, analysis: Analysis, intake: Intake, clock: Clock, base: str,
+        broker: Callable[[], str],
+    ) -> None:
         self._store = store
         self._history = history
         self._analysis = analysis
         self._intake = intake
         self._clock = clock
         self._root = base.rstrip("/") + ROOT
+        self._broker = broker
         self._attributes = MeasuredAttributes(store, clock)
 
     def routes(self) -> list[Route]:
@@ -97,7 +107,11 @@ class SensorThingsApi:
     async def landing(self, request: Request) -> Response:
         """GET /sta/v1.1."""
         value = [{"name": name, "url": f"{self._root}/{name}"} for name in COLLECTIONS]
-        return json_answer({"value": value, "serverSettings": {"conformance": CONFORMANCE}})
+        broker = self._broker()
+        if not broker:
+            return json_answer({"value": value, "serverSettings": {"conformance": CONFORMANCE}})
+        ends = {name: {"endpoints": [f"mqtt://{broker}"]} for name in MQTT_CONFORMANCE}
+        return json_answer({"value": value, "serverSettings": {"conformance": [*CONFORMANCE, *MQTT_CONFORMANCE], **ends}})
 
     async def read(self, request: Request) -> Response:
         """GET of entities, one of them, links to them, or a property."""

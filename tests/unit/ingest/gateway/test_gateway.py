@@ -172,5 +172,7 @@ async def test_sensorthings_speaks_mqtt(hub: Hub, client: httpx.AsyncClient) -> 
     assert any(name == topic and document["result"] == 4.5 for name, document in heard)
     letters = (await client.get("/api/dead-letters")).json()
     assert letters["byFeed"] == {"sta": 1}
+    settings = (await client.get("/sta/v1.1")).json()["serverSettings"]
+    assert {"endpoints": [f"mqtt://127.0.0.1:{port}"]} in settings.values()
     listener.disconnect()
     listener.loop_stop()
