@@ -30,9 +30,9 @@ async def test_each_file_is_taken_once_and_moved(tmp_path: Path) -> None:
     async with running(made(kept, tmp_path, names="*.csv"), kept):
         await kept.count(1)
         (tmp_path / "b.csv").write_text("x\n2\n")
-        await kept.count(2)
+        await kept.until((tmp_path / "done" / "b.csv").exists)
         (tmp_path / "b.csv").write_text("x\n3\n")  # the same name with new content
-        await kept.count(3)
+        await kept.until((tmp_path / "done" / "b.1.csv").exists)
         await asyncio.sleep(0.2)
     assert [(message.about["path"], message.body) for message in kept.messages] == [("a.csv", b"x\n1\n"), ("b.csv", b"x\n2\n"), ("b.csv", b"x\n3\n")]
     assert sorted(path.name for path in (tmp_path / "done").iterdir()) == ["a.csv", "b.1.csv", "b.csv"]
