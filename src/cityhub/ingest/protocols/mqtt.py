@@ -24,6 +24,7 @@ from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway_port import CommandResult
 from cityhub.ingest.message import Command, Message, Settled, Sink, Surroundings, TroubleAtSource
 from cityhub.ingest.protocols.mqtt_client import MOST_PACKET, Arrived, ReadingClient, Wire, acknowledgement
+from cityhub.ingest.protocols.sparkplug_rebirth import Rebirths
 from cityhub.model.errors import BadRequestData, CityHubError, StoreUnavailable
 
 TOPICS: Final = 20_000
@@ -53,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         keep_alive_s: After how many seconds of silence the connection is tried.
         retained: Whether messages that the broker keeps for newcomers are taken.
         command_topic: Where commands are published; "{device}" and "{command}" are filled in. A device's own address comes first.
+        rebirths: Whether an edge node of Sparkplug B is asked for a rebirth when the names of its data are not known.
         answer_topic: Filter of the topics on which devices answer: JSON with the command's "id", and "error" when it failed.
     """
 
@@ -74,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     receive_maximum: Annotated[int, Meta(ge=1, le=65535)] = 10_000
     keep_alive_s: Annotated[int, Meta(ge=5, le=3600)] = 30
     retained: bool = True
+    rebirths: bool = True
     command_topic: str = ""
     answer_topic: str = ""
 
@@ -92,6 +95,7 @@ class MqttConnector:
         self.around = around
         self._open: list[_Connection] = []
         self._answers: dict[str, asyncio.Future[CommandResult]] = {}
+        self._rebirths = Rebirths() if feed.format == "sparkplug" and settings.rebirths else None
 
     async def run(self, sink: Sink) -> None:
         """See `cityhub.ingest.message.Connector.run`."""
@@ -145,6 +149,12 @@ class MqttConnector:
             error = told.get("error") if isinstance(told, dict) else None
             future.set_result(CommandResult("failed", str(error), told) if error else CommandResult("acknowledged", "", told))
 
+    def refused(self, levels: list[str]) -> None:
+        """Some of a message was refused."""
+        wanted = self._rebirths.of(levels) if self._rebirths is not None else None
+        if wanted is not None and self._open:
+            self._open[0].publish(*wanted, "", qos=0)
+
     def opened(self, connection: _Connection) -> None:
         """A connection is there."""
         self._open.append(connection)
@@ -196,13 +206,13 @@ class _Connection:
             self._wire.end("")
             client.hang_up()
 
-    def publish(self, topic: str, payload: bytes, correlation: str) -> None:
+    def publish(self, topic: str, payload: bytes, correlation: str, qos: int = 1) -> None:
         """Publishes a command."""
         properties = None
-        if self._settings.version == "5":
+        if self._settings.version == "5" and correlation:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.CorrelationData = correlation.encode()
-        self._client.publish(topic, payload, qos=min(1, self._settings.qos), properties=properties)
+        self._client.publish(topic, payload, qos=min(qos, self._settings.qos), properties=properties)
 
     def _made(self, client_id: str) -> ReadingClient:
         settings = self._settings
@@ -288,7 +298,7 @@ class _Connection:
         if at != self._now_at:  # the loop's time stands still while it deals with what was read at once
             self._now, self._now_at = self._around.now(), at
         message = Message(arrived.payload, about, self._now, form, arrived.dup or arrived.retain)
-        if self._sink.offer(message, self._settled(arrived.qos, arrived.mid)):
+        if self._sink.offer(message, self._settled(arrived.qos, arrived.mid, about["topic"])):
             return True
         self._waiting = self._loop.create_task(self._wait_for_room())
         return False
@@ -297,12 +307,14 @@ class _Connection:
         await self._sink.room()
         self._wire.resume()
 
-    def _settled(self, qos: int, mid: int) -> Callable[[Settled | Exception], None]:
+    def _settled(self, qos: int, mid: int, levels: list[str]) -> Callable[[Settled | Exception], None]:
         def settled(outcome: Settled | Exception) -> None:
             if isinstance(outcome, StoreUnavailable):
                 self._wire.end(f"The hub cannot take messages now: {outcome}")
             elif isinstance(outcome, Settled | CityHubError):
                 self._acknowledge(qos, mid)
+                if isinstance(outcome, Settled) and outcome.refused:
+                    self._connector.refused(levels)
 
         return settled
 

@@ -26,7 +26,8 @@ from cityhub.ingest.sensorthings.measured import MeasuredAttributes
 from cityhub.ingest.sensorthings.query import Query, read_query
 from cityhub.ingest.sensorthings.rendering import Rendering
 from cityhub.ingest.sensorthings.rows import Row
-from cityhub.ingest.sensorthings.search import Search, property_of
+from cityhub.ingest.sensorthings.scope import property_of
+from cityhub.ingest.sensorthings.search import Search
 from cityhub.model.errors import CityHubError, MethodNotAllowed, NotFound
 from cityhub.model.ports import Analysis, History, Intake, Store
 from cityhub.model.time import Clock, to_text
@@ -111,7 +112,7 @@ class SensorThingsApi:
         if address.form == "$ref":
             return json_answer({"value": [{"@iot.selfLink": rendering.link_to(row)} for row in found.rows]})
         path = request.path.removeprefix(ROOT + "/").rstrip("/")
-        return json_answer(await rendering.page(found, query, path, request.query))
+        return json_answer(await rendering.page(found, query, path))
 
     async def _one(self, address: Address, query: Query, search: Search, rendering: Rendering) -> Response:
         row = await search.one(await search.at(address))

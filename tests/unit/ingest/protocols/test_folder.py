@@ -12,7 +12,7 @@ import pytest
 
 from cityhub.ingest.message import Message, Settled, TroubleAtSource
 from cityhub.ingest.protocols.folder import Connector, Settings, connect
-from cityhub.model.errors import BadRequestData, Forbidden
+from cityhub.model.errors import Forbidden
 from tests.unit.ingest.protocols.peers import Kept, feed, running, surroundings
 
 
@@ -91,13 +91,16 @@ async def test_nothing_is_lost_while_the_hub_is_away(tmp_path: Path) -> None:
     assert (tmp_path / "a.csv").exists()
 
 
+async def test_a_folder_that_is_not_there_now_may_come(tmp_path: Path) -> None:
+    with pytest.raises(TroubleAtSource, match="No such file"):
+        await made(Kept(), tmp_path / "none", tmp_path).run(Kept())
+
+
 def test_only_allowed_folders(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "out").symlink_to("/etc")
     for path in (Path("/etc"), tmp_path / "in" / "out", tmp_path / "in" / ".."):
         with pytest.raises(Forbidden, match="feed_folders"):
             made(Kept(), path, tmp_path / "in")
-    with pytest.raises(BadRequestData, match="must be a folder"):
-        made(Kept(), tmp_path / "none", tmp_path)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"folder": "here"}, Settings)

@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from cityhub.ingest.decoding.sparkplug_message import payload_class
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.message import Command, Message, Settled, Surroundings, TroubleAtSource
 from cityhub.ingest.protocols import read_settings
@@ -78,8 +79,8 @@ class Bounded:
         return [message.body for message in self.messages]
 
 
-def connector(port: int, notes: Notes | None = None, **source: Any) -> MqttConnector:
-    feed = Feed("meters", "mqtt", source={"host": "127.0.0.1", "port": port, "topics": ["meters/#"], **source})
+def connector(port: int, notes: Notes | None = None, feed_format: str = "json", **source: Any) -> MqttConnector:
+    feed = Feed("meters", "mqtt", format=feed_format, source={"host": "127.0.0.1", "port": port, "topics": ["meters/#"], **source})
     around = Surroundings(notes or Notes(), None, lambda text: Path(text[5:]).read_text() if text.startswith("file:") else text, lambda host, port: ["127.0.0.1"], lambda: "2026-01-01T00:00:00.000000Z")  # type: ignore[arg-type]
     return connect(feed, read_settings(feed), around)
 
@@ -263,6 +264,29 @@ def secured(folder: Path) -> tuple[str, ...]:
         file.chmod(0o644)
     account = "user root" if os.getuid() == 0 else ""
     return (f"certfile {folder}/cert.pem", f"keyfile {folder}/key.pem", f"password_file {folder}/passwords", account)
+
+
+async def test_a_node_of_sparkplug_whose_names_nobody_knows_is_asked_for_a_rebirth(mosquitto: int) -> None:
+    asked: list[tuple[str, Any]] = []
+    node = paho.Client(CallbackAPIVersion.VERSION2)
+    node.on_message = lambda client, data, message: asked.append((message.topic, payload_class().FromString(message.payload)))
+    node.on_connect = lambda client, *_: client.subscribe("spBv1.0/g/NCMD/n", 0)
+    node.connect("127.0.0.1", mosquitto)
+    node.loop_start()
+    sink = Bounded(at_once=False)
+    try:
+        async with running(connector(mosquitto, feed_format="sparkplug", topics=["spBv1.0/#"]), sink):
+            for topic in ("spBv1.0/g/NDATA/n", "spBv1.0/g/DDATA/n/d", "spBv1.0/g/NBIRTH/m"):
+                await asyncio.to_thread(publish, mosquitto, [b"x"], topic=topic)
+            await until(lambda: len(sink.settles) == 3)
+            sink.settle(Settled(refused=["alias 7 is not known"]))
+            await until(lambda: asked)
+            await asyncio.sleep(0.2)
+    finally:
+        node.disconnect()
+        node.loop_stop()
+    [(topic, payload)] = asked
+    assert topic == "spBv1.0/g/NCMD/n" and payload.metrics[0].name == "Node Control/Rebirth" and payload.metrics[0].boolean_value
 
 
 async def test_account_and_encryption(tmp_path: Path) -> None:

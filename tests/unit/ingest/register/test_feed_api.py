@@ -153,7 +153,7 @@ async def test_status_says_how_a_feed_stands_and_when_it_fell_silent(hub: Hub) -
         assert status.pop("silentSince") == last
         assert status == {
             "state": "running", "detail": "", "since": "2026-11-23T06:00:00.000000Z", "received": 7, "written": 6, "late": 0, "same": 0,
-            "refused": 0, "flagged": 1, "perSecond": 0.1, "lastAt": last, "connections": 0, "score": 0.9, "deadLetters": 0,
+            "refused": 0, "flagged": 1, "perSecond": 0.1, "lastAt": last, "connections": 0, "score": 0.9, "address": "", "deadLetters": 0,
         }  # fmt: skip
         hub.gateway.state["tank"] = FeedState("running", last_at="2026-11-23T06:04:50.000000Z")
         assert "silentSince" not in (await client.get(f"{API}/tank")).json()["status"]
