@@ -55,7 +55,7 @@ conformance: .venv/run.stamp ## an outside suite against the hub: NAME=ngsi-ld|d
 	@$(BIN)/python -m tests.conformance "$(NAME)" "$(SUITE)" $(ARGS)
 
 lock: .venv/dev.stamp ## resolve the dependencies anew into the lock files
-	$(COMPILE) --upgrade --extra objects --extra postgres --extra telemetry -o requirements.lock pyproject.toml
+	$(COMPILE) --upgrade --extra objects --extra opcua --extra postgres --extra telemetry -o requirements.lock pyproject.toml
 	$(COMPILE) --upgrade --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 	$(COMPILE) --upgrade -o requirements-ui.lock ui/requirements.in
 
