@@ -61,7 +61,9 @@ from cityhub.ingest.files import assembly as imports
 from cityhub.ingest.gateway.gauges import watch_gateway
 from cityhub.ingest.gateway.hub_side import GatewayLink
 from cityhub.ingest.register import assembly as registers
+from cityhub.ingest.sensorthings.answers_to_gateway import GatewayAnswers
 from cityhub.ingest.sensorthings.api import SensorThingsApi
+from cityhub.ingest.sensorthings.topics import MqttDoor
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
@@ -150,8 +152,11 @@ class Hub:
         self.live = LiveStream(store, live_selection(self.contexts, store, self._district_terms), store.oldest)
         self.observation = Observation(settings, __version__, store, store, lambda: store.waiting, [self._flows], self._troubles)
         intake = StoreIntake(store)
+        sta = MqttDoor(store, self.analysis, intake, clock, settings.public_url or url)
+        topics = GatewayAnswers(sta, intake, store)
         simulation = self._simulation = secrets.token_urlsafe(32)
-        self.gateway = GatewayLink(settings, intake, store, self._feed_terms, self._device_of, {SIMULATION_SECRET: simulation})
+        known = {SIMULATION_SECRET: simulation}
+        self.gateway = GatewayLink(settings, intake, store, self._feed_terms, self._device_of, known, topics.handlers())
         self.registers = registers.Registers(
             registers.Around(
                 store, store, self.gateway, clock, settings.dead_letters_keep, settings.dead_letters_days,
@@ -203,7 +208,8 @@ class Hub:
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),
             *SensorThingsApi(
-                store, self.history, self.analysis, StoreIntake(store), self.clock, self.settings.public_url or self.url
+                store, self.history, self.analysis, StoreIntake(store), self.clock, self.settings.public_url or self.url,
+                lambda: self.registers.feeds.listening("sensorthings"),
             ).routes(),
             *context_routes(self.contexts),
             *stream_routes(self.live),

@@ -30,6 +30,10 @@ class OpenDoor:
         settled(True)
         return True
 
+    def relays(self, topic: str) -> bool:
+        """What all publish, all get."""
+        return True
+
     async def room(self) -> None:
         """There always is."""
 

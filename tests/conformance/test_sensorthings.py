@@ -390,6 +390,9 @@ def test_top_and_the_next_link(town: Town) -> None:
         seen += [row["@iot.id"] for row in page["value"]]
         address = page.get("@iot.nextLink", "")
     assert seen == town.ids["Observation"]
+    [row] = town.values("Datastreams?$top=1&$orderby=name&$expand=Observations($top=2;$orderby=result desc;$select=result)")
+    assert row["Observations"] == [{"result": 3}, {"result": 2}]
+    assert httpx.get(row["Observations@iot.nextLink"]).json()["value"] == [{"result": 1}]
 
 
 def test_skip_leaves_out_the_first(town: Town) -> None:

@@ -6,11 +6,12 @@ import datetime
 import json
 import sys
 
-import frost_sta_client as fsc
-from geojson import Point
-
 
 def main(root: str) -> dict[str, object]:
+    """What was read back. The client is imported here, so that only this process has it."""
+    import frost_sta_client as fsc
+    from geojson import Point
+
     service = fsc.SensorThingsService(root)
     thing = fsc.Thing(name="Meter 7", description="A meter", properties={"floor": 3})
     thing.locations = [

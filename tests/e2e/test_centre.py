@@ -18,7 +18,7 @@ pytestmark = [*IN_BROWSER, pytest.mark.skipif(not read_centre(), reason="needs t
 sync_api = pytest.importorskip("playwright.sync_api")
 
 FEED = {
-    "id": "rain-wenhui", "title": {"zh": "文汇社区雨量站", "en": "Wenhui rain gauges"}, "protocol": "web", "enabled": False, "simulated": True,
+    "id": "rain-wenhui", "title": {"zh": "文汇社区雨量站", "en": "Wenhui rain gauges"}, "protocol": "web", "simulated": True,
     "source": {"url": "http://127.0.0.1:9/rain", "every_s": 3600}, "owner": "District emergency office", "interval_s": 60,
     "entities": [{
         "type": "RainGauge", "id": '"urn:ngsi-ld:RainGauge:test:" + station', "observed_at": "time",
@@ -40,12 +40,27 @@ WORD_KEY = re.compile(r"\b(?:frame|way|feeds?|editor|entity|attribute|letters?|d
 
 @pytest.fixture(scope="module")
 def filled(hub: RunningHub) -> RunningHub:
-    """The hub with a feed and a device."""
+    """The hub with a feed, what of it could not be taken, and a device."""
     made = httpx.post(f"{hub.url}/api/feeds", json=FEED)
     assert made.status_code == 201, made.text
     device = {"id": "rain-0017", "name": "Rain gauge 17", "feed": FEED["id"], "interval_s": 60}
     assert httpx.post(f"{hub.url}/api/devices", json=device).status_code == 201
+    for body in ('{"station": "w7", "rain": ', '{"station": "w8", "time": "yesterday", "rain": {"mm": 1}}'):
+        hub.wait_until(lambda status, body=body: pushed(hub, body))
     return hub
+
+
+def pushed(hub: RunningHub, body: str) -> bool:
+    """Whether the feed took note of a message; it does once the gateway runs it."""
+    answer = httpx.post(f"{hub.url}/api/feeds/{FEED['id']}/messages", content=body, headers={"content-type": "application/json"}, timeout=20)
+    return answer.status_code == 200
+
+
+def letter_of(hub: RunningHub, stage: str) -> str:
+    """The id of a dead letter."""
+    letters = hub.get("/api/dead-letters", params={"feed": FEED["id"], "stage": stage}).json()["letters"]
+    found: str = letters[0]["id"]
+    return found
 
 
 @pytest.fixture
@@ -75,7 +90,7 @@ def open_page(page: Any, hub: RunningHub, path: str) -> None:
 def test_every_page_at_every_width(browser: Any, filled: RunningHub, language: str, theme: str, screens: Path | None) -> None:
     context = browser.new_context()
     page = watched(context.new_page())
-    for name, path in PAGES.items():
+    for name, path in {**PAGES, "dead-letter": f"/dead-letters/{letter_of(filled, 'map')}"}.items():
         open_page(page, filled, f"{path}?lang={language}&theme={theme}")
         for width in (390, 1366, 1920):
             page.set_viewport_size({"width": width, "height": 900})
@@ -155,6 +170,20 @@ def test_what_cannot_be_saved_says_what_would_be_right(page: Any, filled: Runnin
     page.click("button:has-text('Save')")
     page.wait_for_selector("[role=alert]:has-text('lower-case letters')")
     assert page.input_value("#feed-id") == "Not An Id"
+
+
+def test_a_dead_letter_is_fixed_and_taken(page: Any, filled: RunningHub) -> None:
+    id = letter_of(filled, "decode")
+    open_page(page, filled, f"/dead-letters?feed={FEED['id']}&lang=en")
+    page.click(f"a[href$='{id}']")
+    page.wait_for_selector("text=the payload is not JSON")
+    page.click("button:has-text('Replay')")
+    page.wait_for_selector("[role=alert]:has-text('not JSON')")
+    page.fill("[aria-label=Body]", SAMPLE.replace("w1", "w7"))
+    page.click("button:has-text('Replay')")
+    page.wait_for_url("**/centre/dead-letters")
+    assert filled.get("/ngsi-ld/v1/entities/urn:ngsi-ld:RainGauge:test:w7").status_code == 200
+    assert filled.get(f"/api/dead-letters/{id}").status_code == 404
 
 
 def test_a_device_shows_its_token_once(page: Any, filled: RunningHub) -> None:

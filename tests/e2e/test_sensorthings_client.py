@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import orjson
+import pytest
 
 from tests.e2e.hub_process import running_hub
 
 
+@pytest.mark.skipif(find_spec("frost_sta_client") is None, reason="needs the development requirement frost_sta_client")
 def test_frost_client_makes_reads_changes_and_deletes(tmp_path: Path) -> None:
     with running_hub(tmp_path, "--no-feeds") as hub:
         program = Path(__file__).with_name("frost_client.py")

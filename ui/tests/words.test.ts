@@ -40,3 +40,10 @@ test("no text stands in a component itself", () => {
   });
   expect(written).toEqual([]);
 });
+
+test("no key is left over", () => {
+  const written = sources.join("\n");
+  const prefixes = [...written.matchAll(/`([a-zA-Z.]+)\.\$\{/g)].map((match) => `${match[1]}.`);
+  const unused = Object.keys(zh).filter((key) => !written.includes(`"${key}"`) && !written.includes(`'${key}'`) && !prefixes.some((prefix) => key.startsWith(prefix)));
+  expect(unused).toEqual([]);
+});

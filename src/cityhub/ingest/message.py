@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, Literal, Protocol
 
 import msgspec
+
+from cityhub.model.errors import StoreUnavailable
 
 MAX_BODY: Final = 16 * 1024 * 1024
 """Largest payload of one message in bytes; what is larger comes as a file."""
@@ -84,6 +86,9 @@ class Notices(Protocol):
     def connections(self, count: int) -> None:
         """Says how many peers are connected."""
 
+    def settled(self, outcome: Settled | Exception) -> None:
+        """Counts what became of a message that did not go through the feed's sink."""
+
     def listens(self, address: str) -> None:
         """Says where it listens, "host:port"; "" when it does not any more."""
 
@@ -141,6 +146,14 @@ async def _nobody(name: str, token: str) -> str:
     return ""
 
 
+async def _unasked(name: str, question: Any) -> bytes:
+    raise StoreUnavailable("There is no hub to ask here")
+
+
+def _unheard(name: str, question: Any, timeout_s: float) -> AsyncIterator[bytes]:
+    raise StoreUnavailable("There is no hub to follow here")
+
+
 class Surroundings(msgspec.Struct, frozen=True):
     """What a connector is given beside its feed's definition.
 
@@ -154,6 +167,8 @@ class Surroundings(msgspec.Struct, frozen=True):
         folders: Folders of this machine whose files a feed may read.
         doors: Addresses of this machine on which a feed may listen besides loopback ("0.0.0.0", "::", "10.1.2.3").
         shared: What feeds of one gateway share, such as a listener, by a name that says whose it is.
+        ask: Asks the hub over the wire: name of a handler, its question. Raises CityHubError as the handler does.
+        follow: A stream of answers of the hub; the last argument is for how long at most, in seconds.
         identify: The id of the device of the register that has a name and a token; "" when there is none. Raises StoreUnavailable.
     """
 
@@ -166,3 +181,5 @@ class Surroundings(msgspec.Struct, frozen=True):
     doors: tuple[str, ...] = ()
     shared: dict[str, SharedPart] = {}
     identify: Callable[[str, str], Awaitable[str]] = _nobody
+    ask: Callable[[str, Any], Awaitable[bytes]] = _unasked
+    follow: Callable[[str, Any, float], AsyncIterator[bytes]] = _unheard

@@ -49,12 +49,18 @@ def status_of(error: errors.CityHubError) -> int:
     """The HTTP status of an error."""
     if isinstance(error, errors.SourceFailed) and error.timed_out:
         return 504
-    return TABLE.get(type(error), (500, ""))[0]
+    return _entry(error)[0]
+
+
+def _entry(error: errors.CityHubError) -> tuple[int, str]:
+    """The entry of an error's kind, or of the kind that it is one of (a FEEL syntax error is bad request data)."""
+    known = (TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
+    return next(known, (500, NGSI_LD_ERRORS + "InternalError"))
 
 
 def problem_document(error: errors.CityHubError) -> dict[str, Any]:
     """The problem details of an error, as they also stand inside batch results."""
-    kind = TABLE.get(type(error), (500, NGSI_LD_ERRORS + "InternalError"))[1]
+    kind = _entry(error)[1]
     return {"type": kind, "title": error.title, "detail": error.detail, "status": status_of(error), **error.members}
 
 

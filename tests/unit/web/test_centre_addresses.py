@@ -18,12 +18,13 @@ def asked_for() -> set[tuple[str, str]]:
     found = set()
     for file in CLIENT.glob("*.ts"):
         text = file.read_text("utf-8")
-        constants = dict(CONSTANT.findall(text))
-        for _ in constants:
-            text = re.sub(r"\$\{([A-Z]+)\}", lambda match: constants.get(match[1], match[0]), text)
-            constants = dict(CONSTANT.findall(text))
+        constants: dict[str, str] = {}
+        for name, value in CONSTANT.findall(text):
+            constants[name] = value.format_map(constants).replace("$", "")
+        for name, value in constants.items():
+            text = text.replace(f"${{{name}}}", value)
         for address, options in ASKED.findall(text):
-            path = re.sub(r"\$\{to\}", "start", constants.get(address, address))
+            path = constants.get(address, address).replace("${to}", "start")
             method = re.search(r'method: "([A-Z]+)"', options)
             if path.startswith("/"):
                 found.add((method[1] if method else "GET", re.sub(r"\$\{[^}]*\}", "{}", path)))

@@ -9,6 +9,7 @@ import pytest
 
 from cityhub.model import errors
 from cityhub.model.errors import CityHubError
+from cityhub.model.feel import FeelSyntaxError, compile_expression
 from cityhub.web.problem import TABLE, problem_document, problem_response, status_of
 
 FAMILY = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, CityHubError) and one is not CityHubError]
@@ -71,3 +72,10 @@ def test_a_result_in_parts_is_no_problem_but_a_batch_result() -> None:
     document = orjson.loads(response.body)
     assert document["success"] == ["urn:a"]
     assert document["errors"][0]["error"]["detail"] == "gone"
+
+
+def test_an_error_of_a_room_has_the_status_of_its_kind() -> None:
+    with pytest.raises(FeelSyntaxError) as caught:
+        compile_expression("1 +")
+    assert status_of(caught.value) == 400
+    assert problem_document(caught.value)["column"] == 4

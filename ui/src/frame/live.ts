@@ -14,7 +14,7 @@ export interface Live<T> {
 }
 
 /** At most so many milliseconds pass between tries while the hub is away. */
-const LONGEST_PAUSE_MS = 15_000;
+const LONGEST_PAUSE_MS = 5000;
 
 /**
  * Reads now and then every so many milliseconds until the scope ends; rests while the page is hidden.

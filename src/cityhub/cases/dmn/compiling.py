@@ -94,6 +94,7 @@ class Boxes:
 
 def brought(kind: Type, value: Any, run: Run, place: str) -> Any:
     """A value as one of a type; null, with a warning, where it cannot be."""
+    run.look_at(value)
     result = kind.brought(value)
     if result is None and value is not None:
         run.warn(f"{place}: the value is no {kind.name}")

@@ -61,9 +61,7 @@ class DecisionModel:
         self.definitions = definitions
         self.problems = problems
         self._nodes = nodes
-        self._named = {
-            node.element.name: node for node in nodes.values() if node.key[0] == definitions.namespace
-        }
+        self._named = {node.element.name: node for node in nodes.values() if node.key[0] == definitions.namespace}
 
     def evaluate(self, decision: str, inputs: Mapping[str, Any], clock: Clock = _CLOCK) -> Outcome:
         """What a decision comes to.

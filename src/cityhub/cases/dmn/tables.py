@@ -46,9 +46,10 @@ class _Row:
         self._tests = [None if text in _ANYTHING else boxes.tests(text, names, rule.line) for text in rule.tests]
         self.outputs = [boxes.text(text or "null", names, rule.line) for text in rule.outputs]
 
-    def holds(self, values: list[Any], env: Env) -> bool:
-        for test, value in zip(self._tests, values, strict=True):
-            if test is not None and test(Env({"?": value}, env)) is not True:
+    def holds(self, columns: list[Env]) -> bool:
+        """Whether the rule holds where each column has its value as `?`."""
+        for test, env in zip(self._tests, columns, strict=True):
+            if test is not None and test(env) is not True:
                 return False
         return True
 
@@ -64,7 +65,7 @@ def compile_table(boxes: Boxes, table: Table, names: Names) -> Evaluate:
         run.charge(len(rows))
         try:
             values = [column.value(env, run) for column in columns]
-            held = _held(rows, values, env, only_first=table.policy == "FIRST")
+            held = _held(rows, [Env({"?": value}, env) for value in values], only_first=table.policy == "FIRST")
             _note(run, table, columns, values, held)
             return conclude.value([rows[place] for place in held], env)
         except Rejected as reason:
@@ -74,10 +75,10 @@ def compile_table(boxes: Boxes, table: Table, names: Names) -> Evaluate:
     return decide
 
 
-def _held(rows: list[_Row], values: list[Any], env: Env, *, only_first: bool) -> list[int]:
+def _held(rows: list[_Row], columns: list[Env], *, only_first: bool) -> list[int]:
     held: list[int] = []
     for place, row in enumerate(rows):
-        if row.holds(values, env):
+        if row.holds(columns):
             held.append(place)
             if only_first:
                 break

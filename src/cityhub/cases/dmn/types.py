@@ -6,14 +6,18 @@ Source: OMG DMN 1.5, 7.3.3.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from cityhub.cases.dmn.definitions import ItemDefinition
 from cityhub.model.feel import Expression, FeelSyntaxError, compile_unary_tests
+from cityhub.model.feel.environment import Run
 from cityhub.model.feel.nodes import TypeNode
 from cityhub.model.feel.types import ANY, Type, context_of, function_of, list_of, type_of
+
+TEST_STEPS: Final = 1_000
+"""Steps of FEEL that it may take to test whether one value is allowed."""
 
 
 class Types:
@@ -104,5 +108,5 @@ class Types:
 
 
 def passes(tests: Expression, value: Any) -> bool:
-    """Whether a value passes unary tests."""
-    return tests({"?": value}) is True
+    """Whether a value passes unary tests, which are to be short: each item of a list is tested by itself."""
+    return tests.run({"?": value}, Run(steps=TEST_STEPS)) is True

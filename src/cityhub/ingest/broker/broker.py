@@ -157,9 +157,10 @@ class Broker:
         """
         if not self.door.take(publication, settled):
             return False
-        if publication.retain:
-            self.retained.keep(publication)
-        self._route(publication)
+        if self.door.relays(publication.topic):
+            if publication.retain:
+                self.retained.keep(publication)
+            self._route(publication)
         return True
 
     def tell(self, publication: Publication) -> int:

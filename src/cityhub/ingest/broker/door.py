@@ -75,6 +75,9 @@ class Door(Protocol):
         kept now and must be sent again.
         """
 
+    def relays(self, topic: str) -> bool:
+        """Whether clients that subscribed get what others publish to a topic, as it is. False where the hub itself tells them."""
+
     async def room(self) -> None:
         """Returns when there is room again."""
 

@@ -54,6 +54,7 @@ class Tap:
         guests: Accounts.
         devices: Filters that devices of the register may publish and subscribe to; None lets no device in.
         anonymous: Whether clients of this machine may do without an account.
+        relays: Whether clients get from each other what they publish there.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Tap:
         guests: list[Guest] | None = None,
         devices: tuple[tuple[str, ...], tuple[str, ...]] | None = None,
         anonymous: bool = False,
+        relays: bool = True,
     ) -> None:
         self.feed = feed
         self.topics = topics
@@ -77,6 +79,7 @@ class Tap:
         self.guests = {guest.username: guest for guest in guests or []}
         self.devices = devices
         self.anonymous = anonymous
+        self.relays = relays
         self.is_open = True
 
 
@@ -165,12 +168,18 @@ class Station:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def tell(self, topic: str, payload: bytes, correlation: bytes, expiry_s: float) -> int:
+    def tell(self, topic: str, payload: bytes, correlation: bytes | None = None, expiry_s: float | None = None) -> int:
         """Publishes for the hub; how many clients get it."""
         if self._listener is None:
             return 0
         broker = self._listener.broker
-        return broker.tell(Publication(topic, payload, 1, correlation=correlation, expires=broker.now() + expiry_s))
+        expires = None if expiry_s is None else broker.now() + expiry_s
+        return broker.tell(Publication(topic, payload, 1, correlation=correlation, expires=expires))
+
+    def patterns(self, beginning: str) -> set[str]:
+        """The filters that clients have subscribed to and that begin so."""
+        sessions = self._listener.broker.sessions.values() if self._listener is not None else ()
+        return {filter for session in sessions for filter in session.subscriptions if filter.startswith(beginning)}
 
     # -- The broker's door -----------------------------------------------------------------------------------------------
 
@@ -220,6 +229,10 @@ class Station:
                 return False
             self._begin(_offered(tap.sink, message, one))
         return True
+
+    def relays(self, topic: str) -> bool:
+        """See `Door.relays`."""
+        return all(tap.relays for tap, _ in self._subscriptions.find(topic))
 
     async def room(self) -> None:
         """See `Door.room`."""

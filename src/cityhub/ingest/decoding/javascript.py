@@ -26,7 +26,7 @@ from cityhub.ingest.decoding.options import JavascriptOptions
 MAX_PAYLOAD: Final = 64 * 1024
 """Bytes of one payload of a device."""
 _START_S: Final = 10.0
-_LATE_S: Final = 0.5
+_LATE_S: Final = 1.0
 
 
 def javascript_decoder(options: JavascriptOptions) -> Callable[[bytes], list[Any]]:

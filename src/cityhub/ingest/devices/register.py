@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
-import orjson
 
-from cityhub.ingest.devices.device import DEVICES, MOST_DOCUMENT, Device, Software, device_id, device_of, document_of
+from cityhub.ingest.devices.device import DEVICES, Device, Software, device_id, device_of, document_of
 from cityhub.ingest.devices.index import DeviceIndex, Key
+from cityhub.ingest.devices.members import OWN, check_object, edited
 from cityhub.ingest.devices.secrets import claim_key, hash_of, is_good, kept, new_claim_key, new_token
 from cityhub.ingest.devices.words import DEVICE, WORDS, changed_entity, entity_of, words_of
 from cityhub.model.change import Change
@@ -20,11 +20,8 @@ from cityhub.model.ports import ENTITIES, Document, Store, Write
 from cityhub.model.time import Clock, to_text
 
 MOST_CREDENTIALS: Final = 10
-MOST_ENTITIES: Final = 100
 PIECE: Final = 1_000
 """So many devices are read before other work goes on."""
-OWN: Final = ("feed", "interval_s", "owner", "address", "entities", "wanted")
-"""Members of a device that people set and that are no words of its entity."""
 Edit = Callable[[Device, str], Device]
 
 
@@ -128,7 +125,7 @@ class DeviceRegister:
         entity_of(id, words, "")  # refuses what cannot be kept before anything is
         key = body.get("claimKey", "")
         key = new_claim_key() if key is True else claim_key(key) if key else ""
-        return Wanted(_edited(Device(id), body, to_text(self._clock.now())), words, body.get("token") is True, key)
+        return Wanted(edited(Device(id), body, to_text(self._clock.now())), words, body.get("token") is True, key)
 
     async def add(self, tenant: str, devices: Sequence[Wanted], by: str, trace: str = "") -> list[Added | CityHubError]:
         """Adds devices: of each what became of it. One that is there already is refused; the others are added."""
@@ -160,13 +157,13 @@ class DeviceRegister:
         def edit(device: Device, at: str) -> Device:
             if versions is not None and str(device.version) not in versions:
                 raise PreconditionFailed(f"The device has version {device.version} now; read it again and change that one")
-            return msgspec.structs.replace(_edited(device, body, at), version=device.version + 1)
+            return msgspec.structs.replace(edited(device, body, at), version=device.version + 1)
 
         await self._edit(key, edit, words, trace)
 
     async def report(self, key: Key, words: dict[str, Any], configuration: dict[str, Any] | None) -> None:
         """Keeps what a device says of itself. Raises BadRequestData, NotFound."""
-        _bounded(configuration, "configuration")
+        check_object(configuration, "configuration")
         entity_of(key[1], words, "")
 
         def edit(device: Device, at: str) -> Device:
@@ -267,7 +264,7 @@ class DeviceRegister:
     async def _edit(self, key: Key, edit: Edit, words: dict[str, Any], trace: str = "") -> None:
         allowed = [False]
 
-        def edited(current: Document | None, at: str) -> tuple[Document, Device]:
+        def changed(current: Document | None, at: str) -> tuple[Document, Device]:
             allowed[0] = False
             if current is None:
                 raise NotFound(f"There is no device '{key[1][:200]}'")
@@ -276,7 +273,7 @@ class DeviceRegister:
             allowed[0] = True
             return (current if after == before else document_of(after)), after
 
-        writes = [Write(key[1], edited, DEVICES)]
+        writes = [Write(key[1], changed, DEVICES)]
         if words:
             writes.append(Write(key[1], _words_transition(key[1], words, allowed)))
         result: Any = (await self._store.write(key[0], writes, trace))[0]
@@ -327,55 +324,3 @@ def _words_transition(id: str, words: dict[str, Any], allowed: list[bool]) -> Ca
         return entity_of(id, words, at) if current is None else changed_entity(current, words, at), None
 
     return transition
-
-
-def _edited(device: Device, body: dict[str, Any], at: str) -> Device:
-    """The record with members of a body taken over. Raises BadRequestData."""
-    changes: dict[str, Any] = {}
-    for name in ("feed", "owner"):
-        if name in body:
-            value = body[name] or ""
-            if not isinstance(value, str) or len(value) > 200:
-                raise BadRequestData(f"'{name}' must be a text of at most 200 characters")
-            changes[name] = value
-    if "interval_s" in body:
-        changes["interval_s"] = _seconds(body["interval_s"])
-    if "address" in body:
-        _bounded(body["address"], "address")
-        changes["address"] = body["address"] or {}
-    if "entities" in body:
-        changes["entities"] = _entities(body["entities"])
-    if "wanted" in body:
-        changes["wanted"] = _software(body["wanted"], at)
-    return msgspec.structs.replace(device, **changes)
-
-
-def _seconds(value: Any) -> float:
-    value = 0 if value is None else value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1e8:
-        raise BadRequestData("'interval_s' must be a number of seconds, 0 when nobody knows")
-    return float(value)
-
-
-def _entities(value: Any) -> list[str]:
-    if value is None:
-        return []
-    if not isinstance(value, list) or len(value) > MOST_ENTITIES:
-        raise BadRequestData(f"'entities' must be a list of at most {MOST_ENTITIES} URIs")
-    return [device_id(one) for one in value]
-
-
-def _software(value: Any, at: str) -> Software:
-    if value is None:
-        return Software()
-    if not isinstance(value, dict) or not value.keys() <= {"firmware", "configuration"} or not isinstance(value.get("firmware", ""), str):
-        raise BadRequestData("'wanted' must be an object with 'firmware' (a version) and 'configuration' (an object)")
-    _bounded(value.get("configuration"), "wanted.configuration")
-    return Software(value.get("firmware", "")[:200], value.get("configuration"), at)
-
-
-def _bounded(value: Any, name: str) -> None:
-    if value is not None and not isinstance(value, dict):
-        raise BadRequestData(f"'{name}' must be a JSON object")
-    if len(orjson.dumps(value)) > MOST_DOCUMENT:
-        raise BadRequestData(f"'{name}' may have at most {MOST_DOCUMENT} bytes")

@@ -50,6 +50,11 @@ class Seen:
         self._changed: set[Key] = set()
         self._told: dict[Key, str] = {}
 
+    @property
+    def pending(self) -> int:
+        """How many devices were heard of since it was last kept."""
+        return len(self._changed)
+
     async def load(self) -> None:
         """Reads what was kept, and judges each device."""
         index = self._register.index

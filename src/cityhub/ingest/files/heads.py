@@ -58,7 +58,8 @@ def names_of(heads: Sequence[str]) -> list[str]:
     for place, head in enumerate(heads, 1):
         plain, unit = split_unit(head)
         steps = [_BAD.sub("_", step).strip("_") for step in (plain if unit else head).split(".")]
-        name = ".".join(step for step in steps if step)[:100].strip(".") or f"column_{place}"
+        is_path = not any(step[:1].isdigit() for step in steps[1:])  # "PM2.5" is no member "5" of something
+        name = ("." if is_path else "_").join(step for step in steps if step)[:100].strip(".") or f"column_{place}"
         name = f"{name}_" if name in TAKEN else name
         name = f"_{name}" if name[0].isdigit() else name
         fresh, number = name, 2

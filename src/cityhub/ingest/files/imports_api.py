@@ -13,8 +13,8 @@ from cityhub.ingest.files.found import Looked
 from cityhub.ingest.files.frames import Progress
 from cityhub.ingest.files.job import ENDED, Job
 from cityhub.ingest.files.jobs import Jobs, seed_of
-from cityhub.ingest.files.looks import Looks, key_of
-from cityhub.ingest.files.plan import Plan, Reading, checked
+from cityhub.ingest.files.looks import Looks
+from cityhub.ingest.files.plan import Plan, Reading, checked, key_of
 from cityhub.ingest.files.uploads import Upload, Uploads, read_range
 from cityhub.model.errors import BadRequestData, Conflict, InvalidRequest, NotFound
 from cityhub.model.jsonld import TermMap

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import msgspec
 
 from cityhub.ingest.files.found import Looked, Standing
 from cityhub.ingest.files.frames import Look
-from cityhub.ingest.files.plan import Reading
+from cityhub.ingest.files.plan import Reading, key_of
 from cityhub.ingest.files.process import Process, start
 from cityhub.model.errors import BadRequestData, CityHubError
 
@@ -110,8 +109,3 @@ class Looks:
             return "The file needs more memory or time to be read than a file may have, or is broken in a way that nobody foresaw"
         word, raw = said
         return "" if word == "looked" else msgspec.msgpack.decode(raw, type=str)
-
-
-def key_of(reading: Reading) -> str:
-    """The name of the table that a reading makes: 16 hex digits."""
-    return hashlib.sha256(msgspec.json.encode(reading, order="deterministic")).hexdigest()[:16]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final, Literal
 
 import msgspec
@@ -93,3 +94,8 @@ def checked(plan: Plan) -> Plan:
         if plan.target == "observations" and not mapping.observed_at:
             raise BadRequestData("'observed_at' must say which column is the time of observation when the target is 'observations'")
     return plan
+
+
+def key_of(reading: Reading) -> str:
+    """The name of the table that a reading makes: 16 hex digits."""
+    return hashlib.sha256(msgspec.json.encode(reading, order="deterministic")).hexdigest()[:16]

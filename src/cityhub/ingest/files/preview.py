@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from cityhub.ingest.files.found import Looked, Standing
-from cityhub.ingest.files.plan import Reading
+from cityhub.ingest.files.plan import Reading, key_of
 from cityhub.ingest.files.profile import profile
 from cityhub.ingest.files.proposal import propose
 from cityhub.ingest.files.source import open_source, read_table
@@ -43,4 +43,13 @@ def look(folder: Path, reading: Reading, key: str, most: int) -> Looked:
     fresh = target.with_suffix(".new")
     fresh.write_bytes(msgspec.json.encode(Standing(looked, table)))
     os.replace(fresh, target.with_suffix(".json"))
+    _known_as(target, key_of(table.reading))
     return looked
+
+
+def _known_as(target: Path, key: str) -> None:
+    """The table also by the key of all that was found out, which is how a plan asks for it: it need not be read again."""
+    for file in (target, target.with_suffix(".json")):
+        other = file.with_name(key + file.suffix)
+        if not other.exists():
+            os.link(file, other)

@@ -78,7 +78,7 @@ def _number(cell: str, decimal: str) -> str:
 
 def _plain(cell: str) -> str:
     """A time in Chinese, with slashes or dots, with hours only or with a zone but no seconds, as ISO 8601 has it."""
-    dashed = f"translate({cell}, '年月/日时点分：秒T', '--- ::::')"
+    dashed = f"translate({cell}, '年月/日T时点分：秒', '---  ::::')"
     dashed = f"regexp_replace({dashed}, '^(\\d{{4}})\\.(\\d{{1,2}})\\.(\\d{{1,2}})', '\\1-\\2-\\3')"
     trimmed = f"rtrim(regexp_replace({dashed}, '\\s+', ' ', 'g'), ': ')"
     hours = f"regexp_replace({trimmed}, '^(\\S+ \\d{{1,2}})$', '\\1:00')"

@@ -21,7 +21,7 @@ from cityhub.model.jsonld import TermMap
 from cityhub.model.ports import BOOKMARKS, EntityUpdate, Intake, Store
 from cityhub.settings import Settings
 from cityhub.web.child import Child
-from cityhub.web.wire import WireServer, socket_path
+from cityhub.web.wire import Answering, WireServer, socket_path
 
 GRACE_S: Final = 5.0
 """How long the process may take to end."""
@@ -57,6 +57,7 @@ class GatewayLink:
         store: Where bookmarks are.
         terms_of: The names of a feed.
         identify: The id of the device that has a name and a token; "" when there is none.
+        handlers: What others in the hub answer the gateway, by name.
         secrets: What feeds may name as "env:NAME" beside the variables of the environment.
     """
 
@@ -68,6 +69,7 @@ class GatewayLink:
         terms_of: TermsOf,
         identify: Callable[[str, str], str],
         secrets: dict[str, str],
+        handlers: Mapping[str, Answering],
     ) -> None:
         self._intake = intake
         self._store = store
@@ -81,6 +83,7 @@ class GatewayLink:
             {
                 "take": self._take, "orders": self._orders, "answer": self._answer, "report": self._report,
                 "bookmark": self._bookmark, "identify": self._identify,
+                **handlers,
             },
         )  # fmt: skip
         self._watch: asyncio.Task[None] | None = None

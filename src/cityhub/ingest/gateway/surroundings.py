@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,12 +66,18 @@ class Place:
         """The surroundings of a feed's connector."""
         return Surroundings(
             notices, KeptBookmarks(self._hub, feed), self.secret, self.allow, self.now, self._readable, self._doors, self._shared,
-            self.identify,
+            self.identify, self._ask, self._follow,
         )  # fmt: skip
 
     async def identify(self, name: str, token: str) -> str:
         """See `cityhub.ingest.message.Surroundings.identify`."""
         return (await self._hub.call("identify", Claim(name, token), fresh=False)).decode()
+
+    async def _ask(self, name: str, question: Any) -> bytes:
+        return await self._hub.call(name, question, fresh=False)
+
+    def _follow(self, name: str, question: Any, timeout_s: float) -> AsyncIterator[bytes]:
+        return self._hub.stream(name, question, fresh=False, timeout_s=timeout_s)
 
     async def stop(self) -> None:
         """Ends what feeds shared."""

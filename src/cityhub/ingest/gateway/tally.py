@@ -52,6 +52,12 @@ class Tally:
         """See `cityhub.ingest.message.Notices.listens`."""
         self._address = address
 
+    def settled(self, outcome: Settled | Exception) -> None:
+        """See `cityhub.ingest.message.Notices.settled`."""
+        self.received += 1
+        self.last_at = self._now()
+        self.count(outcome)
+
     def count(self, outcome: Settled | Exception) -> None:
         """Counts what became of a message."""
         if isinstance(outcome, Exception):

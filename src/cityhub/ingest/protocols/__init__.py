@@ -25,6 +25,7 @@ PROTOCOLS: Final[dict[str, str]] = {
     "opcua": "cityhub.ingest.protocols.opcua",
     "s3": "cityhub.ingest.protocols.s3",
     "snmp": "cityhub.ingest.protocols.snmp",
+    "sensorthings": "cityhub.ingest.protocols.sensorthings",
     "sql": "cityhub.ingest.protocols.sql",
     "syslog": "cityhub.ingest.protocols.syslog",
     "web": "cityhub.ingest.protocols.web",

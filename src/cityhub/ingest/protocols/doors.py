@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import tempfile
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from types import TracebackType
@@ -14,7 +15,25 @@ from cityhub.ingest.message import Message, Notices, Settled, Sink, TroubleAtSou
 from cityhub.model.errors import BadRequestData
 
 HANDSHAKE_S: Final = 10.0
-Talk = Callable[[asyncio.StreamReader, str], Awaitable[None]]
+QUIET_S: Final = 5.0
+"""A connection that was quiet for so long makes way when the door is full."""
+
+
+class Peer:
+    """One connection of a door."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, remote: str, heard: Callable[[Peer], None]) -> None:
+        """Makes it; `heard` is called each time that something came from it."""
+        self.reader, self.writer, self.remote, self._heard = reader, writer, remote, heard
+        self.heard_at = asyncio.get_running_loop().time()
+
+    def heard(self) -> None:
+        """Notes that something whole came from it."""
+        self.heard_at = asyncio.get_running_loop().time()
+        self._heard(self)
+
+
+Talk = Callable[[Peer], Awaitable[None]]
 
 
 class Senders:
@@ -42,6 +61,7 @@ class Passage:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.failed.add_done_callback(lambda failed: failed.cancelled() or failed.exception())  # nobody may be waiting for it any more
 
     async def put(self, message: Message) -> None:
         """Returns when the message is in the queue; the peer is not read meanwhile."""
@@ -67,16 +87,16 @@ class StreamDoor:
 
         Args:
             host, port: Where it listens.
-            talk: Reads one peer (its address is the second argument) and returns when the connection is to end.
+            talk: Reads one peer, tells it when something was heard, and returns when the connection is to end.
             notices: Is told the number of connections.
             senders: Who may connect.
-            most: Connections at once; further ones are closed at the door.
+            most: Connections at once; a further one takes the place of the one that was quiet the longest, or is closed at the door.
             limit: Bytes of a peer that may wait unread.
             tls: Certificate of the door; None is plain TCP.
         """
         self._host, self._port, self._talk, self._notices, self._senders = host, port, talk, notices, senders
         self._most, self._limit, self._tls = most, limit, tls
-        self._peers: set[asyncio.Task[None]] = set()
+        self._peers: OrderedDict[Peer, asyncio.Task[None]] = OrderedDict()  # the one heard last is last
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> StreamDoor:
@@ -92,29 +112,41 @@ class StreamDoor:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._server is not None:
             self._server.close()
-        for peer in list(self._peers):
-            peer.cancel()
-        await asyncio.gather(*self._peers, return_exceptions=True)
+        tasks = list(self._peers.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _come_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = writer.get_extra_info("peername")
-        if peer is None or len(self._peers) >= self._most or not self._senders.may(str(peer[0])):
+        address = writer.get_extra_info("peername")
+        if address is None or not self._senders.may(str(address[0])) or not self._makes_room():
             writer.transport.abort()
             return
         task = asyncio.current_task()
         assert task is not None
-        self._peers.add(task)
+        peer = Peer(reader, writer, str(address[0]), self._peers.move_to_end)
+        self._peers[peer] = task
         self._notices.connections(len(self._peers))
         try:
-            await self._talk(reader, str(peer[0]))
+            await self._talk(peer)
         except (OSError, EOFError, TimeoutError, ValueError):
             pass  # the peer is gone, silent, or does not keep to the protocol: its connection ends, the others go on
         except asyncio.CancelledError:
             pass  # the door is being closed; the streams' own callback would report a cancelled task as an error
         finally:
             writer.transport.abort()
-            self._peers.discard(task)
+            self._peers.pop(peer, None)
             self._notices.connections(len(self._peers))
+
+    def _makes_room(self) -> bool:
+        """Whether one more may come in, perhaps in the place of one that says nothing."""
+        if len(self._peers) < self._most:
+            return True
+        quietest = next(iter(self._peers))
+        if asyncio.get_running_loop().time() - quietest.heard_at < QUIET_S:
+            return False
+        self._peers.pop(quietest).cancel()
+        return True
 
 
 def certificate_of(certificate: str, key: str, authorities: str = "") -> ssl.SSLContext:

@@ -19,7 +19,6 @@ from msgspec import Meta
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.message import MAX_BODY, Message, Sink, Surroundings, TroubleAtSource
 from cityhub.ingest.protocols.reach import hand_over, readable
-from cityhub.model.errors import BadRequestData
 
 MAX_FILES: Final = 100_000
 """Files in a folder that are looked at; a folder with more is trouble, not a queue."""
@@ -156,6 +155,4 @@ def _move(path: Path, look: tuple[int, int], folder: Path) -> None:
 
 def connect(feed: Feed, settings: Settings, around: Surroundings) -> Connector:
     """The feed's connector. Raises Forbidden when the folder is not one that feeds may read."""
-    if not Path(settings.folder).is_dir():
-        raise BadRequestData(f"'folder' must be a folder of the machine that the hub runs on, not '{settings.folder[:200]}'")
     return Connector(feed, settings, around)

@@ -24,6 +24,7 @@ from cityhub.ingest.protocols.timetable import Timetable, moment
 from cityhub.ingest.protocols.values import earlier, given, json_value, kept
 
 T = TypeVar("T")
+LEAVE_S: Final = 2.0
 _COLUMN: Final = re.compile(r"\w{1,128}")
 _SELECT: Final = re.compile(r"\s*(select|with|values|table)\b", re.IGNORECASE)
 
@@ -93,7 +94,9 @@ class Connector:
         try:
             await self._read_on(sink)
         finally:
+            ended = asyncio.wrap_future(self._thread.submit(self._close))
             self._thread.shutdown(wait=False)
+            await asyncio.wait([ended], timeout=LEAVE_S)  # a statement that goes on longer ends by its own bound
 
     async def _read_on(self, sink: Sink) -> None:
         notices = self._around.notices
@@ -104,7 +107,7 @@ class Connector:
                 database = await self._open()
                 await (self._changes(database, sink) if self._settings.watermark else self._everything(database, sink))
             finally:
-                self._thread.submit(self._close)  # not waited for: a statement that is still going on is bounded by its time
+                self._thread.submit(self._close)
             notices.state("running")
             await self._timetable.wait(begun, self._around.now)
 

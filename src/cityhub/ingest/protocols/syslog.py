@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.message import Message, Sink, Surroundings, TroubleAtSource
-from cityhub.ingest.protocols.doors import Passage, Senders, StreamDoor, certificate_of
+from cityhub.ingest.protocols.doors import Passage, Peer, Senders, StreamDoor, certificate_of
 from cityhub.ingest.protocols.reach import door
 
 MAX_DATAGRAM: Final = 65_535
@@ -31,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         certificate: Of the door, PEM, "file:PATH"; for TLS.
         key: Its private key, PEM, "file:PATH".
         authorities: Certificates (PEM, "file:PATH") whose holders may connect; "" asks nobody for one.
-        connections: At once.
+        connections: At once; when there are so many, the one that was quiet the longest makes way for a new one.
         idle_s: A connection on which nothing came for so long is ended.
         max_bytes: Longest message; a longer one ends its connection, or is dropped (UDP).
     """
@@ -70,20 +70,21 @@ class Connector:
         if settings.transport == "tls":
             tls = certificate_of(*(secret(text) for text in (settings.certificate, settings.key, settings.authorities)))
 
-        async def talk(reader: asyncio.StreamReader, remote: str) -> None:
-            await self._talk(passage, reader, remote)
+        async def talk(peer: Peer) -> None:
+            await self._talk(passage, peer)
 
         limit = settings.max_bytes + _COUNT_DIGITS + 1
         async with StreamDoor(self._host, settings.port, talk, self._around.notices, self._senders, settings.connections, limit, tls):
             self._around.notices.state("running")
             await passage.failed
 
-    async def _talk(self, passage: Passage, reader: asyncio.StreamReader, remote: str) -> None:
+    async def _talk(self, passage: Passage, peer: Peer) -> None:
         while True:
             async with asyncio.timeout(self._settings.idle_s):
-                body = await next_message(reader, self._settings.max_bytes)
+                body = await next_message(peer.reader, self._settings.max_bytes)
+            peer.heard()
             if body:
-                await passage.put(Message(body, {"remote": remote}, self._around.now()))
+                await passage.put(Message(body, {"remote": peer.remote}, self._around.now()))
 
     async def _datagrams(self, passage: Passage) -> None:
         loop = asyncio.get_running_loop()

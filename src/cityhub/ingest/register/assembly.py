@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -33,6 +34,8 @@ from cityhub.model.time import Clock
 from cityhub.web.http import Route
 from cityhub.web.metrics import Metrics
 
+ADVANCE_S: Final = 2.0
+"""How often the journal may hear how far it was read."""
 SWEEP_S: Final = 10.0
 """How often letters that are too many or too old are looked for."""
 
@@ -119,10 +122,16 @@ class Registers:
         self.commands.start()
 
     async def _keep(self) -> None:
+        """Keeps how far the journal was heard: at once while no device was heard of, else together with all that was heard."""
+        kept_at, position = time.monotonic(), 0
         while True:
-            await asyncio.sleep(KEEP_S)
-            with contextlib.suppress(StoreUnavailable):  # it is kept the next time
-                await self.seen.keep(self._reader.position)
+            await asyncio.sleep(ADVANCE_S)
+            is_due = not self.seen.pending or time.monotonic() - kept_at >= KEEP_S
+            if is_due and self._reader.position != position:
+                with contextlib.suppress(StoreUnavailable):  # it is kept the next time
+                    heard = self._reader.position
+                    await self.seen.keep(heard)
+                    kept_at, position = time.monotonic(), heard
 
     async def sweep(self) -> None:
         """Drops letters that are too many or too old, and judges the devices; to be called again and again."""

@@ -78,6 +78,12 @@ class FeedRegister:
         """All feeds, by id."""
         return [self._feeds[id] for id in sorted(self._feeds)]
 
+    def listening(self, protocol: str) -> str:
+        """Where a running feed of a protocol listens, "host:port"; "" when none does."""
+        states = self._gateway.states()
+        found = (states[feed.id].address for feed in self.feeds() if feed.protocol == protocol and feed.id in states)
+        return next(filter(None, found), "")
+
     def get(self, id: str) -> Feed:
         """A feed. Raises NotFound."""
         feed = self._feeds.get(id)

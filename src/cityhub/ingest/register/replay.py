@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,7 +18,10 @@ from cityhub.model.errors import CityHubError, NotFound, StoreUnavailable, TooBu
 
 MOST: Final = 10_000
 """So many letters are tried by one order."""
-REMOVED_AT_ONCE: Final = 100
+AT_ONCE: Final = 50
+"""So many are tried at a time."""
+LONGEST_S: Final = 30.0
+"""After so long an order ends, well before the hub ends the request."""
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -50,30 +55,28 @@ class Replay:
         self._gateway = gateway
 
     async def run(self, keys: Sequence[Key]) -> Replayed:
-        """Tries letters in the given order. What was taken is durable before its letter goes."""
-        taken: list[Key] = []
-        done, failed, why, tried = 0, dict[str, str](), "", 0
-        for key in keys[:MOST]:
-            try:
-                reason = await self._try(key)
-            except (TooBusy, StoreUnavailable) as error:
-                why = error.detail
+        """Tries letters, some at a time, in the given order. What was taken is durable before its letter goes."""
+        taken, failed, why, tried = 0, dict[str, str](), "", 0
+        ends = time.monotonic() + LONGEST_S
+        while tried < min(len(keys), MOST) and not why:
+            if time.monotonic() >= ends:
+                why = f"An order ends after {LONGEST_S:g} s; ask again for the others"
                 break
-            tried += 1
-            if reason:
-                failed[key[1]] = reason
-                continue
-            taken.append(key)
-            if len(taken) >= REMOVED_AT_ONCE:
-                done += await self._remove(taken)
-                taken = []
-        done += await self._remove(taken)
+            block = keys[tried : tried + AT_ONCE]
+            reasons = await asyncio.gather(*(self._try(key) for key in block), return_exceptions=True)
+            await self._letters.remove([key for key, reason in zip(block, reasons, strict=True) if reason == ""])
+            for key, reason in zip(block, reasons, strict=True):
+                if isinstance(reason, TooBusy | StoreUnavailable):
+                    why = reason.detail
+                    continue
+                if isinstance(reason, BaseException):
+                    raise reason
+                tried += 1
+                taken += not reason
+                if reason:
+                    failed[key[1]] = reason
         left = len(keys) - tried
-        return Replayed(done, failed, left, why or (f"At most {MOST} letters are tried by one order; ask again" if left else ""))
-
-    async def _remove(self, taken: Sequence[Key]) -> int:
-        await self._letters.remove(taken)
-        return len(taken)
+        return Replayed(taken, failed, left, why or (f"At most {MOST} letters are tried by one order; ask again" if left else ""))
 
     async def _try(self, key: Key) -> str:
         """Why a letter could not be taken; "" when it was. Raises TooBusy, StoreUnavailable when nothing can be taken now."""

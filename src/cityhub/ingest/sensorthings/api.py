@@ -8,6 +8,7 @@ Source: OGC 18-088, 9 and 10.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
@@ -26,7 +27,8 @@ from cityhub.ingest.sensorthings.measured import MeasuredAttributes
 from cityhub.ingest.sensorthings.query import Query, read_query
 from cityhub.ingest.sensorthings.rendering import Rendering
 from cityhub.ingest.sensorthings.rows import Row
-from cityhub.ingest.sensorthings.search import Search, property_of
+from cityhub.ingest.sensorthings.scope import property_of
+from cityhub.ingest.sensorthings.search import Search
 from cityhub.model.errors import CityHubError, MethodNotAllowed, NotFound
 from cityhub.model.ports import Analysis, History, Intake, Store
 from cityhub.model.time import Clock, to_text
@@ -46,6 +48,10 @@ CONFORMANCE: Final = tuple(
     )
 )  # fmt: skip
 """The requirements classes that are held; what is not there is not named."""
+MQTT_CONFORMANCE: Final = tuple(
+    _SPEC + name for name in ("create-observations-via-mqtt/observations-creation", "receive-updates-via-mqtt/receive-updates")
+)
+"""Those of the MQTT extension, while a feed of protocol "sensorthings" runs."""
 
 
 class SensorThingsApi:
@@ -58,15 +64,20 @@ class SensorThingsApi:
         intake: Where new entities and observations come in.
         clock: Where the time comes from.
         base: Address of the hub, as clients reach it.
+        broker: Where SensorThings are served by MQTT, "host:port"; "" when they are not.
     """
 
-    def __init__(self, store: Store, history: History, analysis: Analysis, intake: Intake, clock: Clock, base: str) -> None:
+    def __init__(
+        self, store: Store, history: History, analysis: Analysis, intake: Intake, clock: Clock, base: str,
+        broker: Callable[[], str],
+    ) -> None:
         self._store = store
         self._history = history
         self._analysis = analysis
         self._intake = intake
         self._clock = clock
         self._root = base.rstrip("/") + ROOT
+        self._broker = broker
         self._attributes = MeasuredAttributes(store, clock)
 
     def routes(self) -> list[Route]:
@@ -96,7 +107,11 @@ class SensorThingsApi:
     async def landing(self, request: Request) -> Response:
         """GET /sta/v1.1."""
         value = [{"name": name, "url": f"{self._root}/{name}"} for name in COLLECTIONS]
-        return json_answer({"value": value, "serverSettings": {"conformance": CONFORMANCE}})
+        broker = self._broker()
+        if not broker:
+            return json_answer({"value": value, "serverSettings": {"conformance": CONFORMANCE}})
+        ends = {name: {"endpoints": [f"mqtt://{broker}"]} for name in MQTT_CONFORMANCE}
+        return json_answer({"value": value, "serverSettings": {"conformance": [*CONFORMANCE, *MQTT_CONFORMANCE], **ends}})
 
     async def read(self, request: Request) -> Response:
         """GET of entities, one of them, links to them, or a property."""
@@ -111,7 +126,7 @@ class SensorThingsApi:
         if address.form == "$ref":
             return json_answer({"value": [{"@iot.selfLink": rendering.link_to(row)} for row in found.rows]})
         path = request.path.removeprefix(ROOT + "/").rstrip("/")
-        return json_answer(await rendering.page(found, query, path, request.query))
+        return json_answer(await rendering.page(found, query, path))
 
     async def _one(self, address: Address, query: Query, search: Search, rendering: Rendering) -> Response:
         row = await search.one(await search.at(address))

@@ -39,6 +39,7 @@ class Query(msgspec.Struct, frozen=True):
         skip: So many are left out first.
         count: Whether all that match are counted.
         format: "" or "dataArray".
+        given: The options as they were written, by name.
     """
 
     filter: Expression | None = None
@@ -49,6 +50,7 @@ class Query(msgspec.Struct, frozen=True):
     skip: int = 0
     count: bool = False
     format: str = ""
+    given: tuple[tuple[str, str], ...] = ()
 
     @property
     def size(self) -> int:
@@ -79,6 +81,7 @@ class _Reader:
         return Query(
             filter, order, self._select(kind, options.get("$select")), self._expand(kind, options.get("$expand"), depth),
             _number(options, "$top"), min(_number(options, "$skip") or 0, MAX_SKIP), _flag(options, "$count"), _format(options, kind),
+            tuple(options.items()),
         )  # fmt: skip
 
     def _select(self, kind: Kind, text: str | None) -> tuple[str, ...] | None:

@@ -5,7 +5,7 @@ Source: OGC 18-088, 8.1 (common control information), 9.3.2 ($expand, $select), 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -16,10 +16,12 @@ from cityhub.ingest.sensorthings.kinds import KINDS
 from cityhub.ingest.sensorthings.observed import row_of_instance
 from cityhub.ingest.sensorthings.query import Query
 from cityhub.ingest.sensorthings.rows import Row
-from cityhub.ingest.sensorthings.search import Found, Search
+from cityhub.ingest.sensorthings.scope import Found
+from cityhub.ingest.sensorthings.search import Search
+from cityhub.model.errors import TooManyResults
 
-COMPONENTS: Final = ("id", "phenomenonTime", "result", "resultTime", "resultQuality", "validTime", "parameters", "FeatureOfInterest/id")
-"""What a dataArray can have of an Observation."""
+MAX_SHOWN: Final = 50_000
+"""Most entities in one answer, with those that are expanded inside of others."""
 _SAFE: Final = "/()':@.~-_!*$,"
 _USUAL: Final = ("id", "phenomenonTime", "resultTime", "result")
 
@@ -35,13 +37,17 @@ class Rendering:
     def __init__(self, search: Search, root: str) -> None:
         self._search = search
         self._root = root
+        self._shown = 0
 
     def link_to(self, row: Row) -> str:
         """The address of an entity."""
         return address_of(row, self._root)
 
     async def entity(self, row: Row, query: Query) -> dict[str, Any]:
-        """One entity."""
+        """One entity. Raises TooManyResults when the answer would have too many."""
+        self._shown += 1
+        if self._shown > MAX_SHOWN:
+            raise TooManyResults(f"The answer would have more than {MAX_SHOWN} entities; expand less, or with a smaller $top")
         shown = document_of(row, self._root, query.select, query.expand)
         await self._times(row, query, shown)
         for name in KINDS[row.kind].links:
@@ -66,8 +72,7 @@ class Rendering:
             shown[f"{name}@iot.count"] = found.count
         shown[name] = inner
         if found.more:
-            top = "" if query.top is None else f"$top={query.top}&"
-            shown[f"{name}@iot.nextLink"] = f"{self.link_to(row)}/{name}?{top}$skip={query.skip + query.size}"
+            shown[f"{name}@iot.nextLink"] = f"{self.link_to(row)}/{name}?{_next(query)}"
 
     async def _inside(self, row: Row, name: str, query: Query) -> Found:
         if row.kind == "Datastream" and name == "Observations" and row.stream and _is_latest(query):
@@ -77,23 +82,18 @@ class Rendering:
                 return Found([row_of_instance(row.stream, instance)], None, True)
         return await self._search.find(self._search.related(row, name), query)
 
-    async def page(self, found: Found, query: Query, path: str, options: Mapping[str, str]) -> dict[str, Any]:
+    async def page(self, found: Found, query: Query, path: str) -> dict[str, Any]:
         """A page of a set, with the address of the next one."""
         document: dict[str, Any] = {}
         if found.count is not None:
             document["@iot.count"] = found.count
         if found.more and query.size:
-            document["@iot.nextLink"] = self._next(query, path, options)
+            document["@iot.nextLink"] = f"{self._root}/{quote(path, safe=_SAFE)}?{_next(query)}"
         if query.format == "dataArray":
             document["value"] = self._arrays(found, query)
         else:
             document["value"] = [await self.entity(row, query) for row in found.rows]
         return document
-
-    def _next(self, query: Query, path: str, asked: Mapping[str, str]) -> str:
-        given = {**asked, "$skip": str(query.skip + query.size)}
-        options = "&".join(f"{name}={quote(value, safe='$,/:()')}" for name, value in given.items())
-        return f"{self._root}/{quote(path, safe=_SAFE)}?{options}"
 
     def _arrays(self, found: Found, query: Query) -> list[dict[str, Any]]:
         names = [name.removeprefix("@iot.") for name in query.select or _USUAL]
@@ -106,6 +106,12 @@ class Rendering:
                 "components": names, "dataArray@iot.count": len(rows), "dataArray": rows,
             } for stream, rows in groups.items()
         ]  # fmt: skip
+
+
+def _next(query: Query) -> str:
+    """The options of the page behind one."""
+    options = {**dict(query.given), "$skip": str(query.skip + query.size)}
+    return "&".join(f"{name}={quote(value, safe='$,/:()')}" for name, value in options.items())
 
 
 def address_of(row: Row, root: str) -> str:

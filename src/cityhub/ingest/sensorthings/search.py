@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -26,8 +25,9 @@ from cityhub.ingest.sensorthings.measured import MeasuredAttributes
 from cityhub.ingest.sensorthings.observed import Observed, Selection, is_exact, sql_order
 from cityhub.ingest.sensorthings.query import Query, links_of
 from cityhub.ingest.sensorthings.rows import Row
+from cityhub.ingest.sensorthings.scope import Found, Scope, below, is_plain, property_of
 from cityhub.ingest.sensorthings.sorting import in_order
-from cityhub.model.condition import AllOf, AnyOf, Anything, Condition, HasAttribute, IdIn, TypeIs, ValueIn
+from cityhub.model.condition import AllOf, AnyOf, Condition, HasAttribute, IdIn, TypeIs, ValueIn
 from cityhub.model.entity import Entity
 from cityhub.model.errors import NotFound, TooComplexQuery
 from cityhub.model.ports import Analysis, Store
@@ -38,34 +38,6 @@ MAX_FOLLOWED: Final = 1_000
 """Most entities that a link in an expression leads to from one entity."""
 AT_ONCE: Final = 1_000
 """So many entities that an index leads to are taken at once."""
-
-
-class Scope(msgspec.Struct, frozen=True):
-    """A set of entities of one kind.
-
-    Attributes:
-        kind: Which.
-        ids: Only these; None: as the rest says.
-        inverse: Only those whose link of this name leads to this id.
-        condition: What the NGSI-LD entities that they are seen in satisfy.
-        streams: Of Observations: only those of these Datastreams; None: of all.
-        feature: Of Observations: only those of this FeatureOfInterest; "": of any.
-    """
-
-    kind: str
-    ids: tuple[str, ...] | None = None
-    inverse: tuple[str, str] | None = None
-    condition: Condition = Anything()
-    streams: tuple[Stream, ...] | None = None
-    feature: str = ""
-
-
-class Found(msgspec.Struct, frozen=True):
-    """A page of entities, how many there are in all (None: not counted), and whether there are more behind the page."""
-
-    rows: list[Row]
-    count: int | None
-    more: bool
 
 
 class Search:
@@ -120,6 +92,9 @@ class Search:
         """Where a link of an entity leads."""
         link = KINDS[row.kind].links[name]
         if name in row.links:
+            if name == "ObservedProperty" and not row.is_own:  # it is measured here, so nobody else has to be looked at
+                for id in row.links[name]:
+                    self._rows[name, id] = observed_property(id)
             return Scope(link.kind, tuple(row.links[name]))
         if link.kind == "Observation":
             if row.kind == "Datastream":
@@ -223,7 +198,7 @@ class Search:
         streams = scope.streams
         own = scope.feature if "~" not in scope.feature else ""
         for part in conjuncts(query.filter) if streams is None else ():
-            inner = _below(part, "Datastream")
+            inner = below(part, "Datastream")
             if inner is not None:
                 found = await self.find(Scope("Datastream"), Query(inner, top=MAX_FOLLOWED))
                 if found.more:
@@ -306,14 +281,14 @@ class Search:
         """Whether a filter is true for an entity."""
         if filter is None:
             return True
-        if _is_plain(row.kind, filter):
+        if is_plain(row.kind, filter):
             return holds(filter, lambda path: property_of(row, path.parts))
         known = await self._known(row, filter)
         return holds(filter, known.__getitem__)
 
     async def value(self, row: Row, expression: Expression) -> Any:
         """The value of an expression for an entity."""
-        if _is_plain(row.kind, expression):
+        if is_plain(row.kind, expression):
             return evaluate(expression, lambda path: property_of(row, path.parts))
         known = await self._known(row, expression)
         return evaluate(expression, known.__getitem__)
@@ -334,34 +309,3 @@ class Search:
         if any(link.many for _, link in steps):
             return Many(values)
         return values[0] if values else None
-
-
-@lru_cache(maxsize=1024)
-def _is_plain(kind: str, expression: Expression) -> bool:
-    """Whether an expression speaks of an entity's own properties only."""
-    return not any(path.parts[0] in KINDS[kind].links for path in paths_in(expression))
-
-
-def property_of(row: Row, names: tuple[str, ...]) -> Any:
-    """A property of an entity, or what is inside of it; None when there is none."""
-    if names[0] in ("id", "@iot.id"):
-        return row.id
-    value: Any = row.properties
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _below(part: Expression, link: str) -> Expression | None:
-    """An expression that only speaks of what a link leads to, as seen from there; None for any other."""
-    paths = list(paths_in(part))
-    if not paths or any(path.parts[0] != link or len(path.parts) < 2 for path in paths):
-        return None
-    return _moved(part)
-
-
-def _moved(part: Expression) -> Expression:
-    if isinstance(part, Path):
-        return Path(part.parts[1:])
-    arguments = getattr(part, "arguments", None)
-    return part if arguments is None else msgspec.structs.replace(part, arguments=tuple(_moved(one) for one in arguments))

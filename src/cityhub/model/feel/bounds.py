@@ -13,7 +13,7 @@ MAX_DEPTH: Final = 200
 MAX_CALLS: Final = 60
 """Functions that have been called and have not answered yet."""
 MAX_STEPS: Final = 200_000
-"""Steps of an evaluation: a turn of a loop, a call, an item of a list that a function makes, 64 characters of a text."""
+"""Steps of an evaluation: a turn of a loop, half a call, an item that is made or looked at, 64 characters."""
 MAX_STRING: Final = 1_000_000
 """Characters of a text that an evaluation makes."""
 MAX_LIST: Final = 100_000

@@ -5,7 +5,7 @@ Source: OMG DMN 1.5, 10.3.2.3.4 to 10.3.2.3.7, tables 54 to 57; the count of day
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -163,14 +163,6 @@ def lifted(value: Any) -> Any:
     if kind is timedelta:
         return Duration((value.days * 86_400 + value.seconds) * NANOS + value.microseconds * 1000)
     return list(value) if kind is tuple else value
-
-
-def to_datetime(moment: DateTime) -> datetime | None:
-    """Python's moment, aware, UTC; a local time is taken as UTC; None beyond the years 1 to 9999."""
-    try:
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant(moment) // 1000)
-    except OverflowError:
-        return None
 
 
 Temporal = Date | Time | DateTime | Months | Duration

@@ -82,6 +82,8 @@ def _one_passes(parts: list[tuple[Evaluate, bool]], value: Any, env: Env) -> boo
     result: bool | None = False
     for test, asks in parts:
         given = test(env)
+        if type(given) in (list, dict):
+            run_of(env).look_at(given)
         if type(given) is bool and (asks or type(value) is not bool):
             passed: bool | None = given
         else:

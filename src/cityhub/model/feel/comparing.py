@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cityhub.model.feel.compiler import Compiler, Evaluate, Rule
-from cityhub.model.feel.environment import Env, run_of, weight
+from cityhub.model.feel.environment import Env, run_of
 from cityhub.model.feel.logic import compare, equal, passes
 from cityhub.model.feel.nodes import Between, Comparison, Conjunction, Disjunction, In, UnaryComparison
 from cityhub.model.feel.numbers import NATIVE
@@ -36,7 +36,7 @@ def _equation(left: Evaluate, right: Evaluate, *, negated: bool) -> Evaluate:
     def equate(env: Env) -> bool | None:
         first, second = left(env), right(env)
         if type(first) in _CONTAINERS:
-            run_of(env).charge(weight(first))
+            run_of(env).look_at(first)
         same = equal(first, second)
         return same if not negated or same is None else not same
 
@@ -115,7 +115,7 @@ def membership(compiler: Compiler, node: In) -> Evaluate:
         for test in tests:
             allowed = test(env)
             if type(allowed) in _CONTAINERS:
-                run_of(env).charge(weight(allowed))
+                run_of(env).look_at(allowed)
             passed = passes(value, allowed)
             if passed:
                 return True

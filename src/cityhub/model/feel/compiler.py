@@ -156,7 +156,13 @@ def negation(compiler: Compiler, node: Negation) -> Evaluate:
 def instance_of(compiler: Compiler, node: InstanceOf) -> Evaluate:
     """Whether a value belongs to a type; null where there is no such type."""
     operand, kind = compiler.compile(node.operand), compiler.type(node.type)
-    return lambda env: None if kind is None else kind.has(operand(env))
+
+    def belongs(env: Env) -> bool | None:
+        value = operand(env)
+        run_of(env).look_at(value)
+        return None if kind is None else kind.has(value)
+
+    return belongs
 
 
 def interval(compiler: Compiler, node: Interval) -> Evaluate:

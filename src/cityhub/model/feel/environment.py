@@ -35,7 +35,7 @@ class Run:
         """Takes steps off what is left; Exceeded."""
         self.steps -= steps
         if self.steps < 0:
-            raise Exceeded(f"the evaluation takes more than {MAX_STEPS} steps")
+            raise Exceeded("the evaluation takes more steps than it may")
 
     def charge_value(self, value: Any) -> None:
         """Takes off what a new text or list costs; Exceeded also when it is too long by itself."""
@@ -48,12 +48,17 @@ class Run:
                 raise Exceeded(f"a list has more than {MAX_LIST} items")
             self.charge(len(value))
 
+    def look_at(self, value: Any) -> None:
+        """Takes off what it costs to look at every part of a list or context; Exceeded."""
+        if type(value) is list or type(value) is dict:
+            self.charge(weight(value))
+
     def enter(self) -> None:
         """A function is called; Exceeded."""
         self.calls += 1
         if self.calls > MAX_CALLS:
             raise Exceeded(f"more than {MAX_CALLS} functions call each other")
-        self.charge(1)
+        self.charge(2)
 
     def leave(self) -> None:
         """A function has answered."""
@@ -65,14 +70,22 @@ class Run:
             self.warnings.append(message)
 
 
-def weight(value: Any) -> int:
-    """How many items and characters (a step for each 64) a value is made of."""
-    kind = type(value)
-    if kind is list:
-        return len(value) + sum(weight(item) for item in value if type(item) in _HEAVY)
-    if kind is dict:
-        return len(value) + sum(weight(item) for item in value.values() if type(item) in _HEAVY)
-    return len(value) >> 6 if kind is str else 0
+def weight(value: Any, enough: int = MAX_STEPS) -> int:
+    """How many items and characters (a step for each 64) a value is made of, counted until it is more than enough.
+
+    A part that stands in it twice counts twice: `[a, a]` of `[b, b]` of ... is small in memory, and endless to whoever looks at it.
+    """
+    total = 0
+    waiting = [value]
+    while waiting and total <= enough:
+        part = waiting.pop()
+        kind = type(part)
+        if kind is str:
+            total += len(part) >> 6
+        elif kind is list or kind is dict:
+            total += len(part)
+            waiting.extend(item for item in (part if kind is list else part.values()) if type(item) in _HEAVY)
+    return total
 
 
 class Env:

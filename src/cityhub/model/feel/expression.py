@@ -86,7 +86,10 @@ class Expression:
 
     def _guarded(self, root: Root) -> Any:
         try:
-            return self._evaluate(root)
+            value = self._evaluate(root)
+            if type(value) is list or type(value) is dict:
+                root.run.look_at(value)
+            return value
         except Exceeded as reason:
             root.run.warn(str(reason))
         except RecursionError:

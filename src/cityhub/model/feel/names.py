@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from cityhub.model.feel.errors import FeelSyntaxError
-from cityhub.model.feel.lexer import END, NAME, Token, tokens_of
+from cityhub.model.feel.lexer import NAME, Token, tokens_of
 
 KEYWORDS: Final = frozenset({"and", "or", "between", "in", "instance", "then", "else", "return", "satisfies"})
 """Words that end a name whose parts nobody declared."""
@@ -72,8 +72,3 @@ def spelled(tokens: list[Token]) -> str:
             parts.append(" ")
         parts.append(token.text)
     return "".join(parts)
-
-
-def is_end(token: Token) -> bool:
-    """Whether the text ends here."""
-    return token.kind == END

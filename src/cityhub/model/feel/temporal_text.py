@@ -17,9 +17,7 @@ _TIME: Final = re.compile(
 )
 _END_OF_DAY: Final = re.compile(r"^24:00:00(?![.:]?0*[1-9])")
 _MONTHS: Final = re.compile(r"(-?)P(?:(\d{1,12})Y)?(?:(\d{1,12})M)?", re.ASCII)
-_DURATION: Final = re.compile(
-    r"(-?)P(?:(\d{1,15})D)?(?:(T)(?:(\d{1,15})H)?(?:(\d{1,15})M)?(?:(\d{1,15})(?:\.(\d{0,18}))?S)?)?", re.ASCII
-)
+_DURATION: Final = re.compile(r"(-?)P(?:(\d{1,15})D)?(?:(T)(?:(\d{1,15})H)?(?:(\d{1,15})M)?(?:(\d{1,15})(?:\.(\d{0,18}))?S)?)?", re.ASCII)
 
 
 def read_date(text: str) -> Date | None:

@@ -103,9 +103,7 @@ def context_of(members: tuple[tuple[str, Type], ...], name: str = "") -> Type:
     """The type of contexts that have these members (others may be there), each of its type or null."""
 
     def test(value: Any) -> bool:
-        return isinstance(value, dict) and all(
-            key in value and (value[key] is None or kind.test(value[key])) for key, kind in members
-        )
+        return isinstance(value, dict) and all(key in value and (value[key] is None or kind.test(value[key])) for key, kind in members)
 
     return Type(name or f"context<{', '.join(f'{key}: {kind.name}' for key, kind in members)}>", test, simple="context", members=members)
 

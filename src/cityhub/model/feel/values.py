@@ -63,6 +63,7 @@ class Function:
             raise Rejected(f"the function takes {len(self.parameters)} arguments, not {len(arguments)}")
         values = []
         for name, kind, value in zip(self.parameters, self.types, arguments, strict=True):
+            run.look_at(value)
             brought = value if kind is None else kind.brought(value)
             if brought is None and value is not None and kind is not None:
                 raise Rejected(f"the argument '{name}' is to be a {kind.name}")
@@ -70,7 +71,10 @@ class Function:
         run.enter()
         given = self._body(run, values)
         run.leave()
-        return given if self.result is None else self.result.brought(given)
+        if self.result is None:
+            return given
+        run.look_at(given)
+        return self.result.brought(given)
 
     def arranged(self, names: Sequence[str], arguments: Sequence[Any]) -> list[Any]:
         """Arguments with names in the order of the parameters; Rejected where a name is none of them or one is missing."""

@@ -259,6 +259,13 @@ def test_endless_knowledge_ends() -> None:
     assert "functions call each other" in outcome.warnings[0]
 
 
+def test_what_is_allowed_is_found_out_in_few_steps() -> None:
+    slow = '<itemDefinition name="t"><typeRef>number</typeRef><allowedValues><text>some i in 1..90000 satisfies ? = i</text></allowedValues></itemDefinition>'
+    made = model(slow + given("x", "t") + decision("d", text("x"), needs("x")))
+    assert made.evaluate("d", {"x": 5}).value == 5
+    assert made.evaluate("d", {"x": 80000}).value is None
+
+
 def test_a_decision_that_is_not_there() -> None:
     with pytest.raises(NotFound, match="it has: a"):
         model(decision("a", text("1"))).evaluate("b", {})

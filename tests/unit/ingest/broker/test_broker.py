@@ -61,6 +61,9 @@ class Keeping:
             settled(True)
         return True
 
+    def relays(self, topic: str) -> bool:
+        return True
+
     async def room(self) -> None:
         await self._free.wait()
 

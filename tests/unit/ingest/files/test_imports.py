@@ -88,6 +88,8 @@ async def test_a_file_is_looked_into(client: httpx.AsyncClient) -> None:
     assert proposed["target"] == "observations"
     assert proposed["entities"][0]["id"] == '"urn:ngsi-ld:Device:" + 站号'
     assert proposed["entities"][0]["attributes"]["waterLevel"] == {"value": "水位", "unit": "cm"}
+    key = (await client.post("/api/imports", json={"file": file["id"], "plan": proposed, "dryRun": True})).json()
+    assert (await ended(client, key["id"]))["refused"] == 0
     other = (await client.get(f"/api/imports/files/{file['id']}?delimiter=;&header=0&wait=10")).json()
     assert other["preview"]["rows"] == 31
     assert (await client.get(f"/api/imports/files/{file['id']}?encoding=klingon&wait=10")).json()["reason"].startswith("'klingon' is no encoding")

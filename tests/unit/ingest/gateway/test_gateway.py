@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -10,8 +11,10 @@ import sys
 from typing import Any
 
 import httpx
+import paho.mqtt.client as paho
 import paho.mqtt.publish as publish
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from cityhub.hub import Hub
 from cityhub.model.errors import StoreUnavailable
@@ -134,3 +137,42 @@ async def test_a_store_that_takes_nothing_is_waited_for_and_seen(
         assert "The disk is full" in state.detail and state.written == 0
     await until(lambda: hub.gateway.states()["meters"].written == 1)
     assert hub.gateway.states()["meters"].state == "running" and await level(client, "1") == 1.5
+
+
+async def test_sensorthings_speaks_mqtt(hub: Hub, client: httpx.AsyncClient) -> None:
+    port = free_port()
+    await make(client, {"id": "sta", "protocol": "sensorthings", "source": {"port": port, "anonymous": True}})
+    named = {"name": "n", "description": "d"}
+    stream = {
+        **named, "observationType": "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement",
+        "unitOfMeasurement": {"name": "metre", "symbol": "m", "definition": "ucum:m"},
+        "ObservedProperty": {**named, "definition": "http://example.org/level"},
+        "Sensor": {**named, "encodingType": "text/plain", "metadata": "m"},
+    }  # fmt: skip
+    place = {**named, "encodingType": "application/geo+json", "location": {"type": "Point", "coordinates": [108.8, 29.5]}}
+    made = await client.post("/sta/v1.1/Things", json={**named, "Locations": [place], "Datastreams": [stream]})
+    assert made.status_code == 201, made.text
+    streams = (await client.get("/sta/v1.1/Datastreams")).json()["value"]
+    id = streams[0]["@iot.id"]
+    await until(lambda: hub.gateway.states().get("sta") and hub.gateway.states()["sta"].state == "running")
+    heard: list[tuple[str, Any]] = []
+    listener = paho.Client(CallbackAPIVersion.VERSION2, "listener")
+    listener.on_message = lambda _client, _data, message: heard.append((message.topic, json.loads(message.payload)))
+    await asyncio.to_thread(listener.connect, "127.0.0.1", port)
+    listener.loop_start()
+    listener.subscribe([(f"v1.1/Datastreams('{id}')/Observations", 1), ("v1.1/Observations?$select=result", 1)])
+    await asyncio.sleep(1.0)
+    topic = f"v1.1/Datastreams('{id}')/Observations"
+    for body in (b'{"result": 4.5, "phenomenonTime": "2026-01-01T00:00:00Z"}', b'{"result": '):
+        await asyncio.to_thread(publish.single, topic, body, 1, hostname="127.0.0.1", port=port)
+    found = (await client.get(f"/sta/v1.1/Datastreams('{id}')/Observations")).json()["value"]
+    assert [one["result"] for one in found] == [4.5]  # it was acknowledged, so it is there
+    await until(lambda: len(heard) >= 2)
+    assert ("v1.1/Observations?$select=result", {"result": 4.5}) in heard
+    assert any(name == topic and document["result"] == 4.5 for name, document in heard)
+    letters = (await client.get("/api/dead-letters")).json()
+    assert letters["byFeed"] == {"sta": 1}
+    settings = (await client.get("/sta/v1.1")).json()["serverSettings"]
+    assert {"endpoints": [f"mqtt://127.0.0.1:{port}"]} in settings.values()
+    listener.disconnect()
+    listener.loop_stop()

@@ -24,6 +24,7 @@ class Kept:
         self.states: list[tuple[State, str]] = []
         self.connected: list[int] = []
         self.address = ""
+        self.counted: list[Settled | Exception] = []
         self.away = False
         self.full = False
         self._came = asyncio.Condition()
@@ -73,6 +74,9 @@ class Kept:
 
     def connections(self, count: int) -> None:
         self.connected.append(count)
+
+    def settled(self, outcome: Settled | Exception) -> None:
+        self.counted.append(outcome)
 
     def listens(self, address: str) -> None:
         self.address = address

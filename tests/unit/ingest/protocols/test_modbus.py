@@ -108,6 +108,27 @@ async def test_a_unit_that_refuses_an_address_says_so_and_the_rest_is_read() -> 
     assert kept.records[0] == {"unit": 1, "no": None, "level": 12.5, "problems": {"no": "the address is not known to it"}}
 
 
+async def test_a_silent_unit_does_not_stop_the_others() -> None:
+    async def bus(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A gateway that passes on what unit 1 says and leaves the rest without an answer."""
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                request = await reader.readexactly(12)
+                if request[6] == 1:
+                    writer.write(request[:4] + b"\0\x07\x01\x03\x04" + struct.pack(">f", 12.5))
+        writer.close()
+
+    kept = Kept()
+    server = await asyncio.start_server(bus, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        async with running(made(kept, port, units=[7, 1], tags={"level": TAGS["level"]}, timeout_s=0.2), kept):
+            await kept.count(2)
+        with pytest.raises(TroubleAtSource):
+            await asyncio.wait_for(made(Kept(), port, units=[7, 8], timeout_s=0.2).run(Kept()), 10)
+    assert kept.records[:2] == [{"unit": 7, "problems": {"level": "the unit does not answer"}}, {"unit": 1, "level": 12.5}]
+
+
 async def test_devices_that_are_away_silent_or_speak_garbage_are_trouble() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

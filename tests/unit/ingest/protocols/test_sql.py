@@ -170,6 +170,7 @@ async def test_a_statement_is_bounded_in_time(database: tuple[str, Run], tmp_pat
     assert asyncio.get_running_loop().time() - begun < 5
 
 
+@pytest.mark.postgres
 async def test_types_of_postgres(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     url = request.getfixturevalue("postgres_url")
     query = """SELECT 1.5::numeric AS d, '{"a": [1]}'::jsonb AS j, ARRAY[1, 2] AS l, true AS b, 'NaN'::float8 AS n, '\\x00ff'::bytea AS x,

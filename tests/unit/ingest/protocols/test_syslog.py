@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from cityhub.ingest.message import TroubleAtSource
+from cityhub.ingest.protocols import doors
 from cityhub.ingest.protocols.syslog import Connector, Settings, connect, next_message
 from cityhub.model.errors import BadRequestData, Forbidden
 from tests.services import find_program, free_port
@@ -153,6 +154,25 @@ async def test_idle_connections_end_and_too_many_stay_outside() -> None:
         writer.write(LINE + b"\n")
         await kept.count(1)
         writer.close()
+
+
+async def test_idle_connections_make_way_for_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "QUIET_S", 0.3)
+    kept, port = Kept(), free_port()
+    async with running(made(kept, port, connections=20), kept):
+        _, busy = await opened(kept, port)
+        peers = [await opened(kept, port) for _ in range(100)]
+        for _ in range(5):
+            await asyncio.sleep(0.1)
+            busy.write(b"<1>still here\n")
+        newcomers = [await opened(kept, port) for _ in range(19)]
+        for _, writer in newcomers:
+            writer.write(LINE + b"\n")
+        busy.write(b"<1>and still\n")
+        await kept.count(5 + 19 + 1)
+        assert kept.connected[-1] == 20
+        for _, writer in (*peers, *newcomers, (None, busy)):
+            writer.close()
 
 
 async def test_policy_and_troubles(tmp_path: Path) -> None:

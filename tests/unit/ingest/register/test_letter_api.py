@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from cityhub.ingest.message import PICKED
+from cityhub.ingest.register import replay as module
 from cityhub.ingest.register.letters import Letters
 from cityhub.model.dead_letter import MOST_BODY, letter_writes
 from cityhub.model.ports import DeadLetter
@@ -141,3 +142,23 @@ async def test_the_same_letter_delivered_twice_is_there_once(hub: Hub) -> None:
     body = orjson.dumps(TANK)
     await hub.store.write("", [*letter_writes(letter(1, body=body)), *letter_writes(letter(1, body=body), 1)])
     assert len(await hub.store.records("", "dead_letter")) == 3
+
+
+async def test_an_order_ends_before_its_request_does(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_S", 0.0)
+    async with hub.client() as client:
+        await add(client)
+        await push(hub, client, b"{", b"[")
+        told = (await client.post(f"{API}/replay", json={"feed": "tank"})).json()
+        assert (told["taken"], told["left"]) == (0, 2) and "ask again" in told["why"]
+
+
+async def test_many_letters_are_replayed_by_one_order(hub: Hub) -> None:
+    async with hub.client() as client:
+        await add(client)
+        await hub.store.write("", [write for number in range(130) for write in letter_writes(letter(number, body=b'{"level": 1}' if number % 2 else b"{}"))])
+        await settled(hub)
+        told = (await client.post(f"{API}/replay", json={"feed": "tank"})).json()
+        assert (told["taken"], len(told["failed"]), told["left"]) == (65, 65, 0)
+        await settled(hub)
+        assert (await client.get(API)).json()["total"] == 65

@@ -13,7 +13,7 @@ from cityhub.ingest.sensorthings.derive import rows_of
 from cityhub.ingest.sensorthings.evaluate import holds
 from cityhub.ingest.sensorthings.expression import parse
 from cityhub.ingest.sensorthings.kinds import KINDS
-from cityhub.ingest.sensorthings.search import property_of
+from cityhub.ingest.sensorthings.scope import property_of
 from cityhub.model.condition import AllOf, Anything
 from cityhub.model.entity import DEFAULT_VOCAB, Entity
 from cityhub.model.indexing import satisfies

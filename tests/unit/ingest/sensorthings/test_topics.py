@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -18,7 +16,7 @@ from cityhub.model.entity import DEFAULT_VOCAB
 from cityhub.model.errors import BadRequestData, InvalidRequest, NotFound
 from cityhub.model.ports import Analysis, EntityUpdate, Rows
 from cityhub.model.time import SystemClock
-from cityhub.storage.sqlite import SqliteStore, open_sqlite
+from cityhub.storage.sqlite import SqliteStore
 
 LEVEL = DEFAULT_VOCAB + "level"
 STATION = "urn:ngsi-ld:Station:7"
@@ -33,16 +31,6 @@ class NoHistory:
 
     def stream(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("a message needs no history")
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    opened = await open_sqlite(tmp_path, SystemClock())
-    level = {"type": "Property", "value": 2.5, "observedAt": "2026-11-01T00:00:00.000000Z"}
-    place = {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [1, 2]}}
-    await StoreIntake(opened).take("", [EntityUpdate(STATION, [DEFAULT_VOCAB + "Station"], {LEVEL: [level], "https://uri.etsi.org/ngsi-ld/location": [place]})])
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -114,5 +114,3 @@ def add_to(library: Library) -> None:
     declare(library, "week of year(date: day)", week_of_year)
     declare(library, "now()", now, runs=True)
     declare(library, "today()", today, runs=True)
-
-

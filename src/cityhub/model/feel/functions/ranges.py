@@ -171,5 +171,3 @@ def add_to(library: Library) -> None:
         declare(library, f"{name}(range1: range, range2: range)", of_range)
         declare(library, f"{name}(range: range, point: point)", of_range)
     declare(library, "range(from: string)", range_of)
-
-
