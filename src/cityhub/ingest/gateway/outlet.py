@@ -1,6 +1,6 @@
 """The way from the gateway into the hub: one bounded queue for all feeds, taken from in batches.
 
-While the hub writes one batch, the next is on its way. Should it ever arrive first, nothing is lost by that: what was observed before
+While the hub writes some batches, the next are on their way. Should one ever arrive first, nothing is lost by that: what was observed before
 what is there already goes into the history. What was sent and not answered is sent again, marked as redelivered.
 """
 
@@ -27,7 +27,7 @@ MOST_BYTES: Final = 4 * 1024 * 1024
 QUEUE_MESSAGES: Final = 20_000
 QUEUE_BYTES: Final = 32 * 1024 * 1024
 """What may be in the gateway at once, of all feeds together; one message more may always come in when it is empty."""
-ON_THE_WAY: Final = 2
+ON_THE_WAY: Final = 4
 """Batches that may be on their way at once."""
 TAKE_S: Final = 60.0
 MOST_REASONS: Final = 20
