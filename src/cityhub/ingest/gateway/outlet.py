@@ -1,7 +1,7 @@
 """The way from the gateway into the hub: one bounded queue for all feeds, taken from in batches.
 
-While the hub writes some batches, the next are on their way. Should one ever arrive first, nothing is lost by that: what was observed before
-what is there already goes into the history. What was sent and not answered is sent again, marked as redelivered.
+While the hub writes some batches, the next are on their way. Should one ever arrive first, nothing is lost by that: what was observed
+before what is there already goes into the history. What was sent and not answered is sent again, marked as redelivered.
 """
 
 from __future__ import annotations
