@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     """A hub whose eight live feeds have spoken."""
     with running_hub(tmp_path_factory.mktemp("data")) as hub:
-        hub.wait_until(lambda status: sum(feed["state"] == "live" for feed in status["feeds"]) == 8)
+        hub.wait_until(lambda status: sum(feed["state"] == "live" for feed in status["feeds"]) == 8 and hub.devices_spoke())
         yield hub
 
 

@@ -34,6 +34,11 @@ class RunningHub:
         document: dict[str, Any] = self.get("/api/status").json()
         return document
 
+    def devices_spoke(self) -> bool:
+        """Whether everything has come that the district's devices say by MQTT and HTTP push."""
+        feeds = [feed for feed in self.get("/api/feeds").json()["feeds"] if feed["protocol"] in ("broker", "http")]
+        return len(feeds) == 5 and all(feed["status"]["written"] > 0 for feed in feeds)
+
     def wait_until(self, holds: Any, timeout_s: float = READY_S) -> dict[str, Any]:
         """The status document as soon as it satisfies a condition."""
         end = time.monotonic() + timeout_s

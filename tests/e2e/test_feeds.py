@@ -28,7 +28,7 @@ def gone(hub: RunningHub) -> bool:
 
 def test_district_comes_alive_and_stays_after_a_kill(tmp_path: Path) -> None:
     with running_hub(tmp_path) as hub:
-        first = hub.wait_until(all_live)
+        first = hub.wait_until(lambda status: all_live(status) and hub.devices_spoke())
         assert len(first["feeds"]) == 12
         assert {feed["state"] for feed in first["feeds"]} == {"live", "recorded"}
         towns = hub.get("/ngsi-ld/v1/entities?type=Township&limit=100&options=keyValues&lang=zh", headers=LINK).json()

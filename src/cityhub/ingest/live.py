@@ -46,7 +46,7 @@ class LiveFeeds:
     """The simulated feeds of a district.
 
     The sensors of a feed take turns: in each tick of one second the next ones speak, and all have spoken once in the
-    feed's period. In the first tick, and in the one after `forget`, all speak, with their names and places.
+    feed's period. In the first tick, and in the one after `forget`, all speak, with their names and places; after `speak_again` without.
 
     Args:
         district: The district.
@@ -73,6 +73,10 @@ class LiveFeeds:
     def forget(self) -> None:
         """Lets every sensor introduce itself in the next tick: the hub may have lost it."""
         self._introduced.clear()
+        self._everyone = True
+
+    def speak_again(self) -> None:
+        """Lets every sensor speak in the next tick."""
         self._everyone = True
 
     def next(self, moment: datetime) -> Tick:

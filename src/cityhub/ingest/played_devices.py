@@ -36,9 +36,14 @@ class PlayedDevices:
         self._client: paho.Client | None = None
         self._address = ""
         self._asked = -ASK_EVERY_S
+        self._dropping: set[str] = set()
+        self._came_back = False
 
-    def send(self, payloads: Sequence[Payload], patience_s: float) -> None:
-        """Sends payloads. Raises HubAway when the hub cannot be reached for pushing."""
+    def send(self, payloads: Sequence[Payload], patience_s: float) -> bool:
+        """Sends payloads. Raises HubAway when the hub cannot be reached for pushing.
+
+        Returns whether a feed took something again after payloads of its devices had been dropped: all of them should speak then.
+        """
         pushed: dict[str, list[Any]] = defaultdict(list)
         for payload in payloads:
             if payload.door == "mqtt":
@@ -46,7 +51,9 @@ class PlayedDevices:
             else:
                 pushed[payload.feed].append(payload.content)
         for feed, records in pushed.items():
-            self._hub.push(feed, records, patience_s)
+            self._note(feed, self._hub.push(feed, records, patience_s) < len(records))
+        came_back, self._came_back = self._came_back, False
+        return came_back
 
     def close(self) -> None:
         """Hangs up."""
@@ -57,8 +64,16 @@ class PlayedDevices:
 
     def _publish(self, payload: Payload, patience_s: float) -> None:
         client = self._connected(payload.feed, patience_s)
+        self._note(payload.feed, client is not None)
         if client is not None:
             client.publish(f"simulation/{payload.feed}/{payload.station}", orjson.dumps(payload.content), qos=1)
+
+    def _note(self, feed: str, is_taken: bool) -> None:
+        if not is_taken:
+            self._dropping.add(feed)
+        elif feed in self._dropping:
+            self._dropping.remove(feed)
+            self._came_back = True
 
     def _connected(self, feed: str, patience_s: float) -> paho.Client | None:
         """The connection to the broker; None while there is none. A hub that was started anew listens elsewhere."""

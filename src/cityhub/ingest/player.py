@@ -86,7 +86,8 @@ def play(client: HubClient, devices: PlayedDevices, feeds: LiveFeeds, pace: Pace
         tick = feeds.next(pace.moment())
         try:
             rejected = client.upsert(tick.entities, LIVE_PATIENCE_S)
-            devices.send(tick.payloads, LIVE_PATIENCE_S)
+            if devices.send(tick.payloads, LIVE_PATIENCE_S):
+                feeds.speak_again()
         except HubAway as error:
             if away_since is None:
                 away_since = datetime.now(UTC)

@@ -113,3 +113,12 @@ def test_after_forgetting_all_introduce_themselves_again(district: District) -> 
     again = feeds.next(JULY).entities
     assert len(again) == feeds.sensor_count + 8
     assert all("name" in entity for entity in again)
+
+
+def test_all_speak_again_without_introducing_themselves(district: District) -> None:
+    feeds = LiveFeeds(district, 1, JULY)
+    first = feeds.next(JULY)
+    feeds.speak_again()
+    again = feeds.next(JULY)
+    assert len(again.payloads) == len(first.payloads)
+    assert not any("name" in entity for entity in again.entities)

@@ -101,7 +101,7 @@ def _raw(body: bytes) -> bytes:
 @pytest.mark.parametrize(("body", "reason"), [
     (gzip.compress(bytes(100_000_000)), "larger than 67108864 bytes when unpacked"), (gzip.compress(b"[1,2]")[:-4], "ends in the middle"), (b"\x1f\x8bxxxxxxxxxx", "not gzip"),
     (gzip.compress(bytes(40_000_000)) * 2, "larger than"), (gzip.compress(b"1") + b"rubbish", "not gzip"),
-])  # fmt: skip
+], ids=["bomb", "cut", "no gzip", "two bombs", "rubbish behind"])  # fmt: skip
 def test_bombs_and_broken_compression(body: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         decoder("json")(body)
