@@ -50,6 +50,6 @@ def test_district_comes_alive_and_stays_after_a_kill(tmp_path: Path) -> None:
 
 def test_rate_is_gentle(tmp_path: Path) -> None:
     with running_hub(tmp_path) as hub:
-        hub.wait_until(all_live)
-        time.sleep(12)
+        hub.wait_until(lambda status: all_live(status) and hub.devices_spoke())
+        time.sleep(14)
         assert 30 < hub.status()["changes"]["perSecond"] < 80

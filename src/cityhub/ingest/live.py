@@ -46,7 +46,8 @@ class LiveFeeds:
     """The simulated feeds of a district.
 
     The sensors of a feed take turns: in each tick of one second the next ones speak, and all have spoken once in the
-    feed's period. In the first tick, and in the one after `forget`, all speak, with their names and places; after `speak_again` without.
+    feed's period. In the first tick, and in the one after `forget`, all speak, with their names and
+    places; after `speak_again` the devices, without.
 
     Args:
         district: The district.
@@ -64,6 +65,7 @@ class LiveFeeds:
         self._tick = 0
         self._introduced: set[str] = set()
         self._everyone = True
+        self._every_device = False
 
     @property
     def sensor_count(self) -> int:
@@ -76,8 +78,8 @@ class LiveFeeds:
         self._everyone = True
 
     def speak_again(self) -> None:
-        """Lets every sensor speak in the next tick."""
-        self._everyone = True
+        """Lets every device, not those that speak as systems, say its values in the next tick."""
+        self._every_device = True
 
     def next(self, moment: datetime) -> Tick:
         """What to send in the next tick, observed at a simulated moment; each entity and each device at most once.
@@ -105,11 +107,11 @@ class LiveFeeds:
             if self._everyone or self._tick % FEED_REPORT_EVERY_TICKS == 0:
                 entities.append(self._report(feed, len(sensors), observed_at))
         self._tick += 1
-        self._everyone = False
+        self._everyone = self._every_device = False
         return Tick(entities, payloads)
 
     def _whose_turn(self, feed: Feed, sensors: list[Sensor]) -> list[Sensor]:
-        if self._everyone:
+        if self._everyone or (self._every_device and feed.door != "ngsi-ld"):
             return sensors
         ticks = max(1, math.ceil(feed.period_s))
         return sensors[self._tick % ticks :: ticks]
