@@ -25,6 +25,7 @@ import uvloop
 from cityhub.ingest.gateway.compiling import compile_feed
 from cityhub.ingest.gateway.desk import Desk
 from cityhub.ingest.gateway.hub_side import GatewayOrders
+from cityhub.ingest.gateway.memory import Memory
 from cityhub.ingest.gateway.outlet import Outlet
 from cityhub.ingest.gateway.running import RunningFeeds
 from cityhub.ingest.gateway.surroundings import Place
@@ -58,9 +59,9 @@ async def _run(orders: GatewayOrders) -> None:
     hub = WireClient("hub", Path(orders.socket))
     outlet = Outlet(hub)
     place = Place(orders.settings, hub, orders.secrets)
-    feeds = RunningFeeds(outlet, place, compile_feed)
+    feeds = RunningFeeds(outlet, place, compile_feed, Memory(Path(orders.settings.data)))
     desk = Desk(hub, feeds)
-    tasks = [asyncio.create_task(work) for work in (outlet.run(), desk.listen(), desk.report())]
+    tasks = [asyncio.create_task(work) for work in (outlet.run(), desk.listen(), desk.report(), feeds.keep())]
     ended = asyncio.create_task(end.wait())
     done, _ = await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in done - {ended}:

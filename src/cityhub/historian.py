@@ -82,6 +82,7 @@ def open_parts(around: Surroundings) -> Sequence[Part]:
     """All parts, in the order in which they start. Names of handlers must differ."""
     return (
         Part({"status": around.keeping.answer_status, "copy": around.keeping.answer_copy}),
+        Part({"rows": around.keeping.answer_rows, "forget": around.keeping.answer_forget}),
         Part(TemporalAnswers(around.readings).handlers()),
         sql_part(around),
         *tier_parts(around),

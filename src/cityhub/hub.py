@@ -44,6 +44,7 @@ from cityhub.context.subscription_state import Tallies
 from cityhub.history.copies import Copies
 from cityhub.history.evolutions import Consumption
 from cityhub.history.exchange.backfill_api import BackfillApi
+from cityhub.history.forgetting import ForgetApi
 from cityhub.history.gauges import watch_history
 from cityhub.history.lake_history import LakeHistory
 from cityhub.history.past import Past
@@ -205,6 +206,7 @@ class Hub:
             *self._backfills.routes(),
             *SqlApi(self.analysis, store).routes(),
             *TierApi(self.historian).routes(),
+            *ForgetApi(self.historian, store).routes(),
             *EntityMapApi(self.maps, self.operations, self.contexts, store, temporal).routes(),
             *SnapshotApi(self.snapshots, self.contexts, store).routes(),
             *SensorThingsApi(

@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (
         _add_run, _add_check, _add_backup, _add_restore, _add_load, _add_backfill, _add_query, _add_sql, _add_export, _add_tiers,
-        _add_ingest, _add_trace, _add_flow, _add_readers,
+        _add_ingest, _add_trace, _add_flow, _add_readers, _add_forget,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -257,6 +257,18 @@ def _add_readers(commands: Any) -> None:
     parser = _command(commands, "readers", "Shows who follows the journal and how far each is, or lets go of one.", run)
     parser.add_argument("--forget", metavar="NAME", help="let go of a reader that will not come back, so that the journal need not wait")
     parser.add_argument("--url", help="address of the hub; without it the hub that runs on the data folder, or else the store itself")
+
+
+def _add_forget(commands: Any) -> None:
+    def run(given: argparse.Namespace, settings: SettingsRead) -> int:
+        from cityhub.cli.forget import forget
+
+        return forget(settings, given.url, given.tenant, given.id, given.yes)
+
+    parser = _command(commands, "forget", "Deletes an entity and its whole history for good.", run)
+    parser.add_argument("id", metavar="ID", help="the entity's id")
+    parser.add_argument("--yes", action="store_true", help="it is meant: nothing of it comes back but from a backup")
+    _add_connection(parser)
 
 
 def _add_connection(parser: argparse.ArgumentParser) -> None:

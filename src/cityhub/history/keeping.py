@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from cityhub.history.lake.copying import copy_of
+from cityhub.history.questions import RowCounts, Rows
 from cityhub.history.readings import Reading
 from cityhub.model.errors import CityHubError
 
@@ -60,6 +61,9 @@ class KeptLake(Protocol):
     def clean(self) -> int:
         """Removes files that nothing names; how many."""
 
+    def forget(self) -> int:
+        """Rewrites the files so that none has what was deleted, and removes the old ones; how many went."""
+
     def held(self) -> AbstractContextManager[Any]:
         """The tables as they are committed, for a copy."""
 
@@ -100,6 +104,14 @@ class Keeping:
             finally:
                 self._held.remove(position)
 
+    async def answer_rows(self, body: bytes) -> bytes:
+        """The handler "rows": how many rows there are of an entity."""
+        return await asyncio.to_thread(self._rows, msgspec.msgpack.decode(body, type=Rows))
+
+    async def answer_forget(self, body: bytes) -> bytes:
+        """The handler "forget": makes all deletions final; how many files went. The work goes on when the caller leaves."""
+        return msgspec.msgpack.encode(await asyncio.to_thread(self._lake.forget))
+
     def start(self) -> None:
         """Begins to read on and to lay down."""
         self._tasks = [
@@ -114,6 +126,14 @@ class Keeping:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._lake.flush)
+
+    def _rows(self, question: Rows) -> bytes:
+        with self._lake.reading(question.tenant) as reading:
+            counts = [
+                reading.connection.execute(f"SELECT count(*) FROM {table} WHERE entity = ?", [question.entity]).fetchall()[0][0]
+                for table in ("observations", "entity_versions")
+            ]
+        return msgspec.msgpack.encode(RowCounts(*counts))
 
     def _read(self) -> None:
         self._lake.catch_up()

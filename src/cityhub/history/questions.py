@@ -75,3 +75,17 @@ class Aggregate(msgspec.Struct, frozen=True, array_like=True):
 
 
 Found = list[Evolution]
+
+
+class Rows(msgspec.Struct, frozen=True, array_like=True):
+    """How many rows the history has of an entity: answered by a `RowCounts`."""
+
+    tenant: str
+    entity: str
+
+
+class RowCounts(msgspec.Struct, frozen=True, array_like=True):
+    """Rows by table."""
+
+    observations: int
+    versions: int

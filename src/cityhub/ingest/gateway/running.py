@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cityhub.ingest.gateway.memory import Memory
 from cityhub.ingest.gateway.outlet import Outlet
 from cityhub.ingest.gateway.pipeline import Pipeline
 from cityhub.ingest.gateway.stages import Compile, Stages
@@ -25,6 +26,8 @@ FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 60.0
 STEADY_S: Final = 120.0
 """A connector that ran so long is started again without a long pause."""
+KEEP_S: Final = 60.0
+"""How often it is written down what the checks of feeds remember."""
 ROOM_S: Final = 10.0
 """How long a message that was pushed waits for room."""
 
@@ -44,13 +47,17 @@ class RunningFeed:
         outlet: The way to the hub.
         place: What its connector is given.
         tally: Counters; those of an earlier version go on.
+        memory: Where it is kept what its checks remember; what is there already they remember again.
     """
 
-    def __init__(self, order: FeedOrder, stages: Stages, outlet: Outlet, place: Place, tally: Tally) -> None:
+    def __init__(self, order: FeedOrder, stages: Stages, outlet: Outlet, place: Place, tally: Tally, memory: Memory) -> None:
         self.order = order
         self.tally = tally
         self._stages = stages
         self._place = place
+        self._memory = memory
+        self._kept = tally.received
+        memory.recall(order.feed, stages.quality)
         self.pipeline = Pipeline(order.feed, stages, outlet, tally)
         self._connector: Any = None
         self._task = asyncio.create_task(self._run(), name=f"feed {order.feed.id}")
@@ -59,6 +66,13 @@ class RunningFeed:
         """Ends the connector; what it brought already is still taken."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        await self.keep()
+
+    async def keep(self) -> None:
+        """Writes down what the checks remember, if a message came since the last time."""
+        if self.tally.received != self._kept:
+            self._kept = self.tally.received
+            await self._memory.keep(self.order.feed, self._stages.quality)
 
     def state(self) -> FeedState:
         """How it stands."""
@@ -111,12 +125,14 @@ class RunningFeeds:
         outlet: The way to the hub.
         place: What connectors are given.
         compile: Makes the stages of a feed.
+        memory: Where it is kept what their checks remember.
     """
 
-    def __init__(self, outlet: Outlet, place: Place, compile: Compile) -> None:
+    def __init__(self, outlet: Outlet, place: Place, compile: Compile, memory: Memory) -> None:
         self._outlet = outlet
         self._place = place
         self._compile = compile
+        self._memory = memory
         self._running: dict[str, RunningFeed] = {}
         self._broken: dict[str, tuple[FeedOrder, Tally]] = {}
 
@@ -143,7 +159,14 @@ class RunningFeeds:
             tally.state("stopped", str(error))
             self._broken[order.feed.id] = (order, tally)
             return
-        self._running[order.feed.id] = RunningFeed(order, stages, self._outlet, self._place, tally)
+        self._running[order.feed.id] = RunningFeed(order, stages, self._outlet, self._place, tally, self._memory)
+
+    async def keep(self, every_s: float = KEEP_S) -> None:
+        """Writes down again and again what the checks remember, until it is cancelled."""
+        while True:
+            await asyncio.sleep(every_s)
+            for running in list(self._running.values()):
+                await running.keep()
 
     def states(self) -> dict[str, FeedState]:
         """How each feed stands."""
@@ -176,7 +199,7 @@ class RunningFeeds:
         return await self._of(feed).command(command)
 
     async def stop(self) -> None:
-        """Ends all connectors."""
+        """Ends all connectors, and writes down what the checks remember."""
         await asyncio.gather(*(running.stop() for running in self._running.values()))
 
     def _of(self, feed: str) -> RunningFeed:

@@ -34,6 +34,12 @@ class Quality(Protocol):
     def score(self, thing: str = "") -> float:
         """How good a thing's data are, or those of all together: 0 to 1."""
 
+    def snapshot(self, traces: int | None = None) -> dict[str, Any]:
+        """What it remembers: "score", and "things" by id, those that spoke last at the end; so many pasts of attributes at most."""
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Remembers a snapshot again. Raises ValueError when it is none."""
+
 
 Decoding = Callable[..., list[Any]]
 """From a payload, and what is known beside it, to its records. Raises ValueError with the reason."""

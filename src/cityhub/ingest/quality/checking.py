@@ -126,12 +126,20 @@ class Quality:
         self._seen += 1
         self._share += (x - self._share) / min(self._seen, WINDOW_OF_FEED)
 
-    def snapshot(self) -> dict[str, Any]:
-        """All that is remembered, as JSON, for `restore`."""
-        things = {
-            id: [thing.share, thing.seen, {key: trace.state() for key, trace in thing.traces.items()}] for id, thing in self._things.items()
-        }
-        return {"score": [self._share, self._seen], "things": things}
+    def snapshot(self, traces: int | None = None) -> dict[str, Any]:
+        """What is remembered, as JSON, for `restore`.
+
+        Args:
+            traces: So many pasts of attributes at most, those of the things that spoke last; None: all.
+        """
+        room = len(self._things) * MAX_TRACES if traces is None else traces
+        things: list[tuple[str, list[Any]]] = []
+        for id, thing in reversed(self._things.items()):
+            room -= max(len(thing.traces), 1)
+            if room < 0:
+                break
+            things.append((id, [thing.share, thing.seen, {key: trace.state() for key, trace in thing.traces.items()}]))
+        return {"score": [self._share, self._seen], "things": dict(reversed(things))}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Remembers a snapshot again; attributes without a check any more are left out. Raises ValueError when it is none."""
@@ -145,7 +153,7 @@ class Quality:
                     if key.partition(" ")[0] in self._checks:
                         thing.traces[key] = Trace.restored(state)
             self._share, self._seen, self._things = float(share), int(seen), things
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(f"this is not a snapshot of quality checks: {error}") from None
 
 

@@ -91,17 +91,19 @@ class Trace:
             flags.append(DRIFT)
 
     def state(self) -> list[Any]:
-        """All of it as JSON."""
-        return [self.at, self.value, self.same, self.since, self.times, self.day, self.total, self.count, self.mean, self.days]
+        """What outlasts a restart, as JSON.
+
+        Not `times`: a message that was not acknowledged before the restart comes again after it, and is no duplicate.
+        """
+        return [self.at, self.value, self.same, self.since, self.day, self.total, self.count, self.mean, self.days]
 
     @classmethod
     def restored(cls, state: list[Any]) -> Trace:
         """The trace of a `state`. Raises ValueError when it is none."""
         trace = cls()
-        at, value, same, since, times, day, total, count, mean, days = state
+        at, value, same, since, day, total, count, mean, days = state
         trace.at, trace.value, trace.since, trace.total = float(at), float(value), float(since), float(total)
         trace.mean, trace.days, trace.day, trace.count, trace.same = float(mean), float(days), int(day), int(count), same
-        trace.times = [float(time) for time in times][-TIMES:]
         return trace
 
 
