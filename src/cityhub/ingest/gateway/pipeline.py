@@ -170,7 +170,7 @@ class Pipeline:
         count = 0
         if updates:
             try:
-                updates = self._quality.flag(updates, message.received_at)
+                updates = self._quality.flag(updates, message.received_at, message.redelivered)
                 encoded = self._encode(updates)
                 count = len(updates)
                 for update in updates:

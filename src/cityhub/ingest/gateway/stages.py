@@ -25,7 +25,7 @@ class Mapping(Protocol):
 class Quality(Protocol):
     """What is not normal is flagged."""
 
-    def flag(self, updates: list[EntityUpdate], received_at: str) -> list[EntityUpdate]:
+    def flag(self, updates: list[EntityUpdate], received_at: str, redelivered: bool = False) -> list[EntityUpdate]:
         """The updates, those with something unusual in another version that says so."""
 
     def is_flagged(self, update: EntityUpdate) -> bool:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cityhub.ingest.feed import Check, Feed
-from cityhub.ingest.quality.flags import CLOCK, flagged
+from cityhub.ingest.quality.flags import CLOCK, DUPLICATE, flagged
 from cityhub.ingest.quality.trace import Trace
 from cityhub.model.entity import Attributes, Instance
 from cityhub.model.errors import BadRequestData
@@ -55,15 +55,16 @@ class Quality:
         self._things: OrderedDict[str, _Thing] = OrderedDict()
         self._share, self._seen = 1.0, 0
 
-    def flag(self, updates: list[EntityUpdate], received_at: str) -> list[EntityUpdate]:
+    def flag(self, updates: list[EntityUpdate], received_at: str, redelivered: bool = False) -> list[EntityUpdate]:
         """The updates, with flags in the sub-attribute `quality` of values that are not normal. Nothing is left out.
 
         Args:
             updates: They are not changed; one without a new flag comes back itself.
             received_at: When they came, RFC 3339 UTC.
+            redelivered: Whether the sender may have sent them before: what was seen then is no duplicate.
         """
         arrived = seconds(received_at)
-        return [self._flag(update, arrived) for update in updates]
+        return [self._flag(update, arrived, redelivered) for update in updates]
 
     def is_flagged(self, update: EntityUpdate) -> bool:
         """Whether a value of an update has a flag, by whomever."""
@@ -78,7 +79,7 @@ class Quality:
         found = self._things.get(thing)
         return found.share if found else 1.0
 
-    def _flag(self, update: EntityUpdate, arrived: float) -> EntityUpdate:
+    def _flag(self, update: EntityUpdate, arrived: float, redelivered: bool) -> EntityUpdate:
         thing = self._thing(update.id)
         changed: Attributes = {}
         written, at = "", arrived
@@ -89,6 +90,8 @@ class Quality:
                 if observed and observed != written:
                     written, at = observed, seconds(observed)
                 flags = self._of_value(thing, iri, instance, at if observed else arrived, check) if check else []
+                if redelivered and DUPLICATE in flags:
+                    flags.remove(DUPLICATE)
                 if observed and at > arrived + self._skew_s:
                     flags.append(CLOCK)
                 if check:

@@ -195,3 +195,11 @@ def test_nothing_is_lost_and_nothing_fails(values: list[tuple[Any, float]]) -> N
     assert 0.0 <= checked.quality.score() <= 1.0
     again = gauge(minimum=0, maximum=100, jump=1, stuck_s=60, drift=1)
     again.quality.restore(checked.quality.snapshot())
+
+
+def test_what_is_delivered_again_is_no_duplicate() -> None:
+    quality = gauge(maximum=10).quality
+    update = EntityUpdate("urn:x:1", ["urn:t"], {LEVEL: [{"type": "Property", "value": 1, "observedAt": moment(START)}]})
+    assert quality.flag([update], moment(START)) == [update]
+    assert quality.flag([update], moment(START), redelivered=True) == [update]
+    assert quality.is_flagged(quality.flag([update], moment(START))[0])
