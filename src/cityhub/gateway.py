@@ -13,6 +13,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -34,6 +35,8 @@ from cityhub.web.wire_client import WireClient
 
 YOUNG: Final = 200_000
 """New objects before the collector looks for cycles: messages leave none behind."""
+MOST_FILES: Final = 65_536
+"""Open files and connections that it asks the system for."""
 
 log = logging.getLogger("cityhub.gateway")
 
@@ -47,6 +50,7 @@ def main() -> int:
     orders = msgspec.json.decode(line, type=GatewayOrders, dec_hook=lambda kind, value: kind(value))
     configure(orders.settings.log_format, orders.settings.log_level)
     gc.set_threshold(YOUNG, 20, 1000)
+    _allow_files()
     uvloop.run(_run(orders))
     return 0
 
@@ -71,6 +75,15 @@ async def _run(orders: GatewayOrders) -> None:
     for task in (ended, *tasks):
         task.cancel()
     await asyncio.gather(ended, *tasks, return_exceptions=True)
+
+
+def _allow_files() -> None:
+    """Takes as many open files as the system gives: shells and services begin with 1024, which few idle devices would use up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):  # then fewer devices can be connected
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _watch_input(loop: asyncio.AbstractEventLoop, end: asyncio.Event) -> None:

@@ -49,6 +49,10 @@ HIGH_WATER: Final = 512 * 1024
 """Bytes that wait to be sent to one client; beyond that messages of QoS 0 are dropped."""
 END_OF_PACKETS: Final = 1024 * 1024 * 8
 """A client that lets so much wait to be sent is cut off."""
+FIRST_BYTES: Final = 16 * 1024
+"""Largest first packet. A client that nobody knows yet may have no more than that waiting here."""
+PROBE_AFTER_S, PROBE_EVERY_S, PROBES = 60, 15, 4
+"""A peer that says nothing is asked for life by TCP; half-open connections end two minutes after the last word."""
 LINGER_S: Final = 2.0
 """How long a connection that the broker ended waits for the client to end it too."""
 _REFUSED: Final = 0x80
@@ -124,6 +128,9 @@ class Connection(asyncio.Protocol):
         connected = transport.get_extra_info("socket")
         if connected is not None:  # finds half-open connections of clients that want no keep-alive
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in (("TCP_KEEPIDLE", PROBE_AFTER_S), ("TCP_KEEPINTVL", PROBE_EVERY_S), ("TCP_KEEPCNT", PROBES)):
+                if hasattr(socket, name):
+                    connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -177,8 +184,9 @@ class Connection(asyncio.Protocol):
             length |= (rest[place] & 0x7F) << (7 * (place - 1))
             if not rest[place] & 0x80:
                 break
-        if length > self._limits.packet_bytes:
-            raise Refusal(DisconnectReasonCode.PACKET_TOO_LARGE, f"a packet may have {self._limits.packet_bytes} bytes, not {length}")
+        most = self._limits.packet_bytes if self._session is not None else min(FIRST_BYTES, self._limits.packet_bytes)
+        if length > most:
+            raise Refusal(DisconnectReasonCode.PACKET_TOO_LARGE, f"a packet may have {most} bytes here, not {length}")
 
     def _parse(self, rest: memoryview) -> tuple[Any, int]:
         if self._version == 5:

@@ -6,9 +6,11 @@ Source: MQTT 5.0, section 3.1.2.10 (keep alive).
 from __future__ import annotations
 
 import asyncio
+import resource
 import ssl
 from typing import Final
 
+import msgspec
 from mqtt5 import DisconnectReasonCode
 
 from cityhub.ingest.broker.broker import Broker, Limits
@@ -16,6 +18,8 @@ from cityhub.ingest.broker.connection import Connection
 from cityhub.ingest.broker.door import Door
 
 WATCH_S: Final = 0.5
+FILES_LEFT: Final = 500
+"""Open files that connections leave to the rest of the process."""
 STOP_S: Final = 0.3
 """How long clients have to read why the broker stops."""
 
@@ -74,6 +78,14 @@ class Listener:
 
 async def listen(door: Door, host: str, port: int, tls: ssl.SSLContext | None = None, limits: Limits | None = None) -> Listener:
     """A broker that listens on an address. Raises OSError when it cannot."""
-    listener = Listener(Broker(door, limits or Limits()))
+    listener = Listener(Broker(door, _affordable(limits or Limits())))
     await listener.start(host, port, tls)
     return listener
+
+
+def _affordable(limits: Limits) -> Limits:
+    """No more connections than the process may have open files: beyond that nothing in it could open any, not even to reach the hub."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return limits
+    return msgspec.structs.replace(limits, connections=min(limits.connections, max(files - FILES_LEFT, files // 2)))

@@ -104,10 +104,11 @@ class Connector:
             if sink is None or not self._settings.port:
                 context = await aiocoap.Context.create_client_context(transports=["udp6"])
             else:
-                from cityhub.ingest.protocols.coap_resource import site_of
+                from cityhub.ingest.protocols.coap_resource import ignore_noise, site_of
 
                 site = site_of(self._settings.path, self._settings.max_bytes, lambda *sent: self._take(sink, *sent))
                 context = await aiocoap.Context.create_server_context(site, bind=(self._host, self._settings.port), transports=["udp6"])
+                ignore_noise(context)
         except OSError as error:
             raise TroubleAtSource(f"Nobody can listen on {self._settings.listen} port {self._settings.port}: {error.strerror}") from None
         try:

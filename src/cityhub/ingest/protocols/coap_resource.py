@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiocoap import BAD_OPTION, CHANGED, FORBIDDEN, REQUEST_ENTITY_TOO_LARGE, SERVICE_UNAVAILABLE, Message
+from aiocoap import BAD_OPTION, CHANGED, FORBIDDEN, REQUEST_ENTITY_TOO_LARGE, SERVICE_UNAVAILABLE, Context, Message
 from aiocoap.resource import PathCapable, Resource, Site
 
 BUSY_S = 5
@@ -54,3 +55,24 @@ def site_of(path: str, most: int, take: Take) -> Site:
     site.add_resource(parts, Inbox(most, take))
     site.add_resource(parts, InboxBelow(most, take))
     return site
+
+
+def ignore_noise(context: Context) -> None:
+    """Lets a door drop datagrams that are no CoAP without a word.
+
+    Anybody can send them, so a line for each would fill the log; and the library does not expect options that are no UTF-8.
+    """
+    context.log.setLevel(logging.ERROR)
+    for interface in context.request_interfaces:
+        transport = interface.token_interface.message_interface
+        transport.datagram_msg_received = _without_noise(transport.datagram_msg_received)
+
+
+def _without_noise(receive: Callable[..., None]) -> Callable[..., None]:
+    def received(*datagram: Any) -> None:
+        try:
+            receive(*datagram)
+        except UnicodeDecodeError:
+            pass
+
+    return received

@@ -68,6 +68,19 @@ async def test_only_known_senders_and_garbage_harms_nobody() -> None:
     assert kept.messages == []
 
 
+async def test_noise_writes_nothing_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    kept, port = Kept(), free_port()
+    failed: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: failed.append(context))
+    async with running(made(kept, port=port), kept), client() as device:
+        await kept.until(lambda: ("running", "") in kept.states)
+        with socket.socket(type=socket.SOCK_DGRAM) as sender:
+            for noise in (b"\xff" * 1000, b"\x4f\x02\x00\x01", b"\x40\x02\x00\x01\xb4\xff\xfe\xfd\xfc", b"\x40\x02\x00\x01\xff"):
+                sender.sendto(noise, ("127.0.0.1", port))
+        assert await send(device, port, b"{}") == aiocoap.CHANGED
+    assert (caplog.records, failed) == ([], [])
+
+
 class Gauge(resource.ObservableResource):
     def __init__(self) -> None:
         super().__init__()
