@@ -5,7 +5,7 @@
 All of it shares the cores of one machine. So that the load generator does not count, the broker first gathers all messages for the
 feed's session while the feed rests; then the feed is started, and what is measured is how fast it has them in state and journal. The
 plain subscriber gets the same number in the same way, in turns. A third run sends at a rate while the feed runs, and says how far
-behind it ends. Processor time is that of each process.
+behind it ends. At last the devices speak to the hub's own broker, as fast as they are acknowledged. Processor time is that of each process.
 """
 
 from __future__ import annotations
@@ -136,6 +136,14 @@ def live(site: Site, messages: int, first: int, rate: float) -> dict[str, Any]:
     return {"rate": rate, "messages_per_s": messages / seconds, "behind_at_end": behind, "processor_us": used, "load": load}
 
 
+def own(site: Site, port: int, messages: int, first: int) -> dict[str, Any]:
+    """How fast devices are served that speak to the hub's own broker; each message is durable when it is acknowledged."""
+    before = site.processor()
+    load = run("feeds_load", port, "--messages", str(messages), "--first", str(first))
+    used = {name: (now - before.get(name, 0.0)) / messages * 1e6 for name, now in site.processor().items()}
+    return {"messages_per_s": messages / load["seconds"], "processor_us": used, "load": load}
+
+
 def plain(site: Site, messages: int) -> dict[str, Any]:
     """How fast a plain subscriber takes what the broker has gathered for it."""
     run("feeds_plain", site.broker_port)
@@ -170,10 +178,17 @@ def main() -> None:
             result["gathered"] = [gathered(site, given.messages, number * given.messages) for number in range(given.rounds)]
             result["live"] = [live(site, given.messages, given.rounds * given.messages, given.rate)] if given.rate else []
             site.call("DELETE", "/api/feeds/meters")
+            port = free_port()
+            source = {"port": port, "topics": ["meters/#"], "anonymous": True}
+            site.call("POST", "/api/feeds", {**FEED, "protocol": "broker", "source": source})
+            site.until(lambda status: status["state"] == "running")
+            first = (given.rounds + 1) * given.messages
+            result["own"] = [own(site, port, given.messages, first + number * given.messages) for number in range(given.rounds)]
+            site.call("DELETE", "/api/feeds/meters")
             result["plain"] = [plain(site, given.messages) for _ in range(given.rounds)]
         finally:
             site.close()
-    for name in ("gathered", "plain"):
+    for name in ("gathered", "own", "plain"):
         result[f"{name}_median"] = statistics.median(one["messages_per_s"] for one in result[name])
     print(json.dumps(result, indent=1))
 
