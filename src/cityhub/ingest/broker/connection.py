@@ -86,6 +86,7 @@ class Connection(asyncio.Protocol):
         receive_max: Most messages under way to the client.
         topic_alias_max: Most aliases that the client lets the broker make.
         deadline: When it is late, by the loop's clock; None: it may be silent for ever.
+        heard_at: When something came from it last, by the same clock.
 
     Args:
         broker: Whose client this is.
@@ -96,6 +97,7 @@ class Connection(asyncio.Protocol):
         self.receive_max = SEND_MAX
         self.topic_alias_max = 0
         self.deadline: float | None = None
+        self.heard_at = broker.now()
         self._open = open_ones
         self._broker = broker
         self._limits = broker.limits
@@ -147,9 +149,15 @@ class Connection(asyncio.Protocol):
         if self._is_closing:
             return
         self._buffer = self._buffer + data if self._buffer else data
+        self.heard_at = self._broker.now()
         if self._session is not None and self._keep_s:
-            self.deadline = self._broker.now() + self._keep_s
+            self.deadline = self.heard_at + self._keep_s
         self._read_on()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the broker does not read from it until there is room, so that its silence says nothing."""
+        return self._is_waiting and not self._is_closing
 
     def eof_received(self) -> bool:
         """The client sends no more."""
@@ -346,6 +354,9 @@ class Connection(asyncio.Protocol):
         if self._is_closing or self._session is None:
             return
         self._is_waiting = False
+        self.heard_at = self._broker.now()
+        if self._keep_s:
+            self.deadline = self.heard_at + self._keep_s
         self._offer(publication, packet)
         if not self._is_waiting:
             self._resume()

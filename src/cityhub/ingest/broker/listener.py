@@ -18,6 +18,10 @@ from cityhub.ingest.broker.connection import Connection
 from cityhub.ingest.broker.door import Door
 
 WATCH_S: Final = 0.5
+CROWDED: Final = 0.95
+"""Share of all connections from which on the most silent ones make way, some at a time."""
+SILENT_S: Final = 90.0
+"""No connection that said something within so long makes way: one and a half times the keep-alive of version 5."""
 FILES_LEFT: Final = 500
 """Open files that connections leave to the rest of the process."""
 STOP_S: Final = 0.3
@@ -71,9 +75,22 @@ class Listener:
         while True:
             await asyncio.sleep(WATCH_S)
             now = self.broker.now()
-            late = [one for one in self._connections if one.deadline is not None and one.deadline < now]
-            for connection in late:
+            late = {one for one in self._connections if one.deadline is not None and one.deadline < now and not one.is_held}
+            for connection in late | self._in_the_way(now):
                 connection.cut()
+
+    def _in_the_way(self, now: float) -> set[Connection]:
+        """Silent connections that take the place of others.
+
+        Clients of version 3.1.1 may ask for no keep-alive; the server may end those that it finds inactive all the same (MQTT 3.1.1,
+        section 3.1.2.10).
+        """
+        most = self.broker.limits.connections
+        if len(self._connections) < CROWDED * most:
+            return set()
+        silent = [one for one in self._connections if one.heard_at < now - SILENT_S and not one.is_held]
+        silent.sort(key=lambda one: one.heard_at)
+        return set(silent[: max(1, most // 20)])
 
 
 async def listen(door: Door, host: str, port: int, tls: ssl.SSLContext | None = None, limits: Limits | None = None) -> Listener:

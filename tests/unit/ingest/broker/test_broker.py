@@ -263,3 +263,26 @@ async def test_version_3_clients_are_served_beside_version_5(port: int) -> None:
     new = await connected(port, "new")
     new.send(PublishPacket("a", b"x", qos=QOS2, packet_id=1, user_properties=[("k", "v")]))
     assert await old.reader.readexactly(8) == bytes.fromhex("3206000161000178")
+
+
+async def test_who_is_not_read_is_not_late(door: Keeping, port: int) -> None:
+    """While there is no room the broker reads nothing, so that it does not hear the pings either."""
+    client = await connected(port, "patient", keep_alive=1)
+    door.is_full = True
+    client.send(PublishPacket("a", b"1", qos=QOS1, packet_id=1))
+    await client.nothing(2.6)
+    client.send(PingReqPacket())
+    door.make_room()
+    await client.expect(PubAckPacket)
+    await client.expect(PingRespPacket)
+
+
+async def test_the_silent_make_way_when_it_is_crowded(door: Keeping) -> None:
+    async with running(door, connections=4, keep_alive_s=1000) as listener:
+        now = listener.broker.now
+        silent = await connected(listener.port, "silent", keep_alive=1000)
+        listener.broker.now = lambda: now() + 500
+        others = [await connected(listener.port, f"other-{number}", keep_alive=1000) for number in range(3)]
+        goodbye = await silent.expect(DisconnectPacket)
+        assert goodbye.reason_code == DisconnectReasonCode.KEEP_ALIVE_TIMEOUT
+        await others[0].nothing(0.7)
