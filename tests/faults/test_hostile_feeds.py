@@ -211,7 +211,11 @@ def test_wrong_clocks_touch_nothing_newer(hub: RunningHub) -> None:
     assert (ahead["flagged"], ahead["refused"]) == (1, [])
     found = hub.get("/ngsi-ld/v1/entities/urn:ngsi-ld:Meter:ahead").json()["level"]
     assert found["value"] == 3 and "clock" in found["quality"]["value"]
-    until(lambda: levels(hub, "past") == [1, 2] and levels(hub, "ahead") == [3], 20)
+    assert tell("ahead", 4, now)["written"] == 1  # a right clock is not held up by a wrong one
+    assert level(hub, "ahead") == 4
+    assert tell("ahead", 5, now + timedelta(days=366))["late"] == 1
+    assert level(hub, "ahead") == 4
+    until(lambda: levels(hub, "past") == [1, 2] and sorted(levels(hub, "ahead")) == [3, 4, 5], 20)
 
 
 # -- Outage and burst --------------------------------------------------------------------------------------------------------

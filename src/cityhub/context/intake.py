@@ -1,12 +1,15 @@
 """The door of feeds into the context: what they say of entities, what could not be taken, and how far they were read, in one transaction.
 
-An attribute that is older than the current one must not take its place; it is given to the history only.
+An attribute that is older than the current one must not take its place; it is given to the history only. So is one whose clock is
+wrong and tells a time to come, or it would stand until then, whatever the others say.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from cityhub.model.dead_letter import letter_writes
@@ -15,7 +18,10 @@ from cityhub.model.errors import CityHubError, StoreUnavailable, Unprocessable
 from cityhub.model.history_events import Put, PutMany, document_of
 from cityhub.model.ngsild.stamp import new_instance, renewed_instance
 from cityhub.model.ports import BOOKMARKS, HISTORY_EVENTS, DeadLetter, Document, EntityUpdate, Store, Taken, Write
+from cityhub.model.time import to_text
 
+AHEAD: Final = timedelta(minutes=5)
+"""How far ahead of the hub's time an observation may be to become the current state beside one that is not."""
 LATE_ENTITIES: Final = 500
 """Most entities whose late instances are journalled as one change."""
 Transition = Callable[[Document | None, str], tuple[Document | None, Any]]
@@ -103,13 +109,14 @@ def transition_of(update: EntityUpdate, redelivered: bool, late: Late) -> Transi
         old: Attributes = current["attrs"]
         created: str = current["createdAt"]
         attrs: Attributes | None = None
+        horizon = _horizon(now)
         is_late = False
         for iri, instances in update.attributes.items():
             before = old.get(iri)
-            if before is not None and len(before) == 1 and len(instances) == 1 and _is_newer(before[0], instances[0]):
+            if before is not None and len(before) == 1 and len(instances) == 1 and _is_newer(before[0], instances[0], horizon):
                 after = [renewed_instance(before[0], instances[0], created, now)]
             else:
-                after, was_late = _merged(before or [], instances, created, now, redelivered)
+                after, was_late = _merged(before or [], instances, created, now, redelivered, horizon)
                 for instance in was_late:
                     late.add(update, iri, instance)
                 is_late = is_late or bool(was_late)
@@ -128,15 +135,21 @@ def transition_of(update: EntityUpdate, redelivered: bool, late: Late) -> Transi
     return transition
 
 
-def _is_newer(was: Instance, instance: Instance) -> bool:
+@lru_cache(maxsize=16)
+def _horizon(now: str) -> str:
+    """The last moment that a good clock may tell at a time."""
+    return to_text(datetime.fromisoformat(now) + AHEAD)
+
+
+def _is_newer(was: Instance, instance: Instance, horizon: str) -> bool:
     """Whether the one instance of an attribute was observed after the one that there is, as it is with by far the most."""
     if "datasetId" in was or "datasetId" in instance or "observedAt" not in was or "observedAt" not in instance:
         return False
-    return bool(instance["observedAt"] > was["observedAt"])
+    return bool(was["observedAt"] < instance["observedAt"] <= horizon)
 
 
 def _merged(
-    before: list[Instance], instances: list[Instance], created: str, now: str, redelivered: bool
+    before: list[Instance], instances: list[Instance], created: str, now: str, redelivered: bool, horizon: str
 ) -> tuple[list[Instance], list[Instance]]:
     """The instances of an attribute with those of an update, the very list if nothing is written; and those that are late."""
     after = before
@@ -146,7 +159,7 @@ def _merged(
         if was is None:
             after = [*after, new_instance(instance, created, now)]
             continue
-        standing = _standing(was, instance, redelivered)
+        standing = _standing(was, instance, redelivered, horizon)
         if standing == "late":
             late.append(instance)
         elif standing != "same":
@@ -157,19 +170,20 @@ def _merged(
 
 def _created(update: EntityUpdate, now: str, late: Late) -> Entity:
     attrs = {}
+    horizon = _horizon(now)
     for iri, instances in update.attributes.items():
-        attrs[iri] = instances if len(instances) == 1 else _newest(update, iri, instances, late)
+        attrs[iri] = instances if len(instances) == 1 else _newest(update, iri, instances, late, horizon)
     return {"id": update.id, "type": update.types, "attrs": attrs, "createdAt": now, "modifiedAt": now}
 
 
-def _newest(update: EntityUpdate, iri: str, instances: list[Instance], late: Late) -> list[Instance]:
+def _newest(update: EntityUpdate, iri: str, instances: list[Instance], late: Late, horizon: str) -> list[Instance]:
     """Of each dataset the newest instance; the others are for the history."""
     kept: list[Instance] = []
     for instance in instances:
         was = dataset_of(kept, instance.get("datasetId"))
         if was is None:
             kept.append(instance)
-        elif _standing(was, instance, False) == "late":
+        elif _standing(was, instance, False, horizon) == "late":
             late.add(update, iri, instance)
         else:
             late.add(update, iri, was)
@@ -177,16 +191,18 @@ def _newest(update: EntityUpdate, iri: str, instances: list[Instance], late: Lat
     return kept
 
 
-def _standing(was: Instance, instance: Instance, redelivered: bool) -> str:
+def _standing(was: Instance, instance: Instance, redelivered: bool, horizon: str) -> str:
     """How an instance stands to the current one: "late", "same", or "" for one that takes its place."""
     observed = instance.get("observedAt")
     if observed is None:
         return "same" if redelivered and _says_the_same(was, instance) else ""
     before = was.get("observedAt")
-    if before is None or observed > before:
+    if before is None:
         return ""
+    if observed > before:
+        return "late" if before <= horizon < observed else ""
     if observed < before:
-        return "late"
+        return "" if observed <= horizon < before else "late"
     return "same" if _says_the_same(was, instance) else ""
 
 

@@ -418,8 +418,9 @@ class Intake(Protocol):
     ) -> list[Taken | CityHubError]:
         """Takes all of it in one transaction and returns when it is durable: one result for each update.
 
-        An attribute with an observedAt older than the current one goes to the history only; with the same observedAt and value it was
-        there already. With `redelivered` an attribute without observedAt whose value is the current one was there already too.
+        An attribute with an observedAt older than the current one goes to the history only, as does one that lies minutes in the future
+        where the current one does not; with the same observedAt and value it was there already. With `redelivered` an attribute without
+        observedAt whose value is the current one was there already too.
         Raises StoreUnavailable when nothing could be committed.
         """
 

@@ -9,7 +9,7 @@ import pytest
 from cityhub.context.intake import StoreIntake
 from cityhub.history.lake_history import LakeHistory
 from cityhub.model.errors import CityHubError, StoreUnavailable
-from cityhub.model.ports import BOOKMARKS, DEAD_LETTERS, DeadLetter, EntityUpdate, Window
+from cityhub.model.ports import BOOKMARKS, DEAD_LETTERS, DeadLetter, EntityUpdate, Window, Write
 
 ID = "urn:ngsi-ld:Meter:1"
 LEVEL, TYPE = "https://example.org/level", "https://example.org/Meter"
@@ -114,3 +114,15 @@ async def test_many_late_entities_are_journalled_together(intake: StoreIntake, s
     assert store.last() == position + 3
     [attributes] = await history.read("", [f"{ID}-1199"], Window())
     assert [instance["value"] for instance in attributes[LEVEL]] == [3, 9]
+
+
+async def test_a_clock_that_is_ahead_does_not_stop_the_others(intake: StoreIntake, store: Any, history: LakeHistory) -> None:
+    def ahead(value: int, day: int) -> EntityUpdate:
+        return EntityUpdate(ID, [TYPE], {LEVEL: [{"type": "Property", "value": value, "observedAt": f"2199-01-{day:02}T00:00:00.000000Z"}]})
+
+    assert await intake.take("", [update(1, 10), ahead(90, 1), update(2, 20)]) == ["written", "late", "written"]
+    assert await current(store) == 2
+    assert await values(history) == [1, 2, 90]
+    await store.write("", [Write(ID, lambda before, now: (None, None))])
+    assert await intake.take("", [ahead(91, 2), ahead(92, 3), update(3, 30)]) == ["written", "written", "written"]
+    assert await current(store) == 3, "a right time takes the place of a wrong one"
