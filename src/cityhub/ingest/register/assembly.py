@@ -97,7 +97,7 @@ class Registers:
         )
         return [
             *FeedApi(self.feeds, answers, around.gateway, around.clock, self.seen.spoke).routes(),
-            *LetterApi(self.letters, Replay(self.letters, self.feeds, around.gateway)).routes(),
+            *LetterApi(self.letters, Replay(self.letters, self.feeds, around.gateway), self._reader.caught_up).routes(),
             *DeviceApi(self.devices, self.seen, self.commands, around.clock).routes(),
             *CommandApi(self.commands, self.devices, self.seen).routes(),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
@@ -16,6 +17,7 @@ BLOCK: Final = 2_000
 REST_S: Final = 0.1
 """Between two looks: at high rates many changes come with one."""
 AGAIN_S: Final = 2.0
+PATIENCE_S: Final = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,14 @@ class JournalReader:
                 log.warning("the registers wait for the store: %s", error.detail)
                 await asyncio.sleep(AGAIN_S)
             await asyncio.sleep(REST_S)
+
+    async def caught_up(self) -> None:
+        """Returns when what was acknowledged by now has been heard, or after `PATIENCE_S`: a busy journal keeps nobody waiting for long."""
+        wanted = self._journal.last()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                while self.position < wanted:
+                    await asyncio.sleep(REST_S / 10)
 
     async def _step(self) -> None:
         """Reads what there is."""

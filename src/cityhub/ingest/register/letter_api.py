@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -26,10 +27,12 @@ class LetterApi:
     Args:
         letters: The letters.
         replay: Tries them again.
+        caught_up: Returns when the letters that were acknowledged are known.
     """
 
-    def __init__(self, letters: Letters, replay: Replay) -> None:
+    def __init__(self, letters: Letters, replay: Replay, caught_up: Callable[[], Awaitable[None]]) -> None:
         self._letters = letters
+        self._caught_up = caught_up
         self._replay = replay
 
     def routes(self) -> list[Route]:
@@ -37,7 +40,12 @@ class LetterApi:
         one = f"{PREFIX}/{{id}}"
 
         def door(method: str, path: str, handler: Any, permission: str, operation: str) -> Route:
-            return Route(method, path, handler, permission, operation, tag="feeds")
+            async def fresh(request: Request) -> Response:
+                await self._caught_up()
+                answer: Response = await handler(request)
+                return answer
+
+            return Route(method, path, fresh, permission, operation, tag="feeds")
 
         return [
             door("GET", PREFIX, self._list, READ, "List Dead Letters"),
