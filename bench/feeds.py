@@ -181,7 +181,7 @@ def main() -> None:
             port = free_port()
             source = {"port": port, "topics": ["meters/#"], "anonymous": True}
             site.call("POST", "/api/feeds", {**FEED, "protocol": "broker", "source": source})
-            site.until(lambda status: status["state"] == "running")
+            site.until(lambda status: status["address"] != "")
             first = (given.rounds + 1) * given.messages
             result["own"] = [own(site, port, given.messages, first + number * given.messages) for number in range(given.rounds)]
             site.call("DELETE", "/api/feeds/meters")
