@@ -16,7 +16,7 @@ from typing import Final
 import duckdb
 import msgspec
 
-from cityhub.model.errors import StoreUnavailable
+from cityhub.model.errors import StoreUnavailable, TooComplexQuery
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +167,11 @@ class Deadline:
         self._thread = threading.Thread(target=self._watch, daemon=True, name="deadline")
 
     def __enter__(self) -> Deadline:
-        self._thread.start()
+        """Raises TooComplexQuery when there is no memory left for a thread."""
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise TooComplexQuery("There is not enough memory for the statement now: try again later") from error
         return self
 
     def __exit__(self, *_: object) -> None:
