@@ -116,9 +116,9 @@ class Following:
     def _next(self) -> list[Entry]:
         """The next entries. One that must see all before it in its place comes first or not at all."""
         position = self._standing.state.position
-        ahead = self._ahead
-        if not ahead or ahead[0][0] <= position or ahead[0][0] > position + 1:
-            ahead = [entry for entry in ahead if entry[0] > position] or self._source.read(position, self._batch)
+        ahead = [entry for entry in self._ahead if entry[0] > position]
+        if not ahead or ahead[0][0] > position + 1:  # what is missing may be a backfill that another thread is about to take in
+            ahead = self._source.read(position, self._batch)
         for number, entry in enumerate(ahead):
             if entry[1] == HISTORY_EVENTS and (_is(entry, "modify") or _is(entry, "backfill")):
                 cut = max(1, number)
