@@ -19,6 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from cityhub.ingest.broker.topics import matches
 from cityhub.ingest.decoding import MEDIA_TYPES
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway_port import CommandResult
@@ -350,17 +351,7 @@ class _Connection:
 
     def _is_answer(self, levels: list[str]) -> bool:
         wanted = self._settings.answer_topic
-        return bool(wanted) and matches(wanted.split("/"), levels)
-
-
-def matches(wanted: list[str], levels: list[str]) -> bool:
-    """Whether a filter, in levels, is for a topic."""
-    for place, level in enumerate(wanted):
-        if level == "#":
-            return True
-        if place >= len(levels) or level not in ("+", levels[place]):
-            return False
-    return len(wanted) == len(levels)
+        return bool(wanted) and matches(wanted, "/".join(levels))
 
 
 def load_chain(context: ssl.SSLContext, certificate: str, key: str) -> None:

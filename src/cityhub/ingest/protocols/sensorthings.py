@@ -23,6 +23,7 @@ from cityhub.ingest.protocols.doors import certificate_of
 from cityhub.ingest.protocols.reach import door
 from cityhub.ingest.sensorthings.answers_to_gateway import Changes, Published, Told
 from cityhub.ingest.sensorthings.topics import ROOT, read_topic
+from cityhub.ingest.sensorthings.topics import Message as Change
 from cityhub.model.errors import CityHubError, StoreUnavailable
 
 MOST_UNDER_WAY: Final = 200
@@ -147,7 +148,7 @@ class Connector:
                 for told in msgspec.msgpack.decode(piece, type=list[Told]):
                     station.tell(told.topic, told.document)
                     for pattern, select in wanted.get(told.topic, ()):
-                        station.tell(pattern, _selected(told.document, select))
+                        station.tell(pattern, Change(told.topic, orjson.loads(told.document)).payload(select))
         except StoreUnavailable as error:
             raise TroubleAtSource(f"The hub does not tell what changes: {error.detail}") from None
 
@@ -176,10 +177,3 @@ def _read(pattern: str) -> tuple[str, tuple[str, ...]]:
         return read_topic(pattern)
     except CityHubError:  # it has wildcards, or names nothing
         return "", ()
-
-
-def _selected(document: bytes, select: tuple[str, ...]) -> bytes:
-    if not select:
-        return document
-    wanted = {"@iot.id" if name == "id" else name for name in select}
-    return orjson.dumps({name: value for name, value in orjson.loads(document).items() if name.partition("@iot.nav")[0] in wanted})
