@@ -546,3 +546,80 @@ class Access(Protocol):
 
     def decide(self, principal: Principal, permission: str, tenant: str) -> Decision:
         """Whether the principal holds the permission ('entity.read', 'entity.write', ...) in the tenant."""
+
+
+class Person(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody who works with the hub.
+
+    Attributes:
+        id: URI.
+        name: As it is shown.
+        department: Id of the organization.
+        roles: "duty", "dispatcher", "handler", "checker", "leader", ...: what lanes of processes and hearers of alerts name.
+        contacts: By channel ("email", "sms", "webhook", "mqtt"), where messages reach them. Personal: for the notifier only.
+        language: Of their messages: "zh" or "en".
+        simulated: Whether it is made up for trying the hub out.
+        active: Whether they still work here.
+    """
+
+    id: str
+    name: str
+    department: str
+    roles: list[str] = []
+    contacts: dict[str, str] = {}
+    language: str = "zh"
+    simulated: bool = False
+    active: bool = True
+
+
+class People(Protocol):
+    """Who works with the hub. All answers come from memory."""
+
+    def person(self, id: str) -> Person | None:
+        """A person, also one who has left; None: unknown."""
+
+    def find(self, department: str = "", role: str = "") -> list[Person]:
+        """The active people of a department (""; all) who have a role ("": any), by name."""
+
+
+class Duty(Protocol):
+    """Who is on duty. Answers come from memory."""
+
+    def on_duty(self, post: str, at: str) -> list[str]:
+        """Ids of the people on duty at a post at a moment (RFC 3339 UTC), the first in charge first; empty: nobody, or no such post."""
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Something that people are to be told.
+
+    Attributes:
+        key: What it is about, such as "urn:...:Alert:...#raised": the same key is told once, however often it is asked for.
+        why: Id of the rule, case or person that asks for it.
+        people: Ids of the people who hear of it.
+        posts: Posts whose people on duty hear of it.
+        departments: (organization, role) of those who hear of it.
+        template: Id of the template.
+        values: What it fills in; plain JSON. Personal data only where the hearers may see it.
+        urgent: Whether it goes out in quiet hours too.
+        link: Path in the operations centre that it leads to.
+    """
+
+    key: str
+    why: str
+    template: str
+    values: dict[str, Any]
+    people: list[str] = []
+    posts: list[str] = []
+    departments: list[tuple[str, str]] = []
+    urgent: bool = False
+    link: str = ""
+
+
+class Notices(Protocol):
+    """Tells people. What is asked for in a transaction is told after it, once."""
+
+    def write(self, notice: Notice) -> Write:
+        """What must be part of the caller's transaction so that the notice is given; it changes nothing when the key is known."""
+
+    def acknowledged(self, key: str) -> bool:
+        """Whether one of those who were told has said that they have seen it."""

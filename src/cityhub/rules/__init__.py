@@ -1,0 +1,1 @@
+"""What deserves attention: rules that watch the city's context, and the alerts that they raise."""
