@@ -244,7 +244,7 @@ class Engine:
             subject.seeded = NEVER if running.compiled.group or modified is None else self._micros[modified]
         wrong = ""
         try:
-            running.observe(subject, seen, is_new=(is_new and seen.touched is None) or (not running.compiled.group and is_new))
+            running.observe(subject, seen, is_new=is_new)
         except Failed as reason:
             wrong = str(reason)
         if not self._is_seeding:
