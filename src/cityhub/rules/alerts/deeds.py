@@ -23,6 +23,7 @@ DEEDS: Final = "alert_deed"
 MOST_DEEDS: Final = 500
 MOST_NOTE: Final = 2_000
 Operation = Literal["acknowledge", "false", "close", "comment"]
+Change = Callable[[Entity | None, str], tuple[Entity | None, Entity]]
 Attributes = dict[str, dict[str, Any] | None]
 
 
@@ -76,9 +77,7 @@ class AlertDeeds:
         record = await self._store.fetch(tenant, id, DEEDS)
         return list(record["deeds"]) if record is not None else []
 
-    async def _write(
-        self, tenant: str, id: str, change: Callable[[Entity | None, str], tuple[Entity | None, Entity]], deed: Deed, trace: str, *, always: bool
-    ) -> Entity:
+    async def _write(self, tenant: str, id: str, change: Change, deed: Deed, trace: str, *, always: bool) -> Entity:
         pair = _Pair(change, _noted(id, deed), always)
         result, _ = await self._store.write(tenant, [Write(id, pair.first), Write(id, pair.second, DEEDS)], trace)
         if isinstance(result, CityHubError):
@@ -98,7 +97,7 @@ class AlertDeeds:
             return {}
         if alert.state == "closed" and alert.outcome != "ended":
             said = "marked as false" if alert.outcome == "false" else "closed"
-            raise Conflict(f"The alert was {said} at {alert.closed_at}; only an alert that nobody has judged can be closed or marked as false")
+            raise Conflict(f"The alert was {said} at {alert.closed_at}; only one that nobody has judged can be closed or marked as false")
         return closed(outcome, now, self._keep)
 
 
@@ -125,9 +124,8 @@ class _Pair:
     """A change of an alert and the note of it: the note is written when the alert was changed, or always."""
 
     def __init__(
-        self, change: Callable[[Entity | None, str], tuple[Entity | None, Entity]],
-        note: Callable[[Document | None, str], tuple[Document, None]], always: bool,
-    ) -> None:  # fmt: skip
+        self, change: Change, note: Callable[[Document | None, str], tuple[Document, None]], always: bool
+    ) -> None:
         self._change = change
         self._note = note
         self._always = always

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from cityhub.model.alert import ALERT, Alert, read_alert, reaches
+from cityhub.model.alert import ALERT, Alert, reaches, read_alert
 from cityhub.model.change import Change
 from cityhub.model.entity import Entity
 from cityhub.model.errors import CityHubError, NotFound, StoreUnavailable
@@ -58,6 +58,10 @@ class Reactions:
         self._drafts = drafts
         self.failed = 0
 
+    async def begin(self) -> None:
+        """Makes the reader known to the journal, so that no alert that comes from now on passes by."""
+        await self._journal.position(READER)
+
     async def run(self) -> None:
         """Reads the journal until it is cancelled."""
         while True:
@@ -98,14 +102,14 @@ class Reactions:
             await self._react(tenant, entity, alert)
 
     async def of(self, tenant: str, alert: Entity) -> dict[str, Any]:
-        """What followed from an alert: ids of its case and its warning ("" where there is none), and its notices with whether somebody saw them."""
+        """What followed from an alert: ids of its case and its warning ("": none), and its notices, each with whether it was seen."""
         said = read_alert(alert)
         assert said is not None
-        notices = await self._notices_of(said)
+        tells = self._notices
         return {
             "case": self._openings.case_of(tenant, said.id) if self._openings is not None else "",
             "warning": self._drafts.warning_of(tenant, said.id) if self._drafts is not None else "",
-            "notices": [{"key": one.key, "seen": self._notices.acknowledged(one.key)} for one in notices] if self._notices is not None else [],
+            "notices": [{"key": one.key, "seen": tells.acknowledged(one.key)} for one in await self._notices_of(said)] if tells else [],
         }  # fmt: skip
 
     async def _notices_of(self, alert: Alert) -> list[Notice]:
@@ -121,22 +125,20 @@ class Reactions:
         except NotFound:
             log.warning("the rule %s of the alert %s is not known any more; nobody is told", alert.rule, alert.id)
             return
-        for what, work in (
-            ("opening", self._open(tenant, entity, alert, rule)), ("warning", self._draft(tenant, entity, rule)),
-            ("notices", self._tell(tenant, alert, rule)),
-        ):  # fmt: skip
-            await self._tried(tenant, alert.id, what, work)
+        # People are told first: whatever else cannot be reached must not keep that up.
+        await self._tried(tenant, alert.id, "notices", lambda: self._tell(tenant, alert, rule))
+        await self._tried(tenant, alert.id, "opening", lambda: self._open(tenant, entity, alert, rule))
+        await self._tried(tenant, alert.id, "warning", lambda: self._draft(tenant, entity, rule))
 
-    async def _tried(self, tenant: str, id: str, what: str, work: Any) -> None:
+    async def _tried(self, tenant: str, id: str, what: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except StoreUnavailable:
             raise
         except Exception as error:
             self.failed += 1
             reason = error.detail if isinstance(error, CityHubError) else f"{type(error).__name__}: {error}"
-            log.log(logging.WARNING if isinstance(error, CityHubError) else logging.ERROR, "%s of the alert %s failed: %s", what, id, reason,
-                    exc_info=not isinstance(error, CityHubError))  # fmt: skip
+            log.warning("%s of the alert %s failed: %s", what, id, reason, exc_info=not isinstance(error, CityHubError))
             await self._deeds.note(tenant, id, Deed(f"{what} failed", "hub", reason))
 
     async def _open(self, tenant: str, entity: Entity, alert: Alert, rule: Rule) -> None:

@@ -10,10 +10,9 @@ import msgspec
 
 from cityhub.model.errors import CityHubError
 from cityhub.model.feel import compile_expression
-from cityhub.model.feel.nodes import Arithmetic, Between, Call, Comparison, Conjunction, Disjunction, Filter, If, Literal, Name, Negation, Node, Path
+from cityhub.model.feel.nodes import Between, Comparison, Literal, Name, Negation, Node, Path
 
 _TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
-_PARTS: Final = (Arithmetic, Between, Call, Comparison, Conjunction, Disjunction, Filter, If, Negation, Path)
 MOST: Final = 20
 
 
@@ -37,7 +36,7 @@ def _found(node: Node) -> Iterator[dict[str, Any]]:
     elif isinstance(node, Between):
         yield from _compared(node.operand, ">=", node.low)
         yield from _compared(node.operand, "<=", node.high)
-    elif isinstance(node, _PARTS):
+    else:
         for part in _children(node):
             yield from _found(part)
 

@@ -12,9 +12,10 @@ GRADE_WORDS: Final = {
     "en": {"red": "red", "orange": "orange", "yellow": "yellow", "blue": "blue"},
 }
 UNITS: Final = {
-    "MMT": "mm", "MTR": "m", "CEL": "°C", "P1": "%", "MTS": "m/s", "KMT": "km", "KMH": "km/h", "GP": "mg/m³", "GQ": "µg/m³", "MQS": "m³/s",
-    "2N": "dB", "A97": "hPa", "SEC": "s", "MIN": "min", "HUR": "h", "KWH": "kWh", "WTT": "W", "KWT": "kW", "VLT": "V", "AMP": "A", "59": "ppm",
-    "H67": "mm/h", "C26": "ms", "LUX": "lx", "DD": "°", "LTR": "L", "MTQ": "m³", "TNE": "t", "KGM": "kg",
+    "MMT": "mm", "MTR": "m", "CEL": "°C", "P1": "%", "MTS": "m/s", "KMT": "km", "KMH": "km/h", "GP": "mg/m³", "GQ": "µg/m³",
+    "MQS": "m³/s",
+    "2N": "dB", "A97": "hPa", "SEC": "s", "MIN": "min", "HUR": "h", "KWH": "kWh", "WTT": "W", "KWT": "kW", "VLT": "V", "59": "ppm",
+    "H67": "mm/h", "AMP": "A", "C26": "ms", "LUX": "lx", "DD": "°", "LTR": "L", "MTQ": "m³", "TNE": "t", "KGM": "kg",
 }  # fmt: skip
 """Signs of the units that a district's sensors use most, by UN/CEFACT code. Source: UNECE Recommendation 20."""
 MOST_VALUES: Final = 4

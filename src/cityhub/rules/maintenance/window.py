@@ -90,7 +90,7 @@ def checked(window: Maintenance) -> Maintenance:
     if not window.title.strip() or len(window.title) > 200 or len(window.reason) > 2_000:
         raise BadRequestData("'title' must be a text of 1 to 200 characters, and 'reason' one of at most 2000")
     if not (window.rules or window.entities or window.scope or window.area):
-        raise BadRequestData("A maintenance window must name 'rules', 'entities', a 'scope' or an 'area'; without any it would silence everything")
+        raise BadRequestData("The window must name 'rules', 'entities', a 'scope' or an 'area'; without any it would silence everything")
     if len(window.rules) > MOST_NAMED or len(window.entities) > MOST_NAMED:
         raise BadRequestData(f"'rules' and 'entities' may have at most {MOST_NAMED} items each")
     if window.scope:
