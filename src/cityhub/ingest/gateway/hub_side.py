@@ -14,7 +14,7 @@ import msgspec
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway import words
 from cityhub.ingest.gateway.trial import trial_of
-from cityhub.ingest.gateway_port import CommandResult, Described, FeedState, Trial
+from cityhub.ingest.gateway_port import CommandResult, Described, FeedState, Score, Trial
 from cityhub.ingest.message import Command, Message, Settled
 from cityhub.model.errors import CityHubError, Conflict, NotFound, StoreUnavailable, TooBusy
 from cityhub.model.jsonld import TermMap
@@ -131,15 +131,10 @@ class GatewayLink:
     async def arrange(self, feeds: Sequence[Feed]) -> None:
         """See `cityhub.ingest.gateway_port.Gateway.arrange`."""
         self._feeds = {feed.id: feed for feed in feeds}
-        orders = []
         self._unresolved = {}
-        for feed in feeds:
-            if feed.enabled:
-                try:
-                    orders.append(await self._order(feed))
-                except CityHubError as error:
-                    log.warning("feed '%s' cannot run: its @context cannot be had: %s", feed.id, error.detail)
-                    self._unresolved[feed.id] = f"Its @context cannot be had: {error.detail}"
+        # At once, since the hub's start waits for it: servers of @contexts that do not answer cost the time of one.
+        found = await asyncio.gather(*(self._order_if_it_can_run(feed) for feed in feeds if feed.enabled))
+        orders = [order for order in found if order is not None]
         self._arranged = words.Arrange(orders)
         if orders or self._watch is not None:
             await self._begin()
@@ -168,6 +163,14 @@ class GatewayLink:
         answer = await self._job(lambda job: words.Instruct(job, feed, command), command.timeout_s)
         return msgspec.msgpack.decode(answer, type=CommandResult)
 
+    async def scores(self, feed: str, things: Sequence[str], most: int) -> list[Score]:
+        """See `cityhub.ingest.gateway_port.Gateway.scores`."""
+        known = self._feeds.get(feed)
+        if known is None or not known.enabled or self.pid is None:
+            raise Conflict(f"The feed '{feed}' does not run")
+        answer = await self._job(lambda job: words.Rate(job, feed, list(things), most), ASK_S)
+        return msgspec.msgpack.decode(answer, type=list[Score])
+
     async def protocols(self) -> list[Described]:
         """See `cityhub.ingest.gateway_port.Gateway.protocols`."""
         answer = await self._job(lambda job: words.Describe(job, "protocols"), ASK_S)
@@ -182,6 +185,14 @@ class GatewayLink:
         """See `cityhub.ingest.gateway_port.Gateway.states`."""
         states = dict(self._states) if self.pid is not None else {id: FeedState("waiting", self.trouble) for id in self._states}
         return {**states, **{id: FeedState("waiting", why) for id, why in self._unresolved.items()}}
+
+    async def _order_if_it_can_run(self, feed: Feed) -> words.FeedOrder | None:
+        try:
+            return await self._order(feed)
+        except CityHubError as error:
+            log.warning("feed '%s' cannot run: its @context cannot be had: %s", feed.id, error.detail)
+            self._unresolved[feed.id] = f"Its @context cannot be had: {error.detail}"
+            return None
 
     async def _order(self, feed: Feed) -> words.FeedOrder:
         terms = await self._terms_of(feed)
