@@ -81,12 +81,18 @@ class RuleApi:
         start, end = (moment(text_of(body, name, needed=True), name) for name in ("from", "to"))
         if start >= end:
             raise BadRequestData("'to' must be later than 'from'")
-        return json_response(msgspec.to_builtins(await self._trials.trial(rule, start, end), enc_hook=str))
+        return json_response(_shown(await self._trials.trial(rule, start, end)))
 
     async def _trace(self, request: Request) -> Response:
         entity = text_of(dict(request.query), "entity", needed=True, most=2_000)
         rule = self._register.get(request.parameters["id"])
         return json_response(msgspec.to_builtins(await self._sentinel.trace(rule.id, entity), enc_hook=str))
+
+
+def _shown(trial: Trial) -> dict[str, Any]:
+    """A trial with its signals as objects."""
+    document: dict[str, Any] = msgspec.to_builtins(trial, enc_hook=str)
+    return {**document, "signals": [msgspec.to_builtins(msgspec.structs.asdict(signal), enc_hook=str) for signal in trial.signals]}
 
 
 def _definition(body: dict[str, Any]) -> dict[str, Any]:
