@@ -1,4 +1,4 @@
-"""The hub's side of the caseworker: it starts the process when the first question comes, asks one thing at a time, and ends it when it hangs."""
+"""The hub's side of the caseworker: it starts the process with the first question, asks one thing at a time, and ends it when it hangs."""
 
 from __future__ import annotations
 

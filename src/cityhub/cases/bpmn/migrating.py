@@ -31,7 +31,7 @@ def _same(name: str, old: Prepared, new: Prepared) -> bool:
 
 
 def moved(state: dict[str, Any], new: Prepared) -> dict[str, Any]:
-    """A state with the finished elements that the other version does not have taken out: what came behind them comes behind what came before."""
+    """A state without the finished elements that the other version does not have: what came behind them comes behind what came before."""
     specs = {str(key): rows for key, rows in state["subs"]}
     return {
         **state,

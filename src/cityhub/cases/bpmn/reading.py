@@ -27,8 +27,8 @@ UNSUPPORTED: Final = {
 _SILENT: Final = frozenset(
     {
         "documentation", "extensionElements", "laneSet", "sequenceFlow", "dataObject", "dataObjectReference", "dataStoreReference",
-        "ioSpecification", "dataInputAssociation", "dataOutputAssociation", "property", "textAnnotation", "association", "group", "incoming",
-        "outgoing", "auditing", "monitoring", "categoryValueRef", "multiInstanceLoopCharacteristics", "standardLoopCharacteristics",
+        "ioSpecification", "dataInputAssociation", "dataOutputAssociation", "property", "textAnnotation", "association", "group",
+        "incoming", "outgoing", "auditing", "monitoring", "categoryValueRef", "multiInstanceLoopCharacteristics", "standardLoopCharacteristics",
         "resourceRole", "potentialOwner", "performer", "humanPerformer", "correlationSubscription", "supports", "ioBinding",
     }
 )  # fmt: skip
@@ -54,7 +54,7 @@ def read_process(text: str) -> ProcessModel:
         raise TooLarge(f"The process has {len(data)} bytes; at most {MAX_BYTES} are read")
     root = read_xml(data)
     if root.name != "definitions" or root.namespace != NAMESPACE:
-        raise BadRequestData(f"The document is <{root.name}> of '{root.namespace}'; right would be <definitions> of BPMN 2.0 ('{NAMESPACE}')")
+        raise BadRequestData(f"The document is <{root.name}> of '{root.namespace}'; right would be <definitions> of '{NAMESPACE}'")
     return _Reader(root).read()
 
 
@@ -83,7 +83,7 @@ class _Reader:
             self._remarks.append(Remark(True, "", f"line {element.line}: <{element.name}> has no id; right would be one that no other has"))
             name = f"line-{element.line}-{len(self._seen)}"
         elif name in self._seen:
-            text = f"the id '{name}' stands in line {self._seen[name]} and in line {element.line}; right would be ids that are all different"
+            text = f"the id '{name}' stands in line {self._seen[name]} and in line {element.line}; right would be ids that all differ"
             self._remarks.append(Remark(True, name, text))
         self._seen[name] = element.line
         return name

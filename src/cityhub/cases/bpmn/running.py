@@ -45,7 +45,9 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def take_step(prepared: Prepared, state: dict[str, Any] | None, what: Begin | Complete | Wake | Receive, now: datetime, place: Place) -> Position:
+def take_step(
+    prepared: Prepared, state: dict[str, Any] | None, what: Begin | Complete | Wake | Receive, now: datetime, place: Place
+) -> Position:
     """The position after a step; see `cityhub.cases.process_port.ProcessEngine.step`."""
     data = dict(what.data) if isinstance(what, Begin) else dict((state or {}).get("data", {}))
     step = Step(prepared.model, prepared.sayings, prepared.decisions, data, now, place)
@@ -62,7 +64,7 @@ def _guarded(work: Callable[[], Position]) -> Position:
         element = str(getattr(error.task_spec, "name", "")).partition("|")[0]
         raise Unprocessable(f"The process cannot go on at '{element}': {error}", element=element) from error
     except RecursionError as error:
-        raise Unprocessable("The process cannot go on: its ways go too deep; right would be fewer elements in a loop", element="") from error
+        raise Unprocessable("The process cannot go on: its ways go too deep; right would be shorter ways", element="") from error
 
 
 def _stepped(prepared: Prepared, state: dict[str, Any] | None, what: Begin | Complete | Wake | Receive, step: Step) -> Position:
@@ -193,7 +195,7 @@ class _Runner:
         state = save(self._top, self._step, numbered)
         size = len(msgspec.json.encode(self._step.data))
         if size > MAX_DATA:
-            raise Fault("", f"its variables have {size} bytes; right would be at most {MAX_DATA}: keep files and lists outside, and their ids here")
+            raise Fault("", f"its variables have {size} bytes; right would be at most {MAX_DATA}: the ids of what is large, kept elsewhere")
         back = restore(self._prepared.woven, state, self._step)
         tasks = _Runner(self._prepared, back, self._step)
         return Position(

@@ -1,4 +1,4 @@
-"""What a process says in FEEL, compiled: conditions, scripts, timers, lists. Each has a key; the engine of SpiffWorkflow knows keys only."""
+"""What a process says in FEEL, compiled: conditions, scripts, timers, lists. Each has a key; SpiffWorkflow knows keys only."""
 
 from __future__ import annotations
 

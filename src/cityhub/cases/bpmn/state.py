@@ -53,7 +53,8 @@ def _last_common(active: list[Any]) -> Any:
             way.append(step)
             step = step.parent
         if len(way) > MAX_DEPTH:
-            raise Fault(task.task_spec.name.partition("|")[0], f"the case has come back more than {MAX_DEPTH} elements within parallel ways")
+            element = task.task_spec.name.partition("|")[0]
+            raise Fault(element, f"the case has gone through more than {MAX_DEPTH} elements within parallel ways")
         way.reverse()
         common = way if common is None else [one for one, other in zip(common, way, strict=False) if one is other]
     return common[-1] if common else None

@@ -76,7 +76,13 @@ class Step:
     """
 
     def __init__(
-        self, model: ProcessModel, sayings: Sayings, decisions: Decisions, data: dict[str, Any], moment: datetime, place: Place | None = None
+        self,
+        model: ProcessModel,
+        sayings: Sayings,
+        decisions: Decisions,
+        data: dict[str, Any],
+        moment: datetime,
+        place: Place | None = None,
     ) -> None:
         self.model = model
         self._place = place or Place()

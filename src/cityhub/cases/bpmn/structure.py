@@ -37,7 +37,8 @@ def _main(model: ProcessModel) -> Iterator[Finding]:
         yield Finding(True, model.processes[0], f"no process is executable; right would be isExecutable=\"true\" at one of {named}")
     elif len(main) > 1:
         named = ", ".join(f"'{name}'" for name in main)
-        yield Finding(True, main[1], f"several processes could begin: {named}; right would be isExecutable=\"true\" at one, the others called by it")
+        text = f"several processes could begin: {named}; right would be isExecutable=\"true\" at one, the others called by it"
+        yield Finding(True, main[1], text)
 
 
 def _calls(model: ProcessModel) -> Iterator[Finding]:
@@ -81,9 +82,11 @@ def _starts(scope: Scope) -> Iterator[Finding]:
         yield Finding(True, scope.id, f"'{scope.name or scope.id}' has no start event; right would be one")
     elif len(plain) > 1:
         named = ", ".join(f"'{node.id}'" for node in plain)
-        yield Finding(True, plain[1].id, f"there are several start events without a trigger: {named}; right would be one, and a gateway behind it")
+        text = f"there are several start events without a trigger: {named}; right would be one, and a gateway behind it"
+        yield Finding(True, plain[1].id, text)
     elif len(starts) > 1 and not plain:
-        yield Finding(True, starts[1].id, "there are several start events, all with triggers; right would be one without, with which cases begin")
+        text = "there are several start events, all with triggers; right would be one without, with which cases begin"
+        yield Finding(True, starts[1].id, text)
     for node in starts[1:]:
         yield Finding(False, node.id, f"cases begin at '{starts[0].id}'; what stands behind this start event alone is never reached")
     if len(starts) == 1 and starts[0].event is not None:
@@ -101,7 +104,8 @@ def _flows(scope: Scope) -> Iterator[Finding]:
         if source is not None and source.kind == "endEvent":
             yield Finding(True, flow.id, "nothing can leave an end event; right would be an intermediate event")
         if target is not None and target.kind in ("startEvent", "boundaryEvent"):
-            yield Finding(True, flow.id, f"nothing can lead to a {target.kind}; right would be an activity, a gateway or an intermediate event")
+            text = f"nothing can lead to a {target.kind}; right would be an activity, a gateway or an intermediate event"
+            yield Finding(True, flow.id, text)
 
 
 def _node(node: Node, scope: Scope) -> Iterator[Finding]:
@@ -117,7 +121,8 @@ def _node(node: Node, scope: Scope) -> Iterator[Finding]:
     if node.kind == "boundaryEvent" and node.attached not in scope.nodes:
         yield Finding(True, node.id, f"it is attached to '{node.attached}', which is not there; right would be an activity beside it")
     if node.kind == "boundaryEvent" and node.event is None:
-        yield Finding(True, node.id, "a boundary event without a definition never happens; right would be a timer, message, signal, error or escalation")
+        text = "a boundary event without a definition never happens; right would be a timer, message, signal, error or escalation"
+        yield Finding(True, node.id, text)
     if node.event is not None and node.event.kind in ("message", "signal", "link") and not node.event.name and node.kind != "startEvent":
         yield Finding(True, node.id, f"its {node.event.kind} has no name; right would be a name")
     if node.event is not None and node.event.timer == "cycle" and (node.kind != "boundaryEvent" or node.interrupting):
@@ -143,7 +148,7 @@ def _gateway(node: Node, scope: Scope) -> Iterator[Finding]:
     if node.kind in ("exclusiveGateway", "inclusiveGateway") and len(leaving) > 1:
         for flow in leaving:
             if not flow.condition and flow.id != node.default:
-                text = f"the flow to '{flow.target}' behind the gateway '{node.id}' has no condition; right would be one in FEEL, or the default"
+                text = f"the flow to '{flow.target}' behind '{node.id}' has no condition; right would be one in FEEL, or the default"
                 yield Finding(True, flow.id, text)
         if not node.default:
             yield Finding(True, node.id, "the gateway has no default flow; right would be one, for when no condition is true")
@@ -164,16 +169,17 @@ def _ways(scope: Scope) -> Iterator[Finding]:
         if node.id not in reached and node.kind != "startEvent":
             yield Finding(True, node.id, "it is never reached; right would be a flow that leads to it, or to leave it out")
     before: dict[str, list[str]] = {node: [] for node in scope.nodes}
-    for node, targets in after.items():
+    for source, targets in after.items():
         for target in targets:
-            before[target].append(node)
+            before[target].append(source)
     ends = [node for node in scope.nodes if not after[node]]
     ending = _reach(before, ends)
     for name in scope.nodes:
         if name in reached and name not in ending:
             yield Finding(True, name, "no way leads from it to an end; right would be an end event behind it")
     for circle in _endless(scope, after, reached):
-        text = f"it comes back to itself without a wait or a choice: {' -> '.join(circle)}; right would be a user task, an event or a gateway in it"
+        way = " -> ".join(circle)
+        text = f"it comes back to itself without a wait or a choice: {way}; right would be a user task, an event or a gateway in it"
         yield Finding(True, circle[0], text)
 
 
