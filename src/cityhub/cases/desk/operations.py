@@ -334,7 +334,7 @@ class Operations:
         if not wanted.note and not wanted.event and not deed.files:
             raise BadRequestData("A comment needs a 'note', an 'event' or 'files'")
         if len(wanted.event) > MOST_EVENT or "." in wanted.event or wanted.event in ("opened", "closed", "graded"):
-            raise BadRequestData(f"'event' must be a milestone's name of at most {MOST_EVENT} characters; steps' events are not given by hand")
+            raise BadRequestData(f"'event' must be a milestone of at most {MOST_EVENT} characters; events of steps are not given by hand")
 
         async def work(case: Case, now: str) -> Case:
             at = _moment(wanted.at, now)

@@ -43,10 +43,10 @@ def test_a_year_whose_holidays_are_not_known_has_weekends_only_and_says_so() -> 
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.datetimes(datetime(2025, 1, 1), datetime(2026, 6, 1)), st.integers(1, 2400))
-def test_what_has_passed_at_the_due_moment_is_the_span(start: datetime, minutes: int) -> None:
+@given(st.integers(0, 740_000), st.integers(1, 2400))
+def test_what_has_passed_at_the_due_moment_is_the_span(start: int, minutes: int) -> None:
     span = Span(minutes, "minute", "working")
-    begun = start.replace(tzinfo=UTC)
+    begun = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(minutes=start)
     due = HOURS.due(begun, span)
     assert HOURS.passed(begun, due, span) == pytest.approx(minutes)
     assert HOURS.passed(begun, due - timedelta(seconds=30), span) < minutes
