@@ -57,7 +57,7 @@ class Attacked(RunningHub):
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     with running_hub(tmp_path_factory.mktemp("hub"), "--no-feeds") as running:
-        hub = Attacked(running.process, running.url)
+        hub = Attacked(running)
         before = hub.memory()
         yield hub
         assert hub.get("/health").status_code == 200
