@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -20,9 +18,8 @@ from cityhub.model.ports import CaseOpening, Document, Store, Write
 CLEARED: Final = "alert cleared"
 """The message that a process may wait for: the condition of its alert has ended."""
 CASE: Final = iri("case")
+CLEARED_AT: Final = iri("validTo")
 MOST_TITLE: Final = 200
-
-log = logging.getLogger(__name__)
 
 
 def case_of(tenant: str, alert: str) -> str:
@@ -72,16 +69,20 @@ class AlertCases:
         if isinstance(result, CityHubError):
             raise result
 
-    async def heard(self, changes: Sequence[Change]) -> None:
-        """Tells the cases of alerts whose condition has ended. Telling again changes nothing."""
-        for change in changes:
-            said = read_alert(change.after) if change.after is not None and change.tenant == self._tenant else None
-            if said is None or not said.cleared:
-                continue
-            row = self._desk.around.index.get(case_of(change.tenant, said.id))
-            if row is not None:
-                deed = Deed(f"rule {said.rule}", key=f"{said.id} cleared {said.cleared}")
-                await self._desk.receive(row.shown["id"], CLEARED, {"clearedAt": said.cleared}, deed)
+    def is_end(self, change: Change) -> bool:
+        """Whether a change of an entity is the end of an alert's condition."""
+        if change.tenant != self._tenant or CLEARED_AT not in change.attributes or change.after is None:
+            return False
+        said = read_alert(change.after)
+        return said is not None and bool(said.cleared)
+
+    async def heard(self, change: Change) -> None:
+        """Tells the case of an alert that its condition has ended. Telling again changes nothing. Raises StoreUnavailable."""
+        said = read_alert(change.after or {"type": []})
+        row = self._desk.around.index.get(case_of(change.tenant, change.id))
+        if said is not None and row is not None:
+            deed = Deed(f"rule {said.rule}", key=f"{said.id} cleared {said.cleared}")
+            await self._desk.receive(row.shown["id"], CLEARED, {"clearedAt": said.cleared}, deed)
 
 
 def _new(alert: Alert, opening: CaseOpening) -> NewCase:
