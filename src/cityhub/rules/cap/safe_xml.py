@@ -62,7 +62,7 @@ def read_tree(content: bytes) -> etree._Element:
     except (LookupError, ValueError) as error:
         raise BadRequestData(f"The document's encoding cannot be read: {error}") from None
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False, remove_comments=True, remove_pis=True
+        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, remove_comments=True, remove_pis=True
     )
     try:
         return etree.fromstring(content, parser)
