@@ -23,6 +23,7 @@ from cityhub.notify.notices.notice_api import NoticeApi
 from cityhub.notify.notices.quota import Quotas
 from cityhub.notify.notices.texts import Texts
 from cityhub.notify.notices.texts_api import TextsApi
+from cityhub.settings import Settings
 from cityhub.web.http import Route
 from cityhub.web.metrics import Metrics
 
@@ -136,6 +137,11 @@ class NoticeService:
             key = (line.channel, line.state)
             counts[key] = counts.get(key, 0.0) + 1
         return counts
+
+
+def outlets_of(settings: Settings) -> Outlets:
+    """How messages may leave by the hub's settings."""
+    return Outlets(settings.mail_server, settings.mail_from)
 
 
 def _outlets(outlets: Outlets) -> list[Channel]:

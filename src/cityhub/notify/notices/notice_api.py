@@ -139,7 +139,10 @@ class NoticeApi:
 
     def _shown(self, message: Message) -> dict[str, Any]:
         person = self._people.person(message.person)
-        return {**document_of(message), "state": message.state, "urgent": message.urgent, "name": person.name if person else ""}
+        return {
+            **document_of(message), "at": message.created_at, "title": message.subject, "state": message.state, "urgent": message.urgent,
+            "name": person.name if person else "",
+        }  # fmt: skip
 
 
 def _matches(line: Line, wanted: dict[str, str]) -> bool:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
-import msgspec
-import yaml
-
-from cityhub.model.errors import BadRequestData, NotFound
+from cityhub.model.errors import NotFound
 from cityhub.model.ports import Store
 from cityhub.notify.notices.policy import Policy, check_policy
 from cityhub.notify.notices.template import Template, check_template
 from cityhub.registers.district_files import DISTRICT, DistrictFiles
+from cityhub.registers.reading import decoded
 from cityhub.registers.versioned import Deed, Kind, VersionedRegister
 
 MOST_BYTES: Final = 64 * 1024
 TEMPLATE: Final = Kind("template", "notice_template", Template, 500)
 POLICY: Final = Kind("policy", "notice_policy", Policy, 1)
-T = TypeVar("T", Template, Policy)
 
 
 class Texts:
@@ -63,24 +60,13 @@ class Texts:
 
 def read_template(content: bytes) -> Template:
     """A template from YAML or JSON that has been checked. Raises BadRequestData."""
-    template = _read(content, Template, "template")
+    template = decoded(content, Template, "template", MOST_BYTES)
     check_template(template)
     return template
 
 
 def read_policy(content: bytes) -> Policy:
     """A policy from YAML or JSON that has been checked. Raises BadRequestData."""
-    policy = _read(content, Policy, "policy")
+    policy = decoded(content, Policy, "policy", MOST_BYTES)
     check_policy(policy)
     return policy
-
-
-def _read(content: bytes, kind: type[T], name: str) -> T:
-    if len(content) > MOST_BYTES:
-        raise BadRequestData(f"A {name} may have at most {MOST_BYTES} bytes; this one has more")
-    try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, yaml.CSafeLoader)):
-            raise BadRequestData(f"A {name} in YAML may not refer to other parts of itself ('*name'); write them out")
-        return msgspec.yaml.decode(content, type=kind)
-    except (yaml.YAMLError, msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequestData(f"The {name} is not as it should be: {str(error)[:300]}") from None
