@@ -7,6 +7,7 @@ day: one of 15 working days that begins on a Monday is kept at 23:59 on the fift
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -46,7 +47,7 @@ class WorkingHours:
         self.zone: Final = ZoneInfo(zone)
         self._spans = [(time.fromisoformat(start), time.fromisoformat(end)) for start, end in spans]
         edges = [edge for span in self._spans for edge in span]
-        if not edges or any(later <= earlier for earlier, later in zip(edges, edges[1:], strict=False)):
+        if not edges or any(later <= earlier for earlier, later in pairwise(edges)):
             raise BadRequestData("The working hours must be spans like ['09:00', '12:00'], in order and apart")
 
     def due(self, start: datetime, span: Span) -> datetime:
