@@ -12,7 +12,7 @@ from cityhub.rules.engine.expressions import EventClock, Failed
 from cityhub.rules.engine.models import Models
 from cityhub.rules.engine.moments import SECOND, Micros
 from cityhub.rules.engine.near import Surroundings, point_of
-from cityhub.rules.engine.subject import NEVER, PARENT, Subject
+from cityhub.rules.engine.subject import NEVER, Subject
 from cityhub.rules.engine.tallies import LARGEST, at_once
 from cityhub.rules.engine.windows import Window
 
@@ -183,9 +183,6 @@ class Running:
                     newest = max(newest, self._feed(place, figure, subject, seen, touched))
                 except Failed as reason:
                     wrong = f"figures.{figure.name}: {reason}"
-        link = compiled.parent_link
-        if link and (touched is None or link in touched):
-            context[PARENT] = seen.targets(link)
         if self.has_near:
             self.place(subject, seen, touched)
         if subject.place is None or (touched is not None and LOCATION in touched):
