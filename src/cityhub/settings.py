@@ -88,6 +88,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(gt=0, le=36_500, description="How long dead letters are kept, in days."),
     ] = 90.0
+    alerts_keep_days: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=36_500,
+            description="How long closed alerts are kept among the current entities, in days, and so how far back the precision of a rule "
+            "looks. The history keeps them as long as everything else.",
+        ),
+    ] = 365.0
     feed_folders: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^/")], ...],
         Meta(
@@ -137,6 +146,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tiers: Annotated[
         Path | None,
         Meta(description="TOML file with the plan of storage tiers: which files of the history move where, and what that costs."),
+    ] = None
+    warning_key: Annotated[
+        Path | None,
+        Meta(
+            description="PEM file with the key (RSA or elliptic curve, without a password) that signs warnings (CAP). Without one a key "
+            "for development is made in the data folder, which nobody trusts."
+        ),
+    ] = None
+    warning_certificate: Annotated[
+        Path | None,
+        Meta(description="PEM file with the certificate of `warning_key`; without it the file of the key has both."),
     ] = None
     dev: Annotated[
         bool,
