@@ -22,6 +22,7 @@ from cityhub.model.errors import NotFound
 from cityhub.model.ports import Document, Notice, Write
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.application import Application
+from tests.unit.cases.bpmn.drawing import document, flows
 
 DISTRICT = Path(__file__).parents[4] / "districts" / "qianjiang"
 ORGANIZATION = "urn:ngsi-ld:Organization:500114:"
@@ -48,18 +49,21 @@ class SetClock:
 
 
 class DistrictProcesses:
-    """The standard process as the district ships it."""
+    """The standard process as the district ships it, and one that would close a case unchecked."""
 
     def __init__(self) -> None:
         folder = DISTRICT / "processes"
-        self._files = ProcessFiles(
-            "standard", 1, (folder / "standard.bpmn").read_text(), {"time-limits": (folder / "time-limits.dmn").read_text()}
-        )
+        decisions = {"time-limits": (folder / "time-limits.dmn").read_text()}
+        unchecked = document('<startEvent id="s"/><userTask id="handle"/><endEvent id="closed"/>', flows("s > handle", "handle > closed"))
+        self._files = {
+            "standard": ProcessFiles("standard", 1, (folder / "standard.bpmn").read_text(), decisions),
+            "unchecked": ProcessFiles("unchecked", 1, unchecked),
+        }
 
     def latest(self, id: str) -> ProcessFiles:
-        if id != self._files.id:
+        if id not in self._files:
             raise NotFound(f"There is no process '{id}'")
-        return self._files
+        return self._files[id]
 
     async def version(self, id: str, version: int) -> ProcessFiles:
         return self.latest(id)

@@ -18,12 +18,12 @@ def face(site: Site, case: Any) -> dict[str, Any]:
 async def test_from_report_to_closing(site: Site) -> None:
     case = await site.to("none", place={"location": {"type": "Point", "coordinates": [108.77, 29.53]}})
     assert (case["state"], case["number"], case["onTime"], case["tasks"]) == ("closed", "黔〔2026〕000001", True, [])
-    done = [(entry["element"], entry.get("outcome", "")) for entry in case["timeline"]]
+    done = [(entry["element"], entry["outcome"]) for entry in case["timeline"]]
     assert done == [
         ("report", ""), ("accept", "accept"), ("dispatch", "dispatch"), ("handle", "done"), ("feedback", "done"), ("check", "pass"),
         ("close", "close"),
     ]  # fmt: skip
-    assert all(entry["by"] and entry["at"] for entry in case["timeline"])
+    assert case["version"] == 7 and all(entry["by"] and entry["at"] for entry in case["timeline"])
     seen = face(site, case)
     assert (seen["status"], seen["onTime"], seen["rounds"], seen["department"]) == ("closed", True, 1, URBAN)
     assert [step["step"] for step in seen["steps"]] == ["accept", "dispatch", "handle", "feedback", "check", "close"]
@@ -35,9 +35,9 @@ async def test_what_a_reporter_says_of_themselves_is_in_the_record_alone(site: S
     entity = site.store.get("", case["id"])
     assert "王小明" not in str(entity) and "13812345678" not in str(entity)
     shown = await site.ask("GET", f"/api/cases/{case['id']}", by=CHECKER)
-    assert shown["source"]["reporter"] == {"name": "王**", "phone": "138****5678"}
+    assert (shown["source"]["reporter"]["name"], shown["source"]["reporter"]["phone"]) == ("王**", "138****5678")
     own = await site.ask("GET", f"/api/cases/{case['id']}", by=DISPATCHER)
-    assert own["source"]["reporter"] == reporter
+    assert own["source"]["reporter"]["phone"] == "13812345678"
     listed = await site.ask("GET", "/api/cases")
     assert "王小明" not in str(listed) and "1381" not in str(listed)
 
@@ -128,7 +128,7 @@ async def test_a_report_waits_for_its_reporter_and_the_clock_stands_still(site: 
     site.clock.pass_by(days=7)
     case = await site.do(case, "ask", "answered", DISPATCHER)
     [clock] = [clock for clock in case["clocks"] if clock["limit"] == "accept"]
-    assert "paused" not in clock and clock["broken"] is False and clock["dueAt"].startswith("2026-03-09T06:00")
+    assert (clock["paused"], clock["broken"]) == (False, False) and clock["dueAt"].startswith("2026-03-09T06:00")
 
 
 async def test_bad_cases_are_refused_with_what_would_be_right(site: Site) -> None:
