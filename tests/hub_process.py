@@ -44,6 +44,7 @@ class HubProcess:
         around = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONFAULTHANDLER": "1", **environment}
         # A file: a pipe that nobody reads would stop a hub that has much to say.
         self._log = tempfile.TemporaryFile()
+        self._whole_log = ""
         self.process = subprocess.Popen(command, env=around, stdout=subprocess.PIPE, stderr=self._log, bufsize=0)
         self.ready: dict[str, Any] = {}
 
@@ -84,8 +85,8 @@ class HubProcess:
     @property
     def log(self) -> str:
         """What it has complained of so far, or all of it when it has ended."""
-        if isinstance(self._log, str):
-            return self._log
+        if self._log.closed:
+            return self._whole_log
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode("utf-8", "replace")
 
@@ -120,8 +121,8 @@ class HubProcess:
         if self.process.stdout is not None and not self.process.stdout.closed:
             rest = self.process.stdout.read().decode()
             self.process.stdout.close()
-        if not isinstance(self._log, str):
-            log, self._log = self._log, self.log
-            log.close()
-            sys.stderr.write(self._log)  # pytest shows it where a test fails
+        if not self._log.closed:
+            self._whole_log = self.log
+            self._log.close()
+            sys.stderr.write(self._whole_log)  # pytest shows it where a test fails
         return rest

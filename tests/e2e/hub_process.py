@@ -20,10 +20,10 @@ READY_S = 120.0
 class RunningHub:
     """A running hub and its address."""
 
-    def __init__(self, process: HubProcess) -> None:
-        self._hub = process
-        self.process = process.process
-        self.url = process.url
+    def __init__(self, run: HubProcess) -> None:
+        self.run = run
+        self.process = run.process
+        self.url = run.url
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         """Answer to a GET."""
@@ -51,7 +51,7 @@ class RunningHub:
 
     def kill(self) -> None:
         """Ends the hub without warning."""
-        self._hub.kill()
+        self.run.kill()
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -226,12 +225,11 @@ def test_no_hub_at_the_address(capfd: pytest.CaptureFixture[str]) -> None:
     assert err.startswith("cityhub: The hub does not answer: ")
 
 
-def test_an_open_stream_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+def test_an_open_stream_does_not_hold_up_the_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CITYHUB_STOP_TIMEOUT_S", "500")  # `hub` fails long before
     with hub(tmp_path) as url:
-        stream = urllib.request.urlopen(f"{url}/api/stream?type=A", timeout=10)
+        stream = urllib.request.urlopen(f"{url}/api/stream?type=A", timeout=60)
         assert stream.status == 200
-        began = time.monotonic()
-    assert time.monotonic() - began < 3
     stream.close()
 
 

@@ -28,7 +28,8 @@ _SILENT: Final = frozenset(
     {
         "documentation", "extensionElements", "laneSet", "sequenceFlow", "dataObject", "dataObjectReference", "dataStoreReference",
         "ioSpecification", "dataInputAssociation", "dataOutputAssociation", "property", "textAnnotation", "association", "group",
-        "incoming", "outgoing", "auditing", "monitoring", "categoryValueRef", "multiInstanceLoopCharacteristics", "standardLoopCharacteristics",
+        "incoming", "outgoing", "auditing", "monitoring", "categoryValueRef",
+        "multiInstanceLoopCharacteristics", "standardLoopCharacteristics",
         "resourceRole", "potentialOwner", "performer", "humanPerformer", "correlationSubscription", "supports", "ioBinding",
     }
 )  # fmt: skip

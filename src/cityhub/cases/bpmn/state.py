@@ -101,15 +101,15 @@ def _rows(workflow: Any, numbers: dict[Any, int]) -> list[list[Any]]:
         if task.id not in numbers:
             continue
         row = [numbers[task.id], numbers.get(task._parent, 0), task.task_spec.name, task.state]
-        own = {key: value for key, value in task.internal_data.items() if not _says_nothing(value)} if task.has_state(ACTIVE) else {}
+        own = {key: value for key, value in task.internal_data.items() if _says(value)} if task.has_state(ACTIVE) else {}
         if task.triggered:
             own[_TRIGGERED] = 1
         rows.append([*row, own] if own else row)
     return rows
 
 
-def _says_nothing(value: Any) -> bool:
-    return value is None or value is False or value == []  # 0 says something: none of several is done yet
+def _says(value: Any) -> bool:
+    return value is not None and value is not False and value != []
 
 
 def restore(woven: Woven, state: dict[str, Any], step: Step) -> Any:

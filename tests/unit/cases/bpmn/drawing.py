@@ -65,6 +65,10 @@ class Case:
         """The first task of an element is done."""
         return self._take(Complete(next(task.id for task in self.position.tasks if task.element == element), data))
 
+    def done_by_id(self, task: str, **data: Any) -> Position:
+        """One certain task is done."""
+        return self._take(Complete(task, data))
+
     def wake(self, now: datetime) -> Position:
         """Time passes."""
         self.now = now
