@@ -26,8 +26,8 @@ KEPT: Final = 64
 """So many versions of processes stay compiled."""
 
 
-class TooLong(Exception):
-    """A step took longer than it may."""
+class TooLong(BaseException):
+    """A step took longer than it may. No `except Exception` on its way takes it for something else."""
 
 
 class Progress(Place):

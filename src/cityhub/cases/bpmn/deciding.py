@@ -27,14 +27,14 @@ def find_decisions(model: ProcessModel, files: dict[str, str]) -> Found:
         read = _read(name, text, files, findings)
         if read is not None:
             models[name] = read
-    of_task: dict[str, tuple[DecisionModel, str]] = {}
+    of_task: dict[str, tuple[DecisionModel, str, str]] = {}
     for node in model.nodes():
         if node.kind == "businessRuleTask":
             found = _asked(node, models)
             if isinstance(found, str):
                 findings.append(Finding(True, node.id, found))
             else:
-                of_task[node.id] = found
+                of_task[node.id] = (*found, node.result or found[1])
     return Found(models, Decisions(of_task), findings)
 
 
