@@ -15,6 +15,9 @@ from cityhub import __version__
 from cityhub.access.loopback import LoopbackAccess
 from cityhub.access.people import Register as People
 from cityhub.access.people_api import PeopleApi
+from cityhub.cases.bpmn.hub_side import Caseworker
+from cityhub.cases.desk import assembly as cases
+from cityhub.cases.desk.shipped import ShippedProcesses
 from cityhub.cases.duty import assembly as duty
 from cityhub.catalogue.assembly import Around, Catalogue
 from cityhub.catalogue.district_words import Place
@@ -192,6 +195,14 @@ class Hub:
         )
         self.duty.join(self.notices.notices, None)
         self.notices.watch(self.observation.metrics)
+        self.caseworker = Caseworker(settings)
+        self.cases = cases.Cases(
+            cases.Around(
+                store, store, self.caseworker, ShippedProcesses(folder), self.people, clock, Path(settings.data), self.notices.notices,
+                folder,
+            )
+        )
+        self.cases.watch(self.observation.metrics)
         self.catalogue = Catalogue(self._around())
         watch_history(self.observation.metrics, self.supervision)
         self._rate = ChangeRate(store.last, time.monotonic)
@@ -243,6 +254,7 @@ class Hub:
             *PeopleApi(self.people).routes(),
             *self.warnings.routes(),
             *self.notices.routes(),
+            *self.cases.routes(),
             *self.duty.routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
@@ -351,6 +363,7 @@ class Hub:
         await self.warnings.start()
         await self.notices.start()
         await self.duty.start()
+        await self.cases.start()
         await self.registers.start()
         await self.imports.start()
         if self.district is not None and self.settings.feeds:
@@ -366,7 +379,8 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
-            *feeds, self.imports.stop, self.registers.stop, self.warnings.stop, self.duty.stop, self.notices.stop, self.people.stop,
+            *feeds, self.cases.stop, self.caseworker.stop, self.imports.stop, self.registers.stop, self.warnings.stop,
+            self.duty.stop, self.notices.stop, self.people.stop,
             self.gateway.stop, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
             self.supervision.stop, self.store.close, self.observation.close,
