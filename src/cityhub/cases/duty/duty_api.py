@@ -109,7 +109,8 @@ class DutyApi:
         people = list(dict.fromkeys(id for shift in shifts for id in shift.people))
         until = min((to_text(shift.end) for shift in shifts), default="")
         return {
-            "id": post.id, "title": post.title, "department": post.department, "people": people, "names": self._names(people), "until": until,
+            "id": post.id, "title": post.title, "department": post.department, "people": people, "names": self._names(people),
+            "until": until,
         }  # fmt: skip
 
     def _names(self, people: list[str]) -> dict[str, str]:
