@@ -74,6 +74,7 @@ from cityhub.model.ports import Store
 from cityhub.model.time import Clock, SystemClock
 from cityhub.notify.delivery import MessageDelivery
 from cityhub.notify.notices import assembly as notices
+from cityhub.rules.warnings import assembly as warnings
 from cityhub.settings import Settings
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.addresses import AddressPolicy
@@ -178,6 +179,7 @@ class Hub:
         self.registers.watch(self.observation.metrics)
         watch_gateway(self.observation.metrics, self.gateway)
         self.people = People(store, store)
+        self.warnings = warnings.Warnings(self._around_warnings())
         self._access = self.registers.access(LoopbackAccess(self.people.person))
         folder = district.folder if district is not None else None
         zone = district.about.time_zone if district is not None else "Asia/Shanghai"
@@ -239,6 +241,7 @@ class Hub:
             *self.registers.routes(),
             *self.imports.routes(),
             *PeopleApi(self.people).routes(),
+            *self.warnings.routes(),
             *self.notices.routes(),
             *self.duty.routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
@@ -253,6 +256,14 @@ class Hub:
         about = self.district.about
         place = Place(about.code, about.short_names, about.bounding_box)
         return Around(self.store, self.analysis, self._access, self.clock, base, self.district.folder, place)
+
+    def _around_warnings(self) -> warnings.Around:
+        settings = self.settings
+        return warnings.Around(
+            self.store, self.store, self.clock, self.people, self._district_terms, Path(settings.data),
+            lambda: settings.public_url or self.url, self.district.folder if self.district is not None else None,
+            settings.warning_key, settings.warning_certificate,
+        )  # fmt: skip
 
     def _consumption(self) -> Consumption:
         return Consumption(self.history, self._temporal_page())
@@ -326,7 +337,7 @@ class Hub:
             (SWEEP_S, self._registration_api.expire), (USAGE_S, self.contexts.save_usage),
             (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep), (SWEEP_S, self.application.end_overdue),
             (PROFILE_S, self.catalogue.quality.renew), (registers.SWEEP_S, self.registers.sweep),
-            (imports.SWEEP_S, self.imports.sweep), (notices.SWEEP_S, self.notices.sweep),
+            (imports.SWEEP_S, self.imports.sweep), (warnings.SWEEP_S, self.warnings.sweep), (notices.SWEEP_S, self.notices.sweep),
         )  # fmt: skip
         await self.registrations.load()
         await self.maps.load()
@@ -337,6 +348,7 @@ class Hub:
             self._tasks.append(asyncio.create_task(self.registrations.follow(self.journal)))
         await self.notifier.start()
         await self.people.start(self.district.folder if self.district is not None else None)
+        await self.warnings.start()
         await self.notices.start()
         await self.duty.start()
         await self.registers.start()
@@ -354,7 +366,7 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
-            *feeds, self.imports.stop, self.registers.stop, self.duty.stop, self.notices.stop, self.people.stop,
+            *feeds, self.imports.stop, self.registers.stop, self.warnings.stop, self.duty.stop, self.notices.stop, self.people.stop,
             self.gateway.stop, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
             self.supervision.stop, self.store.close, self.observation.close,

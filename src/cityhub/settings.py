@@ -138,6 +138,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Path | None,
         Meta(description="TOML file with the plan of storage tiers: which files of the history move where, and what that costs."),
     ] = None
+    warning_key: Annotated[
+        Path | None,
+        Meta(
+            description="PEM file with the key (RSA or elliptic curve, without a password) that signs warnings (CAP). Without one a key "
+            "for development is made in the data folder, which nobody trusts."
+        ),
+    ] = None
+    warning_certificate: Annotated[
+        Path | None,
+        Meta(description="PEM file with the certificate of `warning_key`; without it the file of the key has both."),
+    ] = None
     dev: Annotated[
         bool,
         Meta(

@@ -27,7 +27,7 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
         start: Names of the events that start its clock: "opened", "graded", "<step>.entered", "<step>.left", or a milestone.
         end: Names of the events that stop it.
         amount: How long; None: not set, and then the limit does not apply. Empty where the law is not known (RX-01).
-        amount_from: Name of a variable of the process that has it, where a decision works it out; "": `amount`.
+        amount_from: Path of the variable of the process that has it ("limits.handleHours"), where a decision works it out; "": `amount`.
         unit: Of the amount.
         counting: By the clock or while people work.
         rule: Id of the rule of law; "": the district's own.
@@ -106,10 +106,16 @@ class Limits:
 
     def span(self, limit: Limit, data: dict[str, Any]) -> Span | None:
         """How long it is for a case with such variables; None: it is not set."""
-        amount = data.get(limit.amount_from) if limit.amount_from else limit.amount
+        amount = _found(data, limit.amount_from) if limit.amount_from else limit.amount
         if not isinstance(amount, int | float) or isinstance(amount, bool) or amount <= 0:
             amount = limit.amount
         return None if amount is None else Span(float(amount), limit.unit, limit.counting)
+
+
+def _found(data: Any, path: str) -> Any:
+    for name in path.split("."):
+        data = data.get(name) if isinstance(data, dict) else None
+    return data
 
 
 def _fits(kind: str, wanted: str) -> bool:

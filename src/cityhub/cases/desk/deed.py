@@ -47,7 +47,6 @@ class NewCase(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_
         process: Id of the process; "": as the kind says.
         data: Variables of the process, and what rules of grades and limits look at.
         milestones: Moments (RFC 3339) of things that are known to have happened or to come, by the names of limits' events.
-        files: Ids (SHA-256) of attachments that were given before.
     """
 
     kind: str
@@ -60,4 +59,3 @@ class NewCase(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_
     process: str = ""
     data: dict[str, Any] = {}
     milestones: dict[str, str] = {}
-    files: list[str] = []

@@ -18,7 +18,7 @@ from cityhub.cases.desk.index import CaseIndex
 from cityhub.cases.desk.kinds import DistrictCases
 from cityhub.cases.desk.ledger import OVERTAKEN, Ledger, Overtaken
 from cityhub.cases.desk.permits import check_may_do
-from cityhub.cases.desk.record import URN, Case, Entry, Round, Task
+from cityhub.cases.desk.record import URN, Case, Entry, File, Round, Task
 from cityhub.cases.desk.rest import noted, rested, settled
 from cityhub.cases.desk.telling import Telling
 from cityhub.cases.process_port import Begin, Complete, ProcessEngine, ProcessFiles, Receive, Wake
@@ -30,6 +30,8 @@ TRIES: Final = 2
 """A step that was overtaken is tried once again."""
 MOST_ENTRIES: Final = 5_000
 """Lines of one timeline: a case that goes round for ever must end somewhere."""
+MOST_FILES: Final = 200
+MOST_DEPARTMENTS: Final = 20
 Change = tuple[Case | None, Case]
 Work = Callable[[Case, str], Awaitable[Case]]
 
@@ -211,10 +213,14 @@ class CaseDesk:
         check_may_do(self.around.people, deed.by, task, case)
         if outcome not in (task.outcomes or ["done"]):
             raise BadRequestData(f"'outcome' must be one of {', '.join(task.outcomes or ['done'])}")
+        known = {file.hash for file in case.files}
+        if any(file not in known for file in deed.files):
+            raise BadRequestData("'files' must be hashes of attachments that the case has; give them to it first")
 
     async def stepped(self, case: Case, task: Task, outcome: str, data: dict[str, Any], deed: Deed, now: str) -> Case:
         """The case after a task of its process."""
         _check_open_parts(case, task)
+        _check_form(case, task, outcome, data)
         files = await self.around.processes.version(case.process, case.process_version)
         given = {**data, "outcome": outcome}
         position = await self.around.engine.step(files, case.position, Complete(task.id, given), now)
@@ -229,6 +235,19 @@ class CaseDesk:
             case = msgspec.structs.replace(case, departments=departments)
         case = msgspec.structs.replace(case, events=[*case.events, Event(f"{task.element}.{outcome}", now, case.grade)])
         return rested(case, position, now, self.around.district)
+
+    async def attach(self, id: str, file: File, deed: Deed) -> Case:
+        """Adds a file that is kept to a case; one that it has already changes nothing. Raises NotFound, Conflict."""
+
+        async def work(case: Case, now: str) -> Case:
+            if any(one.hash == file.hash for one in case.files):
+                return case
+            if len(case.files) >= MOST_FILES:
+                raise Conflict(f"A case has at most {MOST_FILES} attachments")
+            entry = Entry(now, deed.by, "attached", note=deed.note, files=[file.hash], data={"name": file.name})
+            return noted(msgspec.structs.replace(case, files=[*case.files, file]), entry)
+
+        return await self.change(id, deed, f"attach {file.hash}", work)
 
     async def receive(self, id: str, message: str, data: dict[str, Any], deed: Deed) -> Case:
         """Gives a message to the process of a case; one that does not wait for it only notes it. Raises NotFound, Conflict."""
@@ -264,6 +283,26 @@ def _check_open_parts(case: Case, task: Task) -> None:
     parts = [part.department or part.name for part in case.tasks if part.own and part.element == "joint"]
     if parts and task.element != "handle" and not task.own:
         raise Conflict(f"The case cannot go on before those who were asked to join are done: {', '.join(parts)}")
+
+
+def _check_form(case: Case, task: Task, outcome: str, data: dict[str, Any]) -> None:
+    """A step sets the variables of its form and no others; what it must have is there when it goes forward."""
+    fields = {field["name"]: field for field in task.form}
+    for name in data:
+        if name not in fields:
+            raise BadRequestData(f"'{name[:50]}' is no field of this task; these are: {', '.join(fields) or 'none'}")
+    for name, field in fields.items():
+        if field.get("required") and outcome != "return" and not data.get(name, case.variables.get(name)):
+            raise BadRequestData(f"'data' needs '{name}' ({field.get('title') or name}), which must not be empty")
+        if field.get("type") == "organizations" and name in data and not _are_texts(data[name]):
+            raise BadRequestData(f"'{name}' must be a list of ids of organizations, each once, at most {MOST_DEPARTMENTS}")
+
+
+def _are_texts(value: Any) -> bool:
+    return (
+        isinstance(value, list) and len(value) <= MOST_DEPARTMENTS and all(isinstance(one, str) and one for one in value)
+        and len(set(value)) == len(value)
+    )  # fmt: skip
 
 
 def _decisions(passed: Sequence[Any]) -> dict[str, Any]:

@@ -83,6 +83,13 @@ class Level(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: dict[str, str] = {}
 
 
+OFFICE_HOURS: Final = (("09:00", "12:00"), ("14:00", "18:00"))
+LEVELS: Final = (
+    Level(0.5, ["assignee"]), Level(0.8, ["assignee", "leader"]), Level(1.0, ["assignee", "leader", "supervisor"]),
+    Level(2.0, ["leader", "supervisor"]),
+)  # fmt: skip
+
+
 class DeskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """How a district runs its desk.
 
@@ -99,11 +106,8 @@ class DeskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
 
     number: str = "{year}-{number:06d}"
     zone: str = "Asia/Shanghai"
-    working_hours: list[tuple[str, str]] = [("09:00", "12:00"), ("14:00", "18:00")]
-    levels: list[Level] = [
-        Level(0.5, ["assignee"]), Level(0.8, ["assignee", "leader"]), Level(1.0, ["assignee", "leader", "supervisor"]),
-        Level(2.0, ["leader", "supervisor"]),
-    ]  # fmt: skip
+    working_hours: list[tuple[str, str]] = msgspec.field(default_factory=lambda: list(OFFICE_HOURS))
+    levels: list[Level] = msgspec.field(default_factory=lambda: list(LEVELS))
     leader: str = "leader"
     supervisor: str = "supervisor"
     supervising: str = ""

@@ -54,7 +54,7 @@ def _task(ready: ReadyTask, case: Case, at: str) -> Task:
 
 
 def _value_of(value: Any) -> str:
-    return str(value["id"] if isinstance(value, dict) and "id" in value else value)
+    return str(value["value"] if isinstance(value, dict) else value)
 
 
 def _moves(before: list[Task], after: list[Task], grade: str, at: str) -> list[Event]:
