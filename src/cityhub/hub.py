@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -186,8 +187,8 @@ class Hub:
         self.duty = duty.DutyService(duty.Around(store, self.people, clock, zone, folder))
         self.notices = notices.NoticeService(
             notices.Around(
-                store, store, self.people, self.duty.rota, clock, zone, settings.public_url or url, folder, notices.outlets_of(settings),
-                settings.messages_keep,
+                store, store, self.people, self.duty.rota, clock, zone, settings.public_url or url, folder,
+                notices.outlets_of(settings, self.outbound, os.environ), settings.messages_keep,
             )
         )
         self.duty.join(self.notices.notices, None)
