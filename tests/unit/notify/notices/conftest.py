@@ -131,6 +131,7 @@ class Hub:
             dispatch.step()
             while dispatch.waiting():
                 await asyncio.sleep(0.005)
+                dispatch.step()
 
     async def messages(self, **filters: str) -> list[dict[str, Any]]:
         async with self.client() as client:
