@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ class Parts:
         store, journal, clock, folder, zone = around.store, around.journal, around.clock, around.folder, around.zone
         settings, people = around.settings, around.people
         self.duty = duty.DutyService(duty.Around(store, people, clock, zone, folder))
-        outlets = notices.outlets_of(settings)
+        outlets = notices.outlets_of(settings, around.outbound, os.environ)
         self.notices = notices.NoticeService(
             notices.Around(store, journal, people, self.duty.rota, clock, zone, around.base, folder, outlets, settings.messages_keep)
         )
