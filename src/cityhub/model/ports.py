@@ -651,6 +651,9 @@ class Openings(Protocol):
         any other CityHubError is shown at the alert.
         """
 
+    def case_of(self, tenant: str, alert: str) -> str:
+        """Id of the case that was opened for an alert; "" when none was. Quick: from memory or one look by id."""
+
 
 class Drafts(Protocol):
     """Drafts warnings to the public for alerts; nothing goes out before it is released by a person who may."""
@@ -661,6 +664,9 @@ class Drafts(Protocol):
         Called once for each grade that the alert comes to and when its condition has ended ("validTo"), and again after a crash: a
         draft that is there already is kept. Raises StoreUnavailable to be asked again later; any other CityHubError is shown at the alert.
         """
+
+    def warning_of(self, tenant: str, alert: str) -> str:
+        """Id of the warning that was drafted for an alert; "" when none was. Quick: from memory or one look by id."""
 
 
 class WaitingAlert(msgspec.Struct, frozen=True):
