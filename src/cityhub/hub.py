@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import cityhub
 from cityhub import __version__
 from cityhub.access.loopback import LoopbackAccess
+from cityhub.access.people import Register as People
+from cityhub.access.people_api import PeopleApi
 from cityhub.catalogue.assembly import Around, Catalogue
 from cityhub.catalogue.district_words import Place
 from cityhub.context.batch_api import BatchApi
@@ -173,7 +175,8 @@ class Hub:
         )  # fmt: skip
         self.registers.watch(self.observation.metrics)
         watch_gateway(self.observation.metrics, self.gateway)
-        self._access = self.registers.access(LoopbackAccess())
+        self.people = People(store, store)
+        self._access = self.registers.access(LoopbackAccess(self.people.person))
         self.catalogue = Catalogue(self._around())
         watch_history(self.observation.metrics, self.supervision)
         self._rate = ChangeRate(store.last, time.monotonic)
@@ -222,6 +225,7 @@ class Hub:
             *self.catalogue.routes(),
             *self.registers.routes(),
             *self.imports.routes(),
+            *PeopleApi(self.people).routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
         routes.append(openapi_route(lambda: routes, "CityHub", __version__))
@@ -317,6 +321,7 @@ class Hub:
         if not isinstance(self.store, SqliteStore):  # other hubs may work on the same database
             self._tasks.append(asyncio.create_task(self.registrations.follow(self.journal)))
         await self.notifier.start()
+        await self.people.start(self.district.folder if self.district is not None else None)
         await self.registers.start()
         await self.imports.start()
         if self.district is not None and self.settings.feeds:
@@ -332,7 +337,7 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
-            *feeds, self.imports.stop, self.registers.stop, self.gateway.stop, self.snapshots.stop, self.live.close,
+            *feeds, self.imports.stop, self.registers.stop, self.people.stop, self.gateway.stop, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
             self.supervision.stop, self.store.close, self.observation.close,
         ):  # fmt: skip

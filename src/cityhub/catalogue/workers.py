@@ -11,6 +11,7 @@ from typing import Final
 
 import cityhub
 from cityhub.model.errors import StoreUnavailable
+from cityhub.web.spawn import PIPE, spawn
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +45,9 @@ class Workers:
             self._waiting -= 1
 
     async def _run(self, task: str, content: bytes) -> bytes:
-        pipe = asyncio.subprocess.PIPE
         # The worker finds this very package, wherever it was imported from.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (PACKAGES, os.environ.get("PYTHONPATH"))))}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cityhub.catalogue.worker", task, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
-        )  # fmt: skip
+        process = await spawn([sys.executable, "-m", "cityhub.catalogue.worker", task], environment, stdout=PIPE, stderr=PIPE)
         try:
             answer, said = await asyncio.wait_for(process.communicate(content), TIMEOUT_S)
         except TimeoutError:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import cityhub
+from cityhub.web.spawn import Spawned, spawn
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class Feeds:
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self._command = command
         self._environment = environment
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Spawned | None = None
         self._watch: asyncio.Task[None] | None = None
 
     @property
@@ -65,9 +66,7 @@ class Feeds:
         return await self._process.wait()
 
     async def _spawn(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, env=self._environment
-        )
+        self._process = await spawn(self._command, self._environment)
 
     async def _supervise(self) -> None:
         pause_s = FIRST_PAUSE_S

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import cityhub
+from cityhub.web.spawn import Spawned, spawn
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
@@ -40,7 +41,7 @@ class Child:
         self._module = module
         self._orders = orders
         self._grace_s = grace_s
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Spawned | None = None
         self.starts = 0
         self.spawned = 0.0
 
@@ -81,9 +82,7 @@ class Child:
     async def _spawn(self) -> int:
         search = os.environ.get("PYTHONPATH")
         environment = {**os.environ, "PYTHONPATH": f"{_PACKAGE_HOME}{os.pathsep}{search}" if search else _PACKAGE_HOME}
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", self._module, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, env=environment
-        )
+        self._process = await spawn([sys.executable, "-m", self._module], environment)
         self.starts += 1
         self.spawned = time.monotonic()
         assert self._process.stdin is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cityhub.access.loopback import LOCAL, NOBODY, LoopbackAccess
+from cityhub.model.errors import InvalidRequest
+from cityhub.model.ports import Person, Principal
 
 ACCESS = LoopbackAccess()
 
@@ -55,4 +57,20 @@ def test_what_a_proxy_passes_on_is_not_local(name: str) -> None:
 def test_only_the_local_user_itself_is_allowed() -> None:
     """A principal with the same words is not the one that `identify` gave out."""
     assert ACCESS.decide(NOBODY, "entity.read", "") == "deny"
-    assert ACCESS.decide(type(LOCAL)("local", ("administrator",)), "entity.read", "") == "deny"
+    assert ACCESS.decide(Principal("local", ("administrator",)), "entity.read", "") == "deny"
+
+
+def test_the_local_user_acts_for_people_who_are_known_and_active() -> None:
+    people = {
+        "urn:p:li": Person("urn:p:li", "李", "urn:o:water", ["handler"]),
+        "urn:p:gone": Person("urn:p:gone", "走", "urn:o:water", active=False),
+    }
+    access = LoopbackAccess(people.get)
+    here = {"host": "localhost:8000"}
+    who = access.identify({**here, "cityhub-person": "urn:p:li"}, "127.0.0.1")
+    assert (who.id, who.roles) == ("urn:p:li", ("administrator", "handler"))
+    assert access.decide(who, "case.write", "") == "allow"
+    for unknown in ("urn:p:gone", "urn:p:nobody", ""):
+        with pytest.raises(InvalidRequest, match="CityHub-Person"):
+            access.identify({**here, "cityhub-person": unknown}, "127.0.0.1")
+    assert access.identify({**here, "cityhub-person": "urn:p:li"}, "10.0.0.7") is NOBODY

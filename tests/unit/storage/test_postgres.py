@@ -15,6 +15,7 @@ import pytest
 from cityhub.model.condition import AllOf, Anything, HasAttribute, TypeIs, ValueIn
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.time import SystemClock
+from cityhub.storage import postgres_schema
 from cityhub.storage.postgres import PostgresStore, open_postgres
 from cityhub.storage.postgres_schema import migrate
 from tests.contract.store.city import LEVEL, NAME, TYPE, change, count_up, create, delete, entity, ids, number, put
@@ -175,6 +176,14 @@ async def test_a_newer_schema_is_refused(postgres_url: str) -> None:
 async def test_a_server_that_is_not_there(postgres_url: str) -> None:
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         await open_postgres(postgres_url + "x/nowhere", SystemClock())
+
+
+async def test_a_start_does_not_wait_for_ever_for_another_hub(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_schema, "_LOCK_S", 1)
+    with psycopg.connect(postgres_url) as other:
+        other.execute(f"SELECT pg_advisory_xact_lock({postgres_schema._LOCK})")
+        with pytest.raises(StoreUnavailable, match="another hub"):
+            await asyncio.wait_for(open_postgres(postgres_url, SystemClock()), 30)
 
 
 async def test_people_can_read_the_documents(hubs: Any, postgres_url: str) -> None:

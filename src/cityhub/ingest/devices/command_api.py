@@ -12,9 +12,9 @@ from cityhub.ingest.devices.device_api import PREFIX, READ, WRITE, key_of
 from cityhub.ingest.devices.index import Key
 from cityhub.ingest.devices.register import DeviceRegister
 from cityhub.ingest.devices.seen import Seen
-from cityhub.ingest.register.questions import object_of, page_of, text_of
 from cityhub.model.errors import BadRequestData, Forbidden
 from cityhub.model.ports import Document
+from cityhub.registers.questions import object_of, page_of, text_of
 from cityhub.web.http import Request, Response, Route, json_response
 
 TAKE: Final = "command.take"

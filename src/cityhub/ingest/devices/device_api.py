@@ -15,10 +15,10 @@ from cityhub.ingest.devices.index import Key
 from cityhub.ingest.devices.register import Added, DeviceRegister, Wanted
 from cityhub.ingest.devices.secrets import Secret
 from cityhub.ingest.devices.seen import Seen
-from cityhub.ingest.register.questions import object_of, page_of, tag_of, text_of, versions_of
 from cityhub.model.errors import BadRequestData, CityHubError
 from cityhub.model.ngsild.moment import read as read_moment
 from cityhub.model.time import Clock, to_text
+from cityhub.registers.questions import object_of, page_of, tag_of, text_of, versions_of
 from cityhub.web.http import Request, Response, Route, json_response
 from cityhub.web.negotiation import tenant_of
 

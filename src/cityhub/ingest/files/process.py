@@ -12,6 +12,7 @@ import msgspec
 
 import cityhub
 from cityhub.ingest.files.frames import Look, Run, frame_of, receive_frame
+from cityhub.web.spawn import PIPE, Spawned, spawn
 
 _PACKAGE_HOME: Final = str(Path(cityhub.__file__).resolve().parent.parent)
 
@@ -19,7 +20,7 @@ _PACKAGE_HOME: Final = str(Path(cityhub.__file__).resolve().parent.parent)
 class Process:
     """One process with one order. It ends with the hub, however that ends, since its input is then closed."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: Spawned) -> None:
         self._process = process
 
     @property
@@ -52,10 +53,7 @@ async def start(order: Look | Run) -> Process:
     """Starts a process with an order."""
     search = os.environ.get("PYTHONPATH")
     environment = {**os.environ, "PYTHONPATH": f"{_PACKAGE_HOME}{os.pathsep}{search}" if search else _PACKAGE_HOME}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cityhub.ingest.files.worker",
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment, limit=1 << 20,
-    )  # fmt: skip
+    process = await spawn([sys.executable, "-m", "cityhub.ingest.files.worker"], environment, stdout=PIPE, limit=1 << 20)
     made = Process(process)
     made.say("orders", order)
     return made

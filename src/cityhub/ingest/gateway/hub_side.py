@@ -131,15 +131,10 @@ class GatewayLink:
     async def arrange(self, feeds: Sequence[Feed]) -> None:
         """See `cityhub.ingest.gateway_port.Gateway.arrange`."""
         self._feeds = {feed.id: feed for feed in feeds}
-        orders = []
         self._unresolved = {}
-        for feed in feeds:
-            if feed.enabled:
-                try:
-                    orders.append(await self._order(feed))
-                except CityHubError as error:
-                    log.warning("feed '%s' cannot run: its @context cannot be had: %s", feed.id, error.detail)
-                    self._unresolved[feed.id] = f"Its @context cannot be had: {error.detail}"
+        # At once, since the hub's start waits for it: servers of @contexts that do not answer cost the time of one.
+        found = await asyncio.gather(*(self._order_if_it_can_run(feed) for feed in feeds if feed.enabled))
+        orders = [order for order in found if order is not None]
         self._arranged = words.Arrange(orders)
         if orders or self._watch is not None:
             await self._begin()
@@ -182,6 +177,14 @@ class GatewayLink:
         """See `cityhub.ingest.gateway_port.Gateway.states`."""
         states = dict(self._states) if self.pid is not None else {id: FeedState("waiting", self.trouble) for id in self._states}
         return {**states, **{id: FeedState("waiting", why) for id, why in self._unresolved.items()}}
+
+    async def _order_if_it_can_run(self, feed: Feed) -> words.FeedOrder | None:
+        try:
+            return await self._order(feed)
+        except CityHubError as error:
+            log.warning("feed '%s' cannot run: its @context cannot be had: %s", feed.id, error.detail)
+            self._unresolved[feed.id] = f"Its @context cannot be had: {error.detail}"
+            return None
 
     async def _order(self, feed: Feed) -> words.FeedOrder:
         terms = await self._terms_of(feed)

@@ -20,17 +20,16 @@ from cityhub.ingest.devices.register import DeviceRegister
 from cityhub.ingest.devices.seen import KEEP_S, READER, Seen
 from cityhub.ingest.district import District
 from cityhub.ingest.gateway_port import Gateway
-from cityhub.ingest.register.district_files import DistrictFiles
 from cityhub.ingest.register.feed_answers import FeedAnswers
 from cityhub.ingest.register.feed_api import FeedApi
-from cityhub.ingest.register.feeds import FEEDS, FeedRegister
-from cityhub.ingest.register.journal_reader import JournalReader
+from cityhub.ingest.register.feeds import FEEDS, FeedRegister, feed_files
 from cityhub.ingest.register.letter_api import LetterApi
 from cityhub.ingest.register.letters import Letters
 from cityhub.ingest.register.replay import Replay
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.ports import DEAD_LETTERS, Access, Journal, Store
 from cityhub.model.time import Clock
+from cityhub.registers.journal_reader import JournalReader
 from cityhub.web.http import Route
 from cityhub.web.metrics import Metrics
 
@@ -73,7 +72,7 @@ class Registers:
         self._around = around
         self.feeds = FeedRegister(around.store, around.gateway)
         self.letters = Letters(around.store, around.clock, around.letters_keep, around.letters_days)
-        self.files = DistrictFiles(around.district.folder, self.feeds) if around.district is not None else None
+        self.files = feed_files(around.district.folder, self.feeds) if around.district is not None else None
         self.devices = DeviceRegister(around.store, around.clock)
         self.seen = Seen(around.store, around.journal, self.devices, around.clock)
         self.commands = Commands(around.store, self.devices, around.gateway, around.clock)
@@ -151,7 +150,7 @@ class Registers:
     def overview(self) -> list[tuple[str, str, str]]:
         """Each feed: its id, its protocol, and how it stands."""
         states = self._around.gateway.states()
-        return [(feed.id, feed.protocol, states[feed.id].state if feed.id in states else "stopped") for feed in self.feeds.feeds()]
+        return [(feed.id, feed.protocol, states[feed.id].state if feed.id in states else "stopped") for feed in self.feeds.all()]
 
     def watch(self, metrics: Metrics) -> None:
         """Adds the registers' gauges."""

@@ -11,12 +11,13 @@ from cityhub.ingest.district import District
 from cityhub.ingest.district import Feed as DistrictFeed
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway_port import FeedState, Gateway
-from cityhub.ingest.register.district_files import DistrictFiles
-from cityhub.ingest.register.feeds import FeedRegister, present
+from cityhub.ingest.register.feeds import FeedRegister
 from cityhub.ingest.register.letters import Letters
 from cityhub.model.errors import Conflict
 from cityhub.model.ports import Document, Store
 from cityhub.model.time import Clock
+from cityhub.registers.district_files import DistrictFiles
+from cityhub.registers.versioned import present
 
 SILENT_AFTER: Final = 3
 """A feed is silent after so many of its intervals without a message."""
@@ -39,7 +40,7 @@ class FeedAnswers:
 
     def __init__(
         self, register: FeedRegister, letters: Letters, gateway: Gateway, store: Store, clock: Clock, district: District | None,
-        files: DistrictFiles | None,
+        files: DistrictFiles[Feed] | None,
     ) -> None:  # fmt: skip
         self._register = register
         self._letters = letters
@@ -52,7 +53,7 @@ class FeedAnswers:
     async def all(self) -> list[dict[str, Any]]:
         """Every feed, those of the register first."""
         states = self._gateway.states()
-        shown = [self._shown(feed, states.get(feed.id)) for feed in self._register.feeds()]
+        shown = [self._shown(feed, states.get(feed.id)) for feed in self._register.all()]
         played = self._district.feeds if self._district else []
         return shown + [await self._played(feed) for feed in played if self._register.record(feed.id) is None]
 

@@ -16,11 +16,12 @@ from cityhub.ingest.gateway_port import Described, Gateway
 from cityhub.ingest.message import MAX_BODY, Message
 from cityhub.ingest.register.definition import definition_of, read_definition
 from cityhub.ingest.register.feed_answers import FeedAnswers
-from cityhub.ingest.register.feeds import Deed, FeedRegister, present
+from cityhub.ingest.register.feeds import FeedRegister
 from cityhub.ingest.register.push import push, settled_document
-from cityhub.ingest.register.questions import object_of, page_of, tag_of, text_of, versions_of
 from cityhub.model.errors import BadRequestData, Forbidden, InvalidRequest
 from cityhub.model.time import Clock, to_text
+from cityhub.registers.questions import object_of, text_of
+from cityhub.registers.versioned_api import VersionedDoors
 from cityhub.web.http import Request, Response, Route, json_response
 
 PREFIX: Final = "/api/feeds"
@@ -52,69 +53,22 @@ class FeedApi:
 
     def routes(self) -> list[Route]:
         """All doors, for the hub."""
-        one = f"{PREFIX}/{{id}}"
-
         def door(method: str, path: str, handler: Any, permission: str, operation: str) -> Route:
-            return Route(method, path, handler, permission, operation, tag="feeds")
+            return Route(method, f"{PREFIX}/{path}", handler, permission, operation, tag="feeds")
 
         return [
-            door("GET", PREFIX, self._list, READ, "List Feeds"),
-            door("POST", PREFIX, self._create, WRITE, "Add Feed"),
-            door("GET", f"{PREFIX}/protocols", self._protocols, READ, "List Protocols of Feeds"),
-            door("GET", f"{PREFIX}/formats", self._formats, READ, "List Formats of Feeds"),
-            door("POST", f"{PREFIX}/trial", self._trial, WRITE, "Try Feed"),
-            door("GET", one, self._show, READ, "Show Feed"),
-            door("PUT", one, self._replace, WRITE, "Change Feed"),
-            door("DELETE", one, self._delete, WRITE, "Delete Feed"),
-            door("GET", f"{one}/versions", self._versions, READ, "List Versions of Feed"),
-            door("POST", f"{one}/start", self._start, WRITE, "Start Feed"),
-            door("POST", f"{one}/stop", self._stop, WRITE, "Stop Feed"),
-            door("POST", f"{one}/messages", self._push, PUSH, "Push Message to Feed"),
+            door("GET", "protocols", self._protocols, READ, "List Protocols of Feeds"),
+            door("GET", "formats", self._formats, READ, "List Formats of Feeds"),
+            door("POST", "trial", self._trial, WRITE, "Try Feed"),
+            *VersionedDoors(PREFIX, self._register, read_definition, self._answers.one, self._all, check=self._check).routes(),
+            door("POST", "{id}/messages", self._push, PUSH, "Push Message to Feed"),
         ]
 
-    async def _list(self, request: Request) -> Response:
-        feeds = await self._answers.all()
-        return json_response({"total": len(feeds), "feeds": feeds})
+    async def _all(self, request: Request) -> list[dict[str, Any]]:
+        return await self._answers.all()
 
-    async def _show(self, request: Request) -> Response:
-        return await self._answer(request.parameters["id"])
-
-    async def _create(self, request: Request) -> Response:
-        wanted = read_definition(request.body)
-        self._answers.check_changeable(wanted.id)
-        feed = await self._register.create(wanted, _deed(request))
-        return await self._answer(feed.id, 201, [("location", f"{PREFIX}/{feed.id}")])
-
-    async def _replace(self, request: Request) -> Response:
-        id = request.parameters["id"]
-        feed = read_definition(request.body)
-        if feed.id != id:
-            raise BadRequestData(f"'id' must be '{id[:100]}' as in the address; a feed keeps its name")
+    async def _check(self, id: str, feed: Feed | None) -> None:
         self._answers.check_changeable(id)
-        await self._register.replace(feed, _deed(request), versions_of(request))
-        return await self._answer(id)
-
-    async def _delete(self, request: Request) -> Response:
-        self._answers.check_changeable(request.parameters["id"])
-        await self._register.delete(request.parameters["id"], _deed(request), versions_of(request))
-        return Response(204)
-
-    async def _start(self, request: Request) -> Response:
-        return await self._switch(request, True)
-
-    async def _stop(self, request: Request) -> Response:
-        return await self._switch(request, False)
-
-    async def _switch(self, request: Request, enabled: bool) -> Response:
-        id = request.parameters["id"]
-        self._answers.check_changeable(id)
-        await self._register.switch(id, enabled, _deed(request), versions_of(request))
-        return await self._answer(id)
-
-    async def _versions(self, request: Request) -> Response:
-        limit, offset = page_of(request)
-        versions, total = await self._register.versions(request.parameters["id"], limit, offset)
-        return json_response({"total": total, "versions": [present(record) for record in versions]})
 
     async def _protocols(self, request: Request) -> Response:
         return json_response({"protocols": [_described(one) for one in await self._gateway.protocols()]})
@@ -148,15 +102,6 @@ class FeedApi:
         device = key[1] if key is not None else ""
         settled = await push(self._gateway, feed, request, self._clock, device)
         return json_response(settled_document(settled))
-
-    async def _answer(self, id: str, status: int = 200, headers: list[tuple[str, str]] | None = None) -> Response:
-        answer = await self._answers.one(id)
-        return json_response(answer, status, [*(headers or []), ("etag", tag_of(answer["version"]))])
-
-
-def _deed(request: Request) -> Deed:
-    why = request.query.get("why", "")
-    return Deed(request.principal.id, why, request.trace)
 
 
 def _device_of(request: Request) -> Key | None:

@@ -9,11 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from cityhub.ingest.register.letters import Letter, Letters
-from cityhub.ingest.register.questions import object_of, page_of, text_of
 from cityhub.ingest.register.replay import MOST, Replay
 from cityhub.model.dead_letter import MOST_BODY
 from cityhub.model.errors import BadRequestData
 from cityhub.model.ports import Document
+from cityhub.registers.questions import object_of, page_of, text_of
 from cityhub.web.http import Request, Response, Route, json_response
 
 PREFIX: Final = "/api/dead-letters"

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cityhub.ingest.register.district_files import DistrictFiles
-from cityhub.ingest.register.feeds import Deed
+from cityhub.ingest.feed import Feed
+from cityhub.ingest.register.feeds import feed_files
+from cityhub.registers.district_files import DistrictFiles
+from cityhub.registers.versioned import Deed
 from tests.unit.ingest.register.conftest import Hub
 from tests.unit.ingest.register.test_feed_api import YAML
 
 BY = Deed("zhang")
 
 
-async def load(hub: Hub, content: bytes) -> DistrictFiles:
+async def load(hub: Hub, content: bytes) -> DistrictFiles[Feed]:
     folder: Path = hub.folder / "feeds"
     folder.mkdir(exist_ok=True)
     (folder / "rain.yaml").write_bytes(content)
-    files = DistrictFiles(hub.folder, hub.registers.feeds)
+    files = feed_files(hub.folder, hub.registers.feeds)
     await files.load()
     return files
 
@@ -56,7 +58,7 @@ async def test_a_deleted_feed_comes_back_only_with_another_file(hub: Hub) -> Non
     await load(hub, YAML)
     await feeds.delete("rain", BY)
     await load(hub, YAML)
-    assert feeds.feeds() == []
+    assert feeds.all() == []
     await load(hub, YAML + b"interval_s: 60\n")
     assert feeds.get("rain").version == 3
 
@@ -66,4 +68,4 @@ async def test_a_file_that_cannot_be_taken_keeps_no_other_out(hub: Hub) -> None:
     (hub.folder / "feeds/a.yaml").write_text("id: Wrong Name\nprotocol: mqtt")
     files = await load(hub, YAML)
     assert list(files.faults) == ["a.yaml"]
-    assert [feed.id for feed in hub.registers.feeds.feeds()] == ["rain"]
+    assert [feed.id for feed in hub.registers.feeds.all()] == ["rain"]

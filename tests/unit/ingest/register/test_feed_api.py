@@ -101,7 +101,7 @@ async def test_registers_are_there_again_after_a_restart(hub: Hub) -> None:
         await add(client)
     again = Registers(Around(hub.store, hub.store, hub.gateway, hub.clock))
     await again.start()
-    assert [feed.id for feed in again.feeds.feeds()] == ["tank"]
+    assert [feed.id for feed in again.feeds.all()] == ["tank"]
     await again.stop()
 
 

@@ -1,4 +1,4 @@
-"""Reads the journal for the registers of feeds, letters and devices."""
+"""Reads the journal for registers: each hears of the changes of its own collection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doors of feeds, letters and devices read from a request."""
+"""What the doors of registers read from a request."""
 
 from __future__ import annotations
 
