@@ -8,48 +8,75 @@ export type Grade = "red" | "orange" | "yellow" | "blue";
 /** The four national warning grades, the gravest first. */
 export const GRADES: Grade[] = ["red", "orange", "yellow", "blue"];
 
+/** A value that a condition saw. */
+export interface AlertInput {
+  name: string;
+  value: unknown;
+  unit?: string;
+  at?: string;
+}
+
 /** What an alert rests on. */
 export interface Reason {
   rule: string;
   version: number;
   title?: Names;
   condition: string;
-  inputs: Record<string, unknown>;
-  text?: Names | string;
+  thresholds?: { name: string; operator: string; value: unknown }[];
+  inputs: AlertInput[];
+  note?: Names;
   source?: string;
-  [more: string]: unknown;
 }
 
-/** One step of an alert: raised, changed, cleared, acknowledged, ... */
+/** One step of an alert: raised, changed or cleared. */
 export interface AlertStep {
   at: string;
   kind: string;
   severity?: Grade;
-  by?: string;
-  note?: string;
-  inputs?: Record<string, unknown>;
+  inputs?: AlertInput[];
   condition?: string;
 }
 
+/** What somebody did with an alert, or what the hub could not do. */
+export interface AlertDeed {
+  what: string;
+  by: string;
+  at: string;
+  note?: string;
+}
+
+/** All moments are RFC 3339 UTC; "" for what has not happened. */
 export interface Alert {
   id: string;
   rule: string;
-  title: Names;
+  version: number;
+  grade: Grade;
+  state: "open" | "acknowledged" | "suppressed" | "closed";
+  /** Of a closed one: somebody found it right, or false; or its condition ended before anybody looked. */
+  outcome: "" | "true" | "false" | "ended";
+  /** Id of the entity, or "<attribute>=<value>" of a group. */
   subject: string;
-  subjectName?: Names | string;
-  severity: Grade;
-  state: "open" | "acknowledged" | "closed" | "false" | "suppressed";
+  entities: string[];
+  title: Names;
+  /** Its reason in one sentence. */
+  description: Names;
+  category: string;
+  event: Names;
+  /** By the observations' own time. */
+  issued: string;
+  since: string;
+  cleared: string;
+  acknowledgedAt: string;
+  acknowledgedBy: string;
+  closedAt: string;
+  suppressedBy: { kind: string; id: string; title?: Names | string } | null;
   reason?: Reason;
-  raisedAt: string;
-  clearedAt?: string;
-  acknowledged?: { by: string; at: string };
-  case?: string;
-  location?: Geometry | null;
-  suppressedBy?: string;
-  simulated?: boolean;
   steps?: AlertStep[];
-  notices?: { id: string; person?: string; channel?: string; state: string; at?: string }[];
+  location?: Geometry | null;
+  deeds?: AlertDeed[];
+  case?: string;
   warning?: string;
+  notices?: { key: string; seen: boolean }[];
 }
 
 export interface Alerts {

@@ -18,86 +18,123 @@ export interface Task {
   id: string;
   element: string;
   name: string;
+  openedAt: string;
   lane?: string;
+  department?: string;
+  assignee?: string;
+  outcomes?: string[];
   form?: FormField[];
   properties?: Record<string, string>;
-  item?: unknown;
-  case?: string;
-  caseTitle?: Names | string;
-  caseKind?: string;
-  grade?: Grade;
-  department?: string;
-  person?: string;
-  since?: string;
+  data?: Record<string, unknown>;
   dueAt?: string;
-  due?: string;
-  overdue?: boolean;
-  outcomes?: { value: string; title?: Names | string }[];
 }
 
-export interface CaseStep {
-  at: string;
-  kind: string;
-  by?: string;
-  name?: string;
-  element?: string;
-  note?: string;
-  department?: string;
-  detail?: Record<string, unknown>;
-}
-
-export interface CaseRecord {
-  id: string;
+/** A task in the list of all cases' tasks. */
+export interface ListedTask extends Task {
+  case: string;
   number?: string;
+  title?: string;
+  kind?: string;
+  grade?: Grade;
+  overdue?: boolean;
+}
+
+/** One line of a case's story. */
+export interface Entry {
+  at: string;
+  by: string;
+  what: string;
+  element?: string;
+  outcome?: string;
+  note?: string;
+  files?: string[];
+  department?: string;
+  data?: Record<string, unknown>;
+}
+
+/** A limit that runs or ran. */
+export interface Clock {
+  id: string;
+  limit: string;
+  startedAt: string;
+  dueAt: string;
+  halfAt?: string;
+  lateAt?: string;
+  rule?: string;
+  endedAt?: string;
+  paused?: boolean;
+  assumed?: number[];
+  decides?: boolean;
+  /** Whether `dueAt` is the earliest moment, not the last. */
+  least?: boolean;
+  cancelled?: boolean;
+  title?: Names | string;
+  /** How much is left in working time where the limit counts so; in seconds. */
+  remainingS?: number | null;
+  working?: boolean;
+}
+
+export interface CaseFile {
+  name: string;
+  type: string;
+  size: number;
+  at: string;
+  by: string;
+}
+
+/** A case as it stands in a list. */
+export interface CaseHead {
+  id: string;
+  number: string;
   kind: string;
-  title: Names | string;
+  title: string;
   grade: Grade;
   state: string;
   step?: string;
-  department?: string;
-  person?: string;
-  reason?: Names | string;
-  description?: string;
+  stepName?: string;
+  departments?: string[];
   openedAt: string;
   closedAt?: string;
   dueAt?: string;
-  remainingS?: number | null;
   overdue?: boolean;
-  alert?: string;
-  process?: { id: string; version: number };
-  location?: Geometry | null;
-  place?: Names | string;
+  supervised?: unknown;
+  place?: { location?: Geometry | null; township?: string; address?: string };
+  source?: { kind: string; ref?: string; system?: string; reporter?: Record<string, string> };
+}
+
+export interface CaseRecord extends CaseHead {
+  description?: string;
+  process: string | { id: string; version: number };
+  processVersion?: number;
   tasks?: Task[];
-  steps?: CaseStep[];
-  people?: { person: string; role: string }[];
-  documents?: { name: string; size?: number; at?: string; by?: string }[];
-  clocks?: { name: Names | string; dueAt: string; rule?: string; remainingS?: number; overdue?: boolean; calendar?: string }[];
-  duplicates?: number;
-  simulated?: boolean;
-  operations?: string[];
+  timeline?: Entry[];
+  clocks?: Clock[];
+  files?: CaseFile[];
+  mergedInto?: string;
+  mergedFrom?: string[];
+  splitInto?: string[];
+  ratings?: { score: number; at: string; note?: string }[];
+  variables?: Record<string, unknown>;
+  onTime?: boolean | null;
 }
 
 export interface Cases {
-  cases: CaseRecord[];
+  cases: CaseHead[];
   count: number;
 }
 
 export interface CaseKind {
   id: string;
   title: Names;
+  group?: string;
   process?: string;
-  department?: string;
-}
-
-export interface Indicator {
-  key: string;
-  title?: Names | string;
-  [figure: string]: unknown;
+  departments?: string[];
+  grade?: Grade;
 }
 
 export interface Indicators {
-  rows: Indicator[];
-  formulas?: Record<string, Names | string>;
+  rows: Record<string, unknown>[];
+  formulas: Record<string, Names | string>;
 }
 
 const CASES = "/api/cases";
@@ -106,11 +143,12 @@ export const listCases = (query: Query, signal?: AbortSignal): Promise<Cases> =>
 export const readCase = (id: string, signal?: AbortSignal): Promise<CaseRecord> => ask(path`/api/cases/${id}`, { signal });
 export const openCase = (made: Record<string, unknown>): Promise<CaseRecord> => ask(CASES, { method: "POST", body: made });
 export const listKinds = async (signal?: AbortSignal): Promise<CaseKind[]> => (await ask<{ kinds: CaseKind[] }>("/api/cases/kinds", { signal })).kinds;
-export const listTasks = async (query: Query, signal?: AbortSignal): Promise<{ tasks: Task[]; count: number }> => ask("/api/tasks", { query, signal });
+export const listTasks = (query: Query, signal?: AbortSignal): Promise<{ tasks: ListedTask[]; count: number }> => ask("/api/tasks", { query, signal });
 export const completeTask = (id: string, task: string, done: Record<string, unknown>): Promise<CaseRecord> =>
   ask(path`/api/cases/${id}/tasks/${task}`, { method: "POST", body: done });
 export const operateCase = (id: string, operation: string, told: Record<string, unknown>): Promise<CaseRecord> =>
   ask(path`/api/cases/${id}/${operation}`, { method: "POST", body: told });
-export const readDuplicates = async (id: string): Promise<CaseRecord[]> =>
-  (await ask<{ duplicates: CaseRecord[] }>(path`/api/cases/${id}/duplicates`)).duplicates;
+export const readDuplicates = async (id: string): Promise<CaseHead[]> =>
+  (await ask<{ duplicates: CaseHead[] }>(path`/api/cases/${id}/duplicates`)).duplicates;
 export const readIndicators = (query: Query, signal?: AbortSignal): Promise<Indicators> => ask("/api/indicators/cases", { query, signal });
+export const attachmentAddress = (id: string, name: string): string => path`/api/cases/${id}/attachments/${name}`;

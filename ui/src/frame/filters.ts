@@ -22,8 +22,9 @@ export function useFilters<K extends string>(...names: K[]): Filters<K> {
   const any = computed(() => names.some((name) => values.value[name] !== ""));
 
   function put(part: Partial<Record<K | "offset", string | number>>): void {
-    const query = Object.entries({ ...route.query, offset: 0, ...part }).filter(([, value]) => value);
-    void router.replace({ query: Object.fromEntries(query) as Record<string, string> });
+    const wanted: [string, unknown][] = Object.entries({ ...route.query, offset: 0, ...part });
+    const query = wanted.filter(([, value]) => value).map(([name, value]) => [name, String(value)] as const);
+    void router.replace({ query: Object.fromEntries(query) });
   }
 
   return { values, offset, any, put };
