@@ -155,7 +155,7 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_for(ready: Callable[[], bool], server: subprocess.Popen[bytes], name: str, seconds: float = 30) -> None:
+def wait_for(ready: Callable[[], bool], server: subprocess.Popen[bytes], name: str, seconds: float = 120) -> None:
     """Returns when `ready()` is true; fails the test when the server ends or the time is over."""
     end = time.monotonic() + seconds
     while not ready():

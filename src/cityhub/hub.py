@@ -15,6 +15,7 @@ from cityhub import __version__
 from cityhub.access.loopback import LoopbackAccess
 from cityhub.access.people import Register as People
 from cityhub.access.people_api import PeopleApi
+from cityhub.cases.duty import assembly as duty
 from cityhub.catalogue.assembly import Around, Catalogue
 from cityhub.catalogue.district_words import Place
 from cityhub.context.batch_api import BatchApi
@@ -72,6 +73,8 @@ from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
 from cityhub.model.time import Clock, SystemClock
 from cityhub.notify.delivery import MessageDelivery
+from cityhub.notify.notices import assembly as notices
+from cityhub.rules.warnings import assembly as warnings
 from cityhub.settings import Settings
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.addresses import AddressPolicy
@@ -176,7 +179,19 @@ class Hub:
         self.registers.watch(self.observation.metrics)
         watch_gateway(self.observation.metrics, self.gateway)
         self.people = People(store, store)
+        self.warnings = warnings.Warnings(self._around_warnings())
         self._access = self.registers.access(LoopbackAccess(self.people.person))
+        folder = district.folder if district is not None else None
+        zone = district.about.time_zone if district is not None else "Asia/Shanghai"
+        self.duty = duty.DutyService(duty.Around(store, self.people, clock, zone, folder))
+        self.notices = notices.NoticeService(
+            notices.Around(
+                store, store, self.people, self.duty.rota, clock, zone, settings.public_url or url, folder, notices.outlets_of(settings),
+                settings.messages_keep,
+            )
+        )
+        self.duty.join(self.notices.notices, None)
+        self.notices.watch(self.observation.metrics)
         self.catalogue = Catalogue(self._around())
         watch_history(self.observation.metrics, self.supervision)
         self._rate = ChangeRate(store.last, time.monotonic)
@@ -226,6 +241,9 @@ class Hub:
             *self.registers.routes(),
             *self.imports.routes(),
             *PeopleApi(self.people).routes(),
+            *self.warnings.routes(),
+            *self.notices.routes(),
+            *self.duty.routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
         routes.append(openapi_route(lambda: routes, "CityHub", __version__))
@@ -238,6 +256,14 @@ class Hub:
         about = self.district.about
         place = Place(about.code, about.short_names, about.bounding_box)
         return Around(self.store, self.analysis, self._access, self.clock, base, self.district.folder, place)
+
+    def _around_warnings(self) -> warnings.Around:
+        settings = self.settings
+        return warnings.Around(
+            self.store, self.store, self.clock, self.people, self._district_terms, Path(settings.data),
+            lambda: settings.public_url or self.url, self.district.folder if self.district is not None else None,
+            settings.warning_key, settings.warning_certificate,
+        )  # fmt: skip
 
     def _consumption(self) -> Consumption:
         return Consumption(self.history, self._temporal_page())
@@ -311,7 +337,7 @@ class Hub:
             (SWEEP_S, self._registration_api.expire), (USAGE_S, self.contexts.save_usage),
             (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep), (SWEEP_S, self.application.end_overdue),
             (PROFILE_S, self.catalogue.quality.renew), (registers.SWEEP_S, self.registers.sweep),
-            (imports.SWEEP_S, self.imports.sweep),
+            (imports.SWEEP_S, self.imports.sweep), (warnings.SWEEP_S, self.warnings.sweep), (notices.SWEEP_S, self.notices.sweep),
         )  # fmt: skip
         await self.registrations.load()
         await self.maps.load()
@@ -322,6 +348,9 @@ class Hub:
             self._tasks.append(asyncio.create_task(self.registrations.follow(self.journal)))
         await self.notifier.start()
         await self.people.start(self.district.folder if self.district is not None else None)
+        await self.warnings.start()
+        await self.notices.start()
+        await self.duty.start()
         await self.registers.start()
         await self.imports.start()
         if self.district is not None and self.settings.feeds:
@@ -337,7 +366,8 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
-            *feeds, self.imports.stop, self.registers.stop, self.people.stop, self.gateway.stop, self.snapshots.stop, self.live.close,
+            *feeds, self.imports.stop, self.registers.stop, self.warnings.stop, self.duty.stop, self.notices.stop, self.people.stop,
+            self.gateway.stop, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
             self.supervision.stop, self.store.close, self.observation.close,
         ):  # fmt: skip

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import orjson
 
-ROOT = Path(__file__).parents[2]
-READY_S = 30.0
+from tests.hub_process import ROOT, HubProcess
+
+__all__ = ["ROOT", "RunningHub", "feeders_of", "running_hub"]
+
+READY_S = 120.0
 
 
 class RunningHub:
     """A running hub and its address."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
-        self.process = process
-        self.url = url
+    def __init__(self, run: HubProcess) -> None:
+        self.run = run
+        self.process = run.process
+        self.url = run.url
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         """Answer to a GET."""
-        return httpx.get(self.url + path, timeout=10, **options)
+        return httpx.get(self.url + path, timeout=60, **options)
 
     def status(self) -> dict[str, Any]:
         """The status document."""
@@ -51,26 +51,14 @@ class RunningHub:
 
     def kill(self) -> None:
         """Ends the hub without warning."""
-        self.process.kill()
-        self.process.wait()
+        self.run.kill()
 
 
 @contextlib.contextmanager
 def running_hub(data: Path, *options: str, port: int = 0) -> Iterator[RunningHub]:
     """A hub on a data folder; it is stopped at the end, unless the test has killed it."""
-    command = [sys.executable, "-m", "cityhub", "run", "--dev", "--port", str(port), "--data", str(data), *options]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "CITYHUB_LOG_LEVEL": "warning"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        ready = orjson.loads(process.stdout.readline())
-        yield RunningHub(process, ready["url"])
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(20)
-        if process.stdout is not None:
-            process.stdout.close()
+    with HubProcess(data, ("--dev", "--port", str(port), *options), CITYHUB_LOG_LEVEL="warning") as process:
+        yield RunningHub(process)
 
 
 def feeders_of(url: str) -> list[int]:

@@ -34,7 +34,7 @@ ENTITIES = [
 
 
 def with_entities(hub: RunningHub) -> RunningHub:
-    answer = httpx.post(f"{hub.url}/ngsi-ld/v1/entityOperations/upsert", json=ENTITIES, timeout=10)
+    answer = httpx.post(f"{hub.url}/ngsi-ld/v1/entityOperations/upsert", json=ENTITIES, timeout=60)
     assert answer.status_code == 201, answer.text
     return hub
 
@@ -120,7 +120,7 @@ def test_a_dataset_comes_by_itself_and_edits_stay(hub: RunningHub, ckan: Any) ->
         "https://cityhub.example/terms/warningLevel": {"type": "Property", "value": 3, "unitCode": "MTR"},
     }  # fmt: skip
     assert hub.get("/health").status_code == 200
-    assert httpx.post(f"{hub.url}/ngsi-ld/v1/entities", json=entity, timeout=10).status_code == 201
+    assert httpx.post(f"{hub.url}/ngsi-ld/v1/entities", json=entity, timeout=60).status_code == 201
     fields: list[dict[str, Any]] = []
     end = time.monotonic() + 20
     while "warningLevel" not in {field["name"] for field in fields}:
@@ -130,7 +130,7 @@ def test_a_dataset_comes_by_itself_and_edits_stay(hub: RunningHub, ckan: Any) ->
         fields = json.loads(next(extra["value"] for extra in package["extras"] if extra["key"] == "information_items"))
     assert {"name": "warningLevel", "unit": "MTR"}.items() <= next(field for field in fields if field["name"] == "warningLevel").items()
     assert package["title"] == "水位（区水利局）"
-    httpx.delete(f"{hub.url}/ngsi-ld/v1/entities/{entity['id']}", timeout=10)
+    httpx.delete(f"{hub.url}/ngsi-ld/v1/entities/{entity['id']}", timeout=60)
 
 
 def test_errors_come_back_as_the_clients_own(ckan: Any) -> None:
@@ -200,7 +200,7 @@ def test_a_dcat_harvester_reads_the_whole_catalogue(hub: RunningHub, ckan: Any) 
     downloads = [str(url) for url in whole.objects(None, dcat.downloadURL) if str(url).startswith(hub.url) and str(url).endswith("/csv")]
     assert len(downloads) >= 3
     for download in downloads:
-        assert httpx.get(download, timeout=20).text.lstrip("\ufeff").startswith(("id,", '"entity"', '"tenant"')), download
+        assert httpx.get(download, timeout=60).text.lstrip("\ufeff").startswith(("id,", '"entity"', '"tenant"')), download
 
 
 def test_openlineages_own_client_tells_of_a_run(hub: RunningHub, ckan: Any) -> None:

@@ -52,7 +52,7 @@ def filled(hub: RunningHub) -> RunningHub:
 
 def pushed(hub: RunningHub, body: str) -> bool:
     """Whether the feed took note of a message; it does once the gateway runs it."""
-    answer = httpx.post(f"{hub.url}/api/feeds/{FEED['id']}/messages", content=body, headers={"content-type": "application/json"}, timeout=20)
+    answer = httpx.post(f"{hub.url}/api/feeds/{FEED['id']}/messages", content=body, headers={"content-type": "application/json"}, timeout=60)
     return answer.status_code == 200
 
 

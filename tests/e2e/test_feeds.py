@@ -20,7 +20,7 @@ def all_live(status: dict[str, Any]) -> bool:
 
 
 def gone(hub: RunningHub) -> bool:
-    end = time.monotonic() + 8
+    end = time.monotonic() + 60
     while feeders_of(hub.url) and time.monotonic() < end:
         time.sleep(0.1)
     return not feeders_of(hub.url)

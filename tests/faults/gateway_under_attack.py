@@ -40,7 +40,7 @@ def pushed(id: str, **changes: Any) -> dict[str, Any]:
     return {"id": id, "protocol": "http", "entities": [PUSHED], **changes}
 
 
-def until(holds: Callable[[], Any], timeout_s: float = 30, what: Callable[[], Any] = lambda: "") -> Any:
+def until(holds: Callable[[], Any], timeout_s: float = 120, what: Callable[[], Any] = lambda: "") -> Any:
     """Waits until something holds, and returns what it gave."""
     end = time.monotonic() + timeout_s
     while not (found := holds()):
@@ -58,7 +58,7 @@ def status(hub: RunningHub, feed: str) -> dict[str, Any]:
 def begin(hub: RunningHub, *feeds: dict[str, Any]) -> None:
     """Makes feeds, and waits until they run."""
     for feed in feeds:
-        answer = httpx.post(hub.url + "/api/feeds", json=feed, timeout=30)
+        answer = httpx.post(hub.url + "/api/feeds", json=feed, timeout=120)
         assert answer.status_code == 201, answer.text
     names = [feed["id"] for feed in feeds]
     until(lambda: all(status(hub, name)["state"] == "running" for name in names), what=lambda: [status(hub, name) for name in names])
@@ -93,7 +93,7 @@ def rss_mb(pid: int) -> float:
 def push(hub: RunningHub, feed: str, body: bytes, media_type: str = "", **headers: str) -> httpx.Response:
     """Sends a body to the door of a feed."""
     all_headers = {**({"content-type": media_type} if media_type else {}), **{name.replace("_", "-"): text for name, text in headers.items()}}
-    return httpx.post(f"{hub.url}/api/feeds/{feed}/messages", content=body, headers=all_headers, timeout=60)
+    return httpx.post(f"{hub.url}/api/feeds/{feed}/messages", content=body, headers=all_headers, timeout=120)
 
 
 def letters(hub: RunningHub, feed: str) -> int:
@@ -110,7 +110,7 @@ def level(hub: RunningHub, meter: str) -> Any:
 def levels(hub: RunningHub, meters: str = "%") -> list[int]:
     """Every level in the history of meters whose id is like this."""
     statement = f"SELECT number FROM observations WHERE attribute LIKE '%level' AND entity LIKE 'urn:ngsi-ld:Meter:{meters}' ORDER BY number"
-    answer = httpx.post(f"{hub.url}/api/sql?limit=1000000", content=statement.encode(), timeout=60)
+    answer = httpx.post(f"{hub.url}/api/sql?limit=1000000", content=statement.encode(), timeout=120)
     return [int(number) for [number] in answer.json()["rows"]] if answer.status_code == 200 else []
 
 

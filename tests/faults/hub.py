@@ -7,15 +7,10 @@ import contextlib
 import os
 import resource
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import orjson
-
-ROOT = Path(__file__).parents[2]
-READY_S = 60.0
+from tests.hub_process import DEV, HubProcess
 
 
 class Hub:
@@ -24,15 +19,14 @@ class Hub:
     def __init__(self, data: Path, *options: str, wrapper: Sequence[str] = (), **environment: str) -> None:
         self.data = data
         self.url = ""
-        self._command = [
-            *wrapper, sys.executable, "-m", "cityhub", "run", "--dev", "--no-feeds", "--port", "0", "--data", str(data), *options,
-        ]  # fmt: skip
-        self._environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "CITYHUB_LOG_LEVEL": "error", **environment}
-        self.process: subprocess.Popen[bytes] | None = None
+        self._options = (*DEV, *options)
+        self._wrapper = wrapper
+        self._environment = {"CITYHUB_LOG_LEVEL": "error", **environment}
+        self._hub: HubProcess | None = None
 
     def spawn(self) -> None:
         """Begins to start it."""
-        self.process = subprocess.Popen(self._command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE)
+        self._hub = HubProcess(self.data, self._options, self._wrapper, **self._environment)
 
     async def start(self) -> None:
         """Starts it and waits until it answers."""
@@ -41,27 +35,29 @@ class Hub:
 
     async def ready(self) -> None:
         """Waits until it answers."""
-        assert self.process is not None
-        assert self.process.stdout is not None
-        line = await asyncio.wait_for(asyncio.to_thread(self.process.stdout.readline), READY_S)
-        assert line, f"the hub did not start (exit code {self.process.wait()})"
-        self.url = orjson.loads(line)["url"]
+        assert self._hub is not None
+        await asyncio.to_thread(self._hub.__enter__)
+        self.url = self._hub.url
 
     @property
     def pid(self) -> int:
-        assert self.process is not None
-        return self.process.pid
+        assert self._hub is not None
+        return self._hub.process.pid
 
     def is_running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
+        return self._hub is not None and self._hub.is_running()
 
     def kill(self) -> None:
         """Ends it without warning."""
-        self._end(signal.SIGKILL)
+        hub, self._hub = self._hub, None
+        if hub is not None:
+            hub.kill()
 
     def stop(self) -> None:
         """Ends it in order; does nothing when it has ended."""
-        self._end(signal.SIGTERM)
+        hub, self._hub = self._hub, None
+        if hub is not None:
+            hub.stop()
 
     def kill_historian(self) -> bool:
         """Ends the process of its history without warning; whether there was one."""
@@ -71,19 +67,6 @@ class Hub:
                     os.kill(int(child), signal.SIGKILL)
                     return True
         return False
-
-    def _end(self, number: signal.Signals) -> None:
-        process, self.process = self.process, None
-        if process is None:
-            return
-        process.send_signal(number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(30)
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
 
     def limit_files(self, size: int | None) -> None:
         """Lets no file of it grow beyond a size in bytes, as a disk without space would; None: any size again."""

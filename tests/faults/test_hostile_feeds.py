@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import os
+import queue
 import random
 import resource
 import select
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,7 +21,9 @@ from typing import Any
 import apsw
 import httpx
 import orjson
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.e2e.hub_process import RunningHub, running_hub
 from tests.faults.gateway_under_attack import (
@@ -46,6 +51,8 @@ from tests.services import free_port
 __all__ = ["broker"]
 IDLE = 10_000
 GIGABYTE = 1 << 30
+BURST_S = float(os.environ.get("CITYHUB_TEST_BURST_S", "4"))
+"""How long devices speak at ten times their rate; the store stands still for the first four seconds of it."""
 PORTS: dict[str, int] = {}
 SYSLOG: dict[str, Any] = {"type": "Log", "id": '"urn:ngsi-ld:Log:" + string(host)', "attributes": {"message": {"value": "message"}}}
 
@@ -166,7 +173,7 @@ def test_a_hostile_body_is_told_why(hub: RunningHub, alive: Device, name: str) -
     else:
         assert 400 <= answer.status_code < 500, answer.text
         assert document["detail"]
-    assert took < 20, took
+    assert took < 60, took
 
 
 def test_a_compressed_body_is_not_unpacked(hub: RunningHub, alive: Device) -> None:
@@ -215,7 +222,7 @@ def test_wrong_clocks_touch_nothing_newer(hub: RunningHub) -> None:
     assert level(hub, "ahead") == 4
     assert tell("ahead", 5, now + timedelta(days=366))["late"] == 1
     assert level(hub, "ahead") == 4
-    until(lambda: levels(hub, "past") == [1, 2] and sorted(levels(hub, "ahead")) == [3, 4, 5], 20)
+    until(lambda: levels(hub, "past") == [1, 2] and sorted(levels(hub, "ahead")) == [3, 4, 5])
 
 
 # -- Outage and burst --------------------------------------------------------------------------------------------------------
@@ -283,7 +290,7 @@ def speaking(port: int, rate: float) -> Iterator[Devices]:
 
 
 def burst(data: Path, port: int, feed: dict[str, Any]) -> None:
-    """Devices speak at ten times their rate while the store stands still for seconds."""
+    """Devices speak at ten times their rate, and the store stands still meanwhile for seconds."""
     with running_hub(data, "--no-feeds") as hub:
         begin(hub, feed)
         with speaking(port, 150) as devices:
@@ -298,6 +305,10 @@ def burst(data: Path, port: int, feed: dict[str, Any]) -> None:
                     time.sleep(0.2)
                     most = max(most, rss_mb(pid))
                 assert status(hub, feed["id"])["written"] == held
+            end = time.monotonic() + BURST_S - 4
+            while time.monotonic() < end:
+                time.sleep(0.2)
+                most = max(most, rss_mb(pid))
             devices._rate = 150
             time.sleep(0.5)
             sent = devices.stop()
@@ -336,6 +347,103 @@ def test_a_gateway_that_is_killed_under_load_loses_nothing_of_its_broker(tmp_pat
 
 
 # -- Idle and half-open connections ------------------------------------------------------------------------------------------
+
+
+class Line:
+    """A line to a port that can be cut without either end hearing of it, as when a cable is pulled: nothing more passes, no end is told."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.connections = 0
+        self._dead: set[socket.socket] = set()
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._end = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def cut(self) -> None:
+        """Cuts what is connected now; later connections pass."""
+        self._dead = {one for pair in self._pairs for one in pair}
+
+    def close(self) -> None:
+        """Ends."""
+        self._end = True
+        self._thread.join()
+        for one in [self._listener, *(one for pair in self._pairs for one in pair)]:
+            one.close()
+
+    def _run(self) -> None:
+        while not self._end:
+            ends = {one: other for pair in self._pairs for one, other in (pair, pair[::-1])}
+            ready, _, _ = select.select([self._listener, *(one for one in ends if one not in self._dead)], [], [], 0.05)
+            for one in ready:
+                if one is self._listener:
+                    self._pairs.append((self._listener.accept()[0], socket.create_connection(("127.0.0.1", self._port))))
+                    self.connections += 1
+                elif one not in self._dead:
+                    self._pass(one, ends[one])
+
+    def _pass(self, one: socket.socket, other: socket.socket) -> None:
+        try:
+            data = one.recv(65536)
+            other.sendall(data)
+        except OSError:
+            data = b""
+        if not data:
+            self._pairs = [pair for pair in self._pairs if one not in pair]
+            one.close()
+            other.close()
+
+
+@contextlib.contextmanager
+def line_to(port: int) -> Iterator[Line]:
+    """A line to a port."""
+    line = Line(port)
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+@pytest.mark.slow
+def test_devices_that_vanish_without_a_word_are_found_out(hub: RunningHub, alive: Device) -> None:
+    """Their cable is cut: no FIN comes. The broker ends them after one and a half times their keep-alive and tells their will."""
+    told: queue.Queue[bytes] = queue.Queue()
+    with line_to(PORTS["broker"]) as line:
+        watcher = paho.Client(CallbackAPIVersion.VERSION2)
+        watcher.on_connect = lambda client, *rest: client.subscribe("meters/vanished", 1)
+        watcher.on_subscribe = lambda *rest: told.put(b"subscribed")
+        watcher.on_message = lambda client, data, message: told.put(message.payload)
+        watcher.connect("127.0.0.1", PORTS["broker"])
+        watcher.loop_start()
+        assert told.get(timeout=30) == b"subscribed"
+        device = paho.Client(CallbackAPIVersion.VERSION2)
+        device.will_set("meters/vanished", b'{"level": 0, "at": "2026-01-01T00:00:00Z"}', 1)
+        device.connect("127.0.0.1", line.port, keepalive=2)
+        device.loop_start()
+        until(device.is_connected)
+        line.cut()
+        assert b'"level": 0' in told.get(timeout=30)
+        for client in (device, watcher):
+            client.loop_stop()
+            client.disconnect()
+
+
+@pytest.mark.slow
+def test_a_broker_behind_a_cut_line_is_found_again(tmp_path: Path, broker: Broker) -> None:
+    with line_to(broker.port) as line, running_hub(tmp_path / "data", "--no-feeds") as hub:
+        source = {"host": "127.0.0.1", "port": line.port, "topics": ["meters/#"], "keep_alive_s": 5}
+        begin(hub, {**own_broker(1), "protocol": "mqtt", "source": source})
+        with speaking(broker.port, 50) as devices:
+            time.sleep(1)
+            before = line.connections
+            line.cut()
+            until(lambda: line.connections > before, 60)
+            until(lambda: status(hub, "meters")["state"] == "running")
+            time.sleep(1)
+            check(hub, devices.stop())
 
 
 @pytest.mark.slow
@@ -430,7 +538,7 @@ def test_noise_at_the_streams(hub: RunningHub, alive: Device) -> None:
 def test_noise_in_datagrams(hub: RunningHub, alive: Device) -> None:
     chance = random.Random(12)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
-        peer.settimeout(5)
+        peer.settimeout(60)
         for number in range(1500):
             with contextlib.suppress(OSError):
                 peer.sendto(noise(chance)[:60000], ("127.0.0.1", PORTS["coap"] if number % 2 else PORTS["udp"]))

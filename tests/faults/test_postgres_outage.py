@@ -74,11 +74,11 @@ async def test_a_killed_server(hub: Hub, cluster: PostgresCluster) -> None:
             work = [asyncio.create_task(client.work(session, hub.url)) for client in clients]
             await asyncio.sleep(1)
             cluster.kill()
-            ends = await asyncio.wait_for(asyncio.gather(*work, return_exceptions=True), 30)
+            ends = await asyncio.wait_for(asyncio.gather(*work, return_exceptions=True), 120)
             assert all(isinstance(end, Refused) for end in ends), ends
-            assert await status(session, hub.url + "/health", 2) == 200
+            assert await status(session, hub.url + "/health", 10) == 200
             assert await status(session, f"{hub.url}{API}/entities/urn:not:known", 10) == 503
-            assert await status(session, hub.url + "/health", 2) == 200
+            assert await status(session, hub.url + "/health", 10) == 200
             cluster.start()
             left = await recovered(session, hub)
             for client in clients:
@@ -116,11 +116,10 @@ async def test_a_server_that_hangs_holds_up_only_those_who_need_it(hub: Hub, clu
             await asyncio.gather(*asking)
         finally:
             cluster.go_on()
-        await asyncio.sleep(1)
-        operations = client.operations
-        await asyncio.sleep(1)
-        if not work.done():
-            assert client.operations > operations, "it goes on where it was"
+        operations, end = client.operations, time.monotonic() + RECOVERY_S
+        while not work.done() and client.operations == operations:
+            assert time.monotonic() < end, "it goes on where it was"
+            await asyncio.sleep(0.05)
         hub.kill()
         await asyncio.gather(work, return_exceptions=True)
     await audited(cluster, [client])
@@ -137,7 +136,7 @@ async def test_a_single_read_waits_only_so_long(hub: Hub, cluster: PostgresClust
         for _ in range(20):
             with pytest.raises(StoreUnavailable):
                 store.get("", "urn:none")
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 20  # for each one would be 40
     finally:
         cluster.go_on()
     end = time.monotonic() + RECOVERY_S

@@ -13,8 +13,8 @@ from cityhub.hub import Hub, build
 from cityhub.settings import Settings
 from cityhub.web.http import Route
 
-PUBLIC = {"/", "/pages/{name}", "/centre", "/centre/{rest:path}", "/health", "/ready", "/api/openapi.json"}
-"""What anybody may see: the pages' files and the description of the doors, which hold no data, and whether the hub lives."""
+PUBLIC = {"/", "/pages/{name}", "/centre", "/centre/{rest:path}", "/health", "/ready", "/api/openapi.json", "/cap/feed", "/cap/{identifier}"}
+"""What anybody may see: the pages' files, the description of the doors, whether the hub lives, and the warnings to the public."""
 OPEN_DATA = re.compile(
     r"/open-data(/.*)?|/catalog(\..*)?|/dataset/\{name\}|/api/catalogue/(datasets|words)(/.*)?|/api/(3/)?action/\{action\}"
 )

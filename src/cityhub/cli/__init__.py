@@ -1,4 +1,4 @@
-"""The command line: `cityhub run`, `check`, `backup`, `restore`, `load`, `query`, `ingest`, `trace`, `flow`."""
+"""The command line: `cityhub run`, `check`, `backup`, `restore`, `load`, `query`, `ingest`, `rules`, `trace`, `flow`."""
 
 from cityhub.cli.commands import main
 

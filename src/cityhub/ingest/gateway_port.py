@@ -84,6 +84,20 @@ class Described(msgspec.Struct, frozen=True):
     title: dict[str, str] = {}
 
 
+class Score(msgspec.Struct, frozen=True, array_like=True):
+    """How good the data of one thing are.
+
+    Attributes:
+        thing: Id of the entity.
+        score: Share of its values without a flag, 0 to 1, the latest 100 counting most.
+        values: How many values that is of.
+    """
+
+    thing: str
+    score: float
+    values: int
+
+
 class CommandResult(msgspec.Struct, frozen=True):
     """What became of a command on its way down.
 
@@ -134,6 +148,12 @@ class Gateway(Protocol):
 
     async def formats(self) -> list[Described]:
         """The formats that a feed may name. Raises StoreUnavailable when the gateway is away."""
+
+    async def scores(self, feed: str, things: Sequence[str], most: int) -> list[Score]:
+        """How good the data of these things of a feed are, or of all that it remembers (no things): at most so many, the worst first.
+
+        A thing that is not remembered is left out. Raises StoreUnavailable when the gateway is away, Conflict when the feed does not run.
+        """
 
     def states(self) -> Mapping[str, FeedState]:
         """The last report of each feed that the gateway knows, by id. Quick, as it is asked again and again."""

@@ -623,3 +623,79 @@ class Notices(Protocol):
 
     def acknowledged(self, key: str) -> bool:
         """Whether one of those who were told has said that they have seen it."""
+
+
+class CaseOpening(msgspec.Struct, frozen=True):
+    """The case that an alert opens, as its rule says.
+
+    Attributes:
+        process: Id of the process.
+        kind: Of the case, in the district's list of kinds.
+        departments: Ids of the organizations that it goes to; empty: as the process decides.
+        rule: Id of the rule.
+    """
+
+    process: str
+    kind: str
+    departments: list[str]
+    rule: str
+
+
+class Openings(Protocol):
+    """Opens cases for alerts."""
+
+    async def open(self, tenant: str, alert: Entity, opening: CaseOpening) -> None:
+        """Opens the case of an alert (`cityhub.model.alert`); one that is there already changes nothing, or follows the alert's grade.
+
+        Called once for each grade that the alert comes to, and again after a crash. Raises StoreUnavailable to be asked again later;
+        any other CityHubError is shown at the alert.
+        """
+
+    def case_of(self, tenant: str, alert: str) -> str:
+        """Id of the case that was opened for an alert; "" when none was. Quick: from memory or one look by id."""
+
+
+class Drafts(Protocol):
+    """Drafts warnings to the public for alerts; nothing goes out before it is released by a person who may."""
+
+    async def draft(self, tenant: str, alert: Entity, warning: Document) -> None:
+        """Drafts what `warning` of the alert's rule says (`cityhub.rules.rule.Rule.warning`), or the update or the end of what it drafted.
+
+        Called once for each grade that the alert comes to and when its condition has ended ("validTo"), and again after a crash: a
+        draft that is there already is kept. Raises StoreUnavailable to be asked again later; any other CityHubError is shown at the alert.
+        """
+
+    def warning_of(self, tenant: str, alert: str) -> str:
+        """Id of the warning that was drafted for an alert; "" when none was. Quick: from memory or one look by id."""
+
+
+class WaitingAlert(msgspec.Struct, frozen=True):
+    """An alert that nobody has acknowledged.
+
+    Attributes:
+        tenant, id: Of the alert.
+        rule: Id of its rule.
+        version: Of the rule.
+        grade: "red", "orange", "yellow", "blue".
+        since: Since when somebody is waited for, by the hub's clock, RFC 3339 UTC; a new, graver step begins it anew.
+        title: Of the rule, by language.
+        description: The alert's reason, by language.
+        subject: What it is about.
+    """
+
+    tenant: str
+    id: str
+    rule: str
+    version: int
+    grade: str
+    since: str
+    title: dict[str, str]
+    description: dict[str, str]
+    subject: str
+
+
+class OpenAlerts(Protocol):
+    """The alerts that are open. Answers come from memory."""
+
+    def unacknowledged(self, before: str, grade: str = "") -> list[WaitingAlert]:
+        """Those of a grade ("": all) that nobody has acknowledged and that have waited since before a moment, the longest first."""

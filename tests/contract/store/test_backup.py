@@ -109,7 +109,7 @@ async def test_life_goes_on_after_a_restoration(make: Make, tmp_path: Path, back
     last = target.last()
     waiting = asyncio.create_task(target.wait(last))
     assert await target.write("", [create(entity("urn:new")), delete("urn:0"), put(entity("urn:1"))]) == ["created", "deleted", "replaced"]
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 60)
     assert [one.position for one in await target.read(last)] == [last + 1, last + 2, last + 3]
     assert await ids(target) == ["urn:1", "urn:new"]
     assert await ids(target, "", HasAttribute(LEVEL)) == []

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cityhub.cli import main
+from tests.hub_process import HubProcess
 
 MAPPING = """
 entity = "urn:ngsi-ld:Station:{station}"
@@ -29,15 +26,8 @@ unit = "CEL"
 def data(tmp_path: Path) -> Iterator[Path]:
     """The data folder of a hub that runs."""
     folder = tmp_path / "hub"
-    command = [sys.executable, "-m", "cityhub", "run", "--dev", "--port", "0", "--no-feeds", "--data", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["pid"] == process.pid
-        try:
-            yield folder
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+    with HubProcess(folder):
+        yield folder
 
 
 def call(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -38,7 +38,7 @@ def bodies(receiver: Receiver) -> list[Any]:
     return [body for _, _, body in receiver.got]
 
 
-async def until(true: Callable[[], Any], seconds: float = 5.0) -> None:
+async def until(true: Callable[[], Any], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
@@ -54,7 +54,7 @@ async def subscribe(hub: Broker, receiver: Receiver, **members: Any) -> None:
 
 async def copies(hub: Broker, count: int = 1) -> list[dict[str, Any]]:
     """The subscriptions of a hub, as soon as it has so many."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while True:
         _, found = await hub("GET", "/subscriptions?options=sysAttrs")
         if len(found) == count:
@@ -107,7 +107,7 @@ async def test_update_and_delete_follow(pair: tuple[Broker, Broker, Receiver]) -
     await subscribe(a, receiver, q="speed>50")
     [copy] = await copies(b)
     assert (await a("PATCH", f"/subscriptions/{SUBSCRIPTION}", {"q": "speed>70", "throttling": 3}))[0] == 204
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while (await b("GET", f"/subscriptions/{copy['id']}"))[1].get("q") != "speed>70":
         assert time.monotonic() < end
         await asyncio.sleep(0.01)
@@ -211,7 +211,7 @@ async def test_a_source_that_is_down_is_asked_again_and_the_subscription_says_so
             port = int(gone.url.rpartition(":")[2])
         await a.register(gone.url)
         await subscribe(a, receiver)
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while "ngsild-warning" not in a.headers:
             await a("GET", f"/subscriptions/{SUBSCRIPTION}")
             assert time.monotonic() < end
@@ -232,7 +232,7 @@ async def test_copies_survive_a_restart(tmp_path: Path) -> None:
             await copies(b)
         await b("POST", "/entities", vehicle(1, speed=1))
         async with broker(tmp_path / "a", port) as a:
-            await until(lambda: bodies(receiver), 10)
+            await until(lambda: bodies(receiver))
             assert bodies(receiver)[0]["subscriptionId"] == SUBSCRIPTION
             await a("DELETE", f"/subscriptions/{SUBSCRIPTION}")
             await copies(b, 0)

@@ -40,14 +40,14 @@ def is_there(pid: int) -> bool:
     return state != "Z"
 
 
-async def until(holds: Any, timeout_s: float = 20) -> None:
+async def until(holds: Any, timeout_s: float = 60) -> None:
     async with asyncio.timeout(timeout_s):
         while not holds():
             await asyncio.sleep(0.02)
 
 
 def client_of(hub: Hub) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(hub.application), base_url="http://127.0.0.1", timeout=30)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(hub.application), base_url="http://127.0.0.1", timeout=60)
 
 
 async def measure(client: httpx.AsyncClient, value: int) -> None:

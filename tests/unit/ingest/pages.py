@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shlex
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cityhub.cli import main
+from tests.hub_process import HubProcess
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -61,11 +58,5 @@ class Page:
 @contextlib.contextmanager
 def running() -> Iterator[str]:
     """The address of a hub on the folder "data" of the working folder."""
-    command = [sys.executable, "-m", "cityhub", "run", "--dev", "--port", "0", "--no-feeds", "--data", "data"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield json.loads(process.stdout.readline())["url"]
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=20)
+    with HubProcess(Path("data")) as hub:
+        yield hub.url

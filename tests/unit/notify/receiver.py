@@ -48,7 +48,7 @@ class Receiver:
         """Where it is reached."""
         return f"http://127.0.0.1:{self.port}{path}"
 
-    async def wait(self, count: int, seconds: float = 10.0) -> list[Any]:
+    async def wait(self, count: int, seconds: float = 60.0) -> list[Any]:
         """The bodies, once there are at least so many."""
         async with asyncio.timeout(seconds):
             while len(self.got) < count:

@@ -34,7 +34,7 @@ class Subscriber:
         self._client.on_connect = lambda *arguments: self._client.subscribe(topic, 2)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        ready.get(timeout=5)
+        ready.get(timeout=60)
 
     def close(self) -> None:
         self._client.disconnect()

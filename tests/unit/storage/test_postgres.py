@@ -56,7 +56,7 @@ def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-async def eventually(check: Any, seconds: float = 10) -> None:
+async def eventually(check: Any, seconds: float = 60) -> None:
     """Returns when the check, which may raise StoreUnavailable, gives something true."""
     end = asyncio.get_running_loop().time() + seconds
     while True:

@@ -44,7 +44,7 @@ async def test_no_fault_ends_the_writer(store: SqliteStore, monkeypatch: pytest.
     broken = Write("urn:2", lambda current, now: ({**entity("urn:2"), "attrs": {LEVEL: number(object())}}, None))
     call = store.write("", [broken if where in ("reload", "_give_up") else count_up("urn:1")])
     with pytest.raises(StoreUnavailable):
-        await asyncio.wait_for(call, 5)
+        await asyncio.wait_for(call, 60)
     [level] = await asyncio.wait_for(store.write("", [count_up("urn:1")]), 5)
     assert level == (2 if where in ("reload", "_give_up") else 3), "nothing is lost and nothing done twice"
     assert await ids(store) == ["urn:1"]

@@ -107,7 +107,7 @@ def parse(block: bytes) -> list[dict[str, Any]]:
     return events
 
 
-async def collect(stream: Any, count: int, timeout_s: float = 5.0) -> list[dict[str, Any]]:
+async def collect(stream: Any, count: int, timeout_s: float = 60.0) -> list[dict[str, Any]]:
     """Changes from a stream until there are `count`."""
     events: list[dict[str, Any]] = []
     async with asyncio.timeout(timeout_s):

@@ -21,6 +21,8 @@ export interface DeviceHead {
   lastSeen: string;
   firmware: { wanted: string; reported: string; state: string };
   version: number;
+  /** Share of its values without a flag, 0 to 1; null: nothing is checked, or its feed does not run. */
+  score: number | null;
 }
 
 export interface Credential {

@@ -11,6 +11,7 @@ import msgspec
 from cityhub.ingest.devices.bulk import read_rows
 from cityhub.ingest.devices.commands import Commands
 from cityhub.ingest.devices.device import Device, Software, device_id
+from cityhub.ingest.devices.device_scores import DeviceScores
 from cityhub.ingest.devices.index import Key
 from cityhub.ingest.devices.register import Added, DeviceRegister, Wanted
 from cityhub.ingest.devices.secrets import Secret
@@ -38,9 +39,11 @@ class DeviceApi:
         seen: When they were last heard of.
         commands: What they are told to do.
         clock: The present time.
+        scores: How good their data are.
     """
 
-    def __init__(self, register: DeviceRegister, seen: Seen, commands: Commands, clock: Clock) -> None:
+    def __init__(self, register: DeviceRegister, seen: Seen, commands: Commands, clock: Clock, scores: DeviceScores) -> None:
+        self._scores = scores
         self._register = register
         self._seen = seen
         self._commands = commands
@@ -69,7 +72,9 @@ class DeviceApi:
         limit, offset = page_of(request, "q", "feed", "owner", "health")
         text, feed, owner, health = (request.query.get(name, "") for name in ("q", "feed", "owner", "health"))
         found = self._register.index.find(tenant_of(request), text, feed, owner, health)
-        page = [await self._shown(known.key, brief=True) for known in found[offset : offset + limit]]
+        part = found[offset : offset + limit]
+        scores = await self._scores.of(part)
+        page = [{**await self._shown(known.key), "score": scores.get(known.key)} for known in part]
         counts: dict[str, int] = {}
         for known in found:
             counts[known.health] = counts.get(known.health, 0) + 1
@@ -150,20 +155,22 @@ class DeviceApi:
         return Response(204)
 
     async def _answer(self, key: Key, status: int = 200, added: Added | None = None) -> Response:
-        shown = await self._shown(key)
+        device, _ = await self._register.read(key)
+        known = self._register.index.get(key)
+        scores = await self._scores.of([known] if known is not None else [])
+        shown = {**await self._shown(key), "score": scores.get(key), **_whole(device)}
         headers = [("etag", tag_of(shown["version"]))]
         if status == 201:
             headers.append(("location", f"{PREFIX}/{key[1]}"))
         return json_response({**shown, **(_secrets(added) if added else {})}, status, headers)
 
-    async def _shown(self, key: Key, *, brief: bool = False) -> dict[str, Any]:
+    async def _shown(self, key: Key) -> dict[str, Any]:
         device, words = await self._register.read(key)
         health, why, seen = self._seen.health(key)
-        shown = {
+        return {
             "id": device.id, **words, "feed": device.feed, "interval_s": device.interval_s, "owner": device.owner,
             "health": health, "why": why, "lastSeen": seen, "firmware": _firmware(device), "version": device.version,
         }  # fmt: skip
-        return shown if brief else {**shown, **_whole(device)}
 
 
 def key_of(request: Request) -> Key:

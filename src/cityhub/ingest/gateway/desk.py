@@ -84,6 +84,8 @@ class Desk:
             return await self._feeds.push(job.feed, job.message, job.keep)
         if isinstance(job, words.Try):
             return await asyncio.to_thread(tried, self._feeds.compile(job.order), job.message)
+        if isinstance(job, words.Rate):
+            return self._feeds.scores(job.feed, job.things, job.most)
         if isinstance(job, words.Instruct):
             return await self._feeds.command(job.feed, job.command)
         return await asyncio.to_thread(described, job.what)

@@ -14,7 +14,7 @@ import msgspec
 from cityhub.ingest.feed import Feed
 from cityhub.ingest.gateway import words
 from cityhub.ingest.gateway.trial import trial_of
-from cityhub.ingest.gateway_port import CommandResult, Described, FeedState, Trial
+from cityhub.ingest.gateway_port import CommandResult, Described, FeedState, Score, Trial
 from cityhub.ingest.message import Command, Message, Settled
 from cityhub.model.errors import CityHubError, Conflict, NotFound, StoreUnavailable, TooBusy
 from cityhub.model.jsonld import TermMap
@@ -162,6 +162,14 @@ class GatewayLink:
             raise NotFound(f"There is no feed '{feed}'")
         answer = await self._job(lambda job: words.Instruct(job, feed, command), command.timeout_s)
         return msgspec.msgpack.decode(answer, type=CommandResult)
+
+    async def scores(self, feed: str, things: Sequence[str], most: int) -> list[Score]:
+        """See `cityhub.ingest.gateway_port.Gateway.scores`."""
+        known = self._feeds.get(feed)
+        if known is None or not known.enabled or self.pid is None:
+            raise Conflict(f"The feed '{feed}' does not run")
+        answer = await self._job(lambda job: words.Rate(job, feed, list(things), most), ASK_S)
+        return msgspec.msgpack.decode(answer, type=list[Score])
 
     async def protocols(self) -> list[Described]:
         """See `cityhub.ingest.gateway_port.Gateway.protocols`."""

@@ -78,6 +78,10 @@ class RunningFeed:
         """How it stands."""
         return self.tally.report(self._stages.quality.score())
 
+    def scores(self, things: Sequence[str], most: int) -> list[tuple[str, float, int]]:
+        """How good the data of things are; the worst first."""
+        return self._stages.quality.scores(things, most)
+
     async def command(self, command: Command) -> CommandResult:
         """Hands a command to the connector."""
         send = getattr(self._connector, "command", None)
@@ -197,6 +201,10 @@ class RunningFeeds:
     async def command(self, feed: str, command: Command) -> CommandResult:
         """Sends a command down."""
         return await self._of(feed).command(command)
+
+    def scores(self, feed: str, things: Sequence[str], most: int) -> list[tuple[str, float, int]]:
+        """How good the data of things of a feed are. Raises Conflict when it does not run."""
+        return self._of(feed).scores(things, most)
 
     async def stop(self) -> None:
         """Ends all connectors, and writes down what the checks remember."""

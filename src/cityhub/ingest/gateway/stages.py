@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -33,6 +33,9 @@ class Quality(Protocol):
 
     def score(self, thing: str = "") -> float:
         """How good a thing's data are, or those of all together: 0 to 1."""
+
+    def scores(self, things: Sequence[str], most: int) -> list[tuple[str, float, int]]:
+        """Id, score and number of values of these things, or of all that are remembered; the worst first."""
 
     def snapshot(self, traces: int | None = None) -> dict[str, Any]:
         """What it remembers: "score", and "things" by id, those that spoke last at the end; so many pasts of attributes at most."""

@@ -111,6 +111,15 @@ class Describe(msgspec.Struct, frozen=True, tag="describe"):
     what: Literal["protocols", "formats"]
 
 
+class Rate(msgspec.Struct, frozen=True, tag="rate"):
+    """How good are the data of these things, or of all that the feed remembers? The `most` worst."""
+
+    job: int
+    feed: str
+    things: list[str]
+    most: int
+
+
 class Instruct(msgspec.Struct, frozen=True, tag="instruct"):
     """A command for a device."""
 
@@ -119,8 +128,8 @@ class Instruct(msgspec.Struct, frozen=True, tag="instruct"):
     command: Command
 
 
-Job = Push | Try | Describe | Instruct
-Order = Arrange | Push | Try | Describe | Instruct
+Job = Push | Try | Describe | Rate | Instruct
+Order = Arrange | Push | Try | Describe | Rate | Instruct
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):

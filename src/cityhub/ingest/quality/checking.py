@@ -9,8 +9,9 @@ It is 1 before the first value. Only attributes that have a check count; others 
 
 from __future__ import annotations
 
+import heapq
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -78,6 +79,17 @@ class Quality:
             return self._share
         found = self._things.get(thing)
         return found.share if found else 1.0
+
+    def scores(self, things: Sequence[str], most: int) -> list[tuple[str, float, int]]:
+        """Of things that are remembered their id, score and how many values it is of; the worst first.
+
+        Args:
+            things: Which; empty: all.
+            most: So many at most.
+        """
+        known = self._things
+        found = [(id, known[id].share, known[id].seen) for id in (things or known) if id in known and known[id].seen]
+        return heapq.nsmallest(most, found, key=lambda one: (one[1], one[0]))
 
     def _flag(self, update: EntityUpdate, arrived: float, redelivered: bool) -> EntityUpdate:
         thing = self._thing(update.id)

@@ -15,6 +15,7 @@ from cityhub.ingest.devices.commands import Commands
 from cityhub.ingest.devices.device import DEVICES
 from cityhub.ingest.devices.device_access import DeviceAccess
 from cityhub.ingest.devices.device_api import DeviceApi
+from cityhub.ingest.devices.device_scores import DeviceScores
 from cityhub.ingest.devices.index import Key
 from cityhub.ingest.devices.register import DeviceRegister
 from cityhub.ingest.devices.seen import KEEP_S, READER, Seen
@@ -97,7 +98,7 @@ class Registers:
         return [
             *FeedApi(self.feeds, answers, around.gateway, around.clock, self.seen.spoke).routes(),
             *LetterApi(self.letters, Replay(self.letters, self.feeds, around.gateway), self._reader.caught_up).routes(),
-            *DeviceApi(self.devices, self.seen, self.commands, around.clock).routes(),
+            *DeviceApi(self.devices, self.seen, self.commands, around.clock, DeviceScores(around.gateway)).routes(),
             *CommandApi(self.commands, self.devices, self.seen).routes(),
         ]
 

@@ -20,7 +20,7 @@ from cityhub.ingest.register.feeds import FeedRegister
 from cityhub.ingest.register.push import push, settled_document
 from cityhub.model.errors import BadRequestData, Forbidden, InvalidRequest
 from cityhub.model.time import Clock, to_text
-from cityhub.registers.questions import object_of, text_of
+from cityhub.registers.questions import object_of, page_of, text_of
 from cityhub.registers.versioned_api import VersionedDoors
 from cityhub.web.http import Request, Response, Route, json_response
 
@@ -61,6 +61,7 @@ class FeedApi:
             door("GET", "formats", self._formats, READ, "List Formats of Feeds"),
             door("POST", "trial", self._trial, WRITE, "Try Feed"),
             *VersionedDoors(PREFIX, self._register, read_definition, self._answers.one, self._all, check=self._check).routes(),
+            door("GET", "{id}/scores", self._scores, READ, "List Scores of Feed"),
             door("POST", "{id}/messages", self._push, PUSH, "Push Message to Feed"),
         ]
 
@@ -75,6 +76,13 @@ class FeedApi:
 
     async def _formats(self, request: Request) -> Response:
         return json_response({"formats": [_described(one) for one in await self._gateway.formats()]})
+
+    async def _scores(self, request: Request) -> Response:
+        """How good the data of each thing are, the worst first."""
+        feed = self._register.get(request.parameters["id"])
+        limit, _ = page_of(request)
+        scores = await self._gateway.scores(feed.id, [], limit)
+        return json_response({"scores": [{"thing": one.thing, "score": one.score, "values": one.values} for one in scores]})
 
     async def _trial(self, request: Request) -> Response:
         body = object_of(request, ("feed", "sample", "sampleBase64", "about", "format"))

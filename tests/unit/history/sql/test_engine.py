@@ -229,7 +229,7 @@ def test_what_runs_for_ever_is_stopped(ask: Ask, statement: str) -> None:
     began = time.monotonic()
     with pytest.raises(TooComplexQuery, match=r"stopped after 0.5 s"):
         ask(statement, timeout_s=0.5)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert ask("SELECT 1") == [(1,)]
 
 
@@ -285,7 +285,7 @@ for statement in {EATERS!r}:
     with engine.answer(lake.reading(), Statement("", "SELECT count(*) FROM Station")) as answer:
         assert answer.reader.read_all().to_pylist() == [{{"count_star()": 18}}]
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": "src"})
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, env={**os.environ, "PYTHONPATH": "src"})
     assert (done.returncode, done.stdout.split("\n")[:-1]) == (0, ["stopped"] * len(EATERS)), done.stderr
 
 

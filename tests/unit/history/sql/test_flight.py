@@ -289,7 +289,7 @@ def test_jdbc_as_dbeaver_uses_it(door: Door, tmp_path: Path) -> None:
     source.write_text(JAVA)
     url = f"jdbc:arrow-flight-sql://127.0.0.1:{door.server.port}/?useEncryption=false"
     command = ["java", "--add-opens=java.base/java.nio=ALL-UNNAMED", "-cp", str(jdbc_driver()), str(source), url]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout
     assert done.stdout.splitlines() == [
         'product CityHub true "', "schema main", "kind VIEW", "table Station", "table Station_now",

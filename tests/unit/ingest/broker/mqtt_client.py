@@ -25,13 +25,13 @@ class Client:
         for packet in packets:
             self.writer.write(packet if isinstance(packet, bytes) else packet.write())
 
-    async def expect(self, kind: type[Packet], timeout_s: float = 5.0) -> Packet:
+    async def expect(self, kind: type[Packet], timeout_s: float = 60.0) -> Packet:
         """The next packet, which must be of a kind."""
         packet = await self.next(timeout_s)
         assert isinstance(packet, kind), packet
         return packet
 
-    async def next(self, timeout_s: float = 5.0) -> Any:
+    async def next(self, timeout_s: float = 60.0) -> Any:
         async with asyncio.timeout(timeout_s):
             while True:
                 if self._buffer:
@@ -55,7 +55,7 @@ class Client:
             return
         raise AssertionError(packet)
 
-    async def ended(self, timeout_s: float = 5.0) -> None:
+    async def ended(self, timeout_s: float = 60.0) -> None:
         """Returns when the broker has closed the connection."""
         async with asyncio.timeout(timeout_s):
             while await self.reader.read(65536):

@@ -56,7 +56,7 @@ def test_what_codecs_may_not_do(body: str, reason: str) -> None:
     began = time.monotonic()
     with pytest.raises(ValueError, match=reason):
         codec.records(b"", 1)
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 60
     assert codec.records(b"", 9) == [1]  # the next payload is decoded as if nothing had been
 
 

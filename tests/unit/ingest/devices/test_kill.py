@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 
+from tests.hub_process import HubProcess
+
 
 @contextlib.contextmanager
 def killed_hub(data: Path) -> Iterator[httpx.Client]:
     """A hub that is killed at the end of the block."""
-    command = [sys.executable, "-m", "cityhub", "run", "--dev", "--port", "0", "--no-feeds", "--data", str(data)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        try:
-            assert process.stdout is not None
-            with httpx.Client(base_url=json.loads(process.stdout.readline())["url"], trust_env=False) as client:
-                yield client
-        finally:
-            process.send_signal(signal.SIGKILL)
+    with HubProcess(data) as hub, httpx.Client(base_url=hub.url, trust_env=False, timeout=60) as client:
+        yield client
+        hub.kill()
 
 
 def test_a_command_outlasts_the_hub(tmp_path: Path) -> None:

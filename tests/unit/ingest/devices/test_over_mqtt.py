@@ -44,7 +44,7 @@ def pump(port: int) -> mqtt.Client:
 
 async def until(client: httpx.AsyncClient, path: str, holds: Any) -> Any:
     shown: Any = None
-    for _ in range(400):
+    for _ in range(1200):
         answer = await client.get(path)
         shown = answer.json()
         if answer.status_code == 200 and holds(shown):

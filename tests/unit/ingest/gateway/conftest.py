@@ -32,7 +32,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
 @pytest.fixture
 async def client(hub: Hub) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(hub.application)
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=30) as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=90) as client:
         yield client
 
 
@@ -42,7 +42,7 @@ def meters(port: int, **changes: Any) -> dict[str, Any]:
     return {"id": "meters", "protocol": "mqtt", "source": source, "entities": [METER], **changes}
 
 
-async def until(holds: Callable[[], Any], timeout_s: float = 20) -> Any:
+async def until(holds: Callable[[], Any], timeout_s: float = 90) -> Any:
     """Waits until something holds, and returns what it gave."""
     async with asyncio.timeout(timeout_s):
         while not (found := holds()):

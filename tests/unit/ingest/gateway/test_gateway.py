@@ -176,3 +176,24 @@ async def test_sensorthings_speaks_mqtt(hub: Hub, client: httpx.AsyncClient) -> 
     assert {"endpoints": [f"mqtt://127.0.0.1:{port}"]} in settings.values()
     listener.disconnect()
     listener.loop_stop()
+
+
+async def test_the_data_of_each_device_have_a_score(hub: Hub, client: httpx.AsyncClient) -> None:
+    entity = {**meters(1)["entities"][0], "id": '"urn:ngsi-ld:Meter:" + name'}
+    await make(client, {**meters(1), "entities": [entity], "checks": {"level": {"minimum": 0, "maximum": 10}}})
+    for device, thing in (("d1", "1"), ("d2", "2"), ("d3", "3")):
+        answer = await client.post("/api/devices", json={"id": device, "feed": "meters", "entities": [f"urn:ngsi-ld:Meter:{thing}"]})
+        assert answer.status_code == 201, answer.text
+    shown = (await client.get("/api/devices/d1")).json()
+    assert shown["score"] is None  # nothing is known of it yet
+    levels = [("1", level) for level in (1, 2, 99, 3)] + [("2", 5)]
+    records = [{"name": name, "level": level, "at": f"2026-01-01T00:00:{at:02}Z"} for at, (name, level) in enumerate(levels)]
+    assert (await client.post("/api/feeds/meters/messages", json=records)).json()["written"] == 5
+    assert (await client.get("/api/devices/d1")).json()["score"] == 0.75
+    listed = (await client.get("/api/devices")).json()["devices"]
+    assert [device["score"] for device in listed] == [0.75, 1.0, None]
+    worst = (await client.get("/api/feeds/meters/scores?limit=1")).json()["scores"]
+    assert worst == [{"thing": "urn:ngsi-ld:Meter:1", "score": 0.75, "values": 4}]
+    await client.post("/api/feeds/meters/stop")
+    assert (await client.get("/api/devices/d1")).json()["score"] is None
+    assert (await client.get("/api/feeds/meters/scores")).status_code == 409

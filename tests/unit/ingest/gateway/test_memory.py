@@ -155,7 +155,7 @@ def pushed(**changes: Any) -> dict[str, Any]:
 
 
 def in_process(hub: Hub) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(hub.application), base_url="http://127.0.0.1", timeout=30)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(hub.application), base_url="http://127.0.0.1", timeout=90)
 
 
 async def test_a_jump_over_an_orderly_end_is_seen(tmp_path: Path) -> None:

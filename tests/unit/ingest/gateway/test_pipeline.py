@@ -173,7 +173,7 @@ async def test_without_room_nothing_is_taken(pipeline: Pipeline, hub: FakeHub, o
     await asyncio.sleep(0.05)
     assert not waiting.done()
     hub.gate.set()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 60)
     await asyncio.sleep(0.1)
     assert seen == list(range(10)), "settled in the order of the offers"
 

@@ -85,7 +85,7 @@ class Kept:
     def records(self) -> list[dict[str, Any]]:
         return [record for message in self.messages for record in message.records or []]
 
-    async def until(self, enough: Callable[[], Any], seconds: float = 10) -> None:
+    async def until(self, enough: Callable[[], Any], seconds: float = 60) -> None:
         """Returns when it holds; fails after so many seconds."""
         async with asyncio.timeout(seconds):
             while not enough():
@@ -93,7 +93,7 @@ class Kept:
                     async with asyncio.timeout(0.05), self._came:
                         await self._came.wait()
 
-    async def count(self, messages: int, seconds: float = 10) -> None:
+    async def count(self, messages: int, seconds: float = 60) -> None:
         await self.until(lambda: len(self.messages) >= messages, seconds)
 
 

@@ -98,7 +98,7 @@ async def running(made: MqttConnector, sink: Bounded) -> AsyncIterator[asyncio.T
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(holds: Callable[[], Any], timeout_s: float = 15) -> None:
+async def until(holds: Callable[[], Any], timeout_s: float = 60) -> None:
     async with asyncio.timeout(timeout_s):
         while not holds():
             await asyncio.sleep(0.01)

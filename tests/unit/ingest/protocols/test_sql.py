@@ -163,11 +163,11 @@ async def test_nothing_can_be_written(database: tuple[str, Run], tmp_path: Path,
 async def test_a_statement_is_bounded_in_time(database: tuple[str, Run], tmp_path: Path) -> None:
     url, _ = database
     slow = {"sqlite": "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) AS c FROM n",
-            "postgresql": "SELECT pg_sleep(20)", "mysql": "SELECT SLEEP(20) AS s UNION SELECT SLEEP(20)"}[place_of(url).kind]  # fmt: skip
+            "postgresql": "SELECT pg_sleep(100)", "mysql": "SELECT SLEEP(100) AS s UNION SELECT SLEEP(100)"}[place_of(url).kind]  # fmt: skip
     begun = asyncio.get_running_loop().time()
     with pytest.raises(TroubleAtSource, match=r"SQLite needed|timeout|max_statement_time|interrupted"):
         await made(Kept(), url, tmp_path, query=slow, statement_s=0.3).run(Kept())
-    assert asyncio.get_running_loop().time() - begun < 5
+    assert asyncio.get_running_loop().time() - begun < 60
 
 
 @pytest.mark.postgres

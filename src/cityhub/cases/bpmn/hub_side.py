@@ -1,0 +1,135 @@
+"""The hub's side of the caseworker: it starts the process with the first question, asks one thing at a time, and ends it when it hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from cityhub.cases.bpmn.words import PROGRESS, PROGRESS_BYTES, SOCKET, CaseworkerOrders, MigrateQuestion, StepQuestion
+from cityhub.cases.process_port import Begin, Complete, Finding, Position, ProcessFiles, Receive, Wake
+from cityhub.model.errors import StoreUnavailable, TooBusy, Unprocessable
+from cityhub.settings import Settings
+from cityhub.web.child import Child
+from cityhub.web.wire import socket_path
+from cityhub.web.wire_client import WireClient
+
+GRACE_S: Final = 2.0
+"""How long the process may take to end."""
+STEP_S: Final = 5.0
+"""How long a step may take."""
+HANG_S: Final = 5.0
+"""How much longer the hub waits before it takes the process for stuck and kills it."""
+TURN_S: Final = 30.0
+"""How long a question may wait for its turn."""
+MOST_WAITING: Final = 500
+"""So many questions may wait for their turn."""
+MEMORY: Final = 1024 * 1024 * 1024
+
+log = logging.getLogger(__name__)
+
+
+class Caseworker:
+    """The port `cityhub.cases.process_port.ProcessEngine`.
+
+    Args:
+        settings: The hub's.
+        step_s: How long a step may take.
+        hang_s: How much longer the hub waits before it kills the process.
+    """
+
+    def __init__(self, settings: Settings, step_s: float = STEP_S, hang_s: float = HANG_S) -> None:
+        self._socket = socket_path(Path(settings.data), SOCKET)
+        self._progress = self._socket.with_name(PROGRESS)
+        self._longest_s = step_s + hang_s
+        orders = CaseworkerOrders(str(self._socket), str(self._progress), settings.log_format, settings.log_level, step_s, MEMORY)
+        self._child = Child("caseworker", "cityhub.caseworker", msgspec.json.encode(orders) + b"\n", GRACE_S)
+        self._client = WireClient("caseworker", self._socket, patience_s=TURN_S)
+        self._watch: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs now; None when none does."""
+        return self._child.pid
+
+    @property
+    def starts(self) -> int:
+        """How often the process was started."""
+        return self._child.starts
+
+    async def stop(self) -> None:
+        """Ends the process."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+            await self._child.stop()
+
+    async def check(self, files: ProcessFiles) -> list[Finding]:
+        """See `cityhub.cases.process_port.ProcessEngine.check`."""
+        return msgspec.msgpack.decode(await self._ask("check", files), type=list[Finding])
+
+    async def step(self, files: ProcessFiles, state: dict[str, Any] | None, step: Begin | Complete | Wake | Receive, now: str) -> Position:
+        """See `cityhub.cases.process_port.ProcessEngine.step`."""
+        return msgspec.msgpack.decode(await self._ask("step", StepQuestion(files, state, step, now)), type=Position)
+
+    async def migrate(self, files: ProcessFiles, to: ProcessFiles, state: dict[str, Any], now: str) -> Position:
+        """See `cityhub.cases.process_port.ProcessEngine.migrate`."""
+        return msgspec.msgpack.decode(await self._ask("migrate", MigrateQuestion(files, to, state, now)), type=Position)
+
+    async def _ask(self, name: str, body: Any) -> bytes:
+        """An answer; whoever asks waits for a turn, so that a process that hangs hangs at this question and no other."""
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._child.watch(), name="caseworker")
+        if self._waiting >= MOST_WAITING:
+            raise TooBusy(f"{MOST_WAITING} questions wait for the caseworker; try again later")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(TURN_S):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise StoreUnavailable("The caseworker had no time for the question; try again later") from None
+        finally:
+            self._waiting -= 1
+        try:
+            return await self._asked(name, body)
+        finally:
+            self._turn.release()
+
+    async def _asked(self, name: str, body: Any) -> bytes:
+        await self._there()
+        try:
+            async with asyncio.timeout(self._longest_s):
+                return await self._client.call(name, body, fresh=False, timeout_s=self._longest_s, again=True)
+        except TimeoutError:
+            element = self._at()
+            self._kill()
+            text = f"The process does not come to rest, and was stopped at '{element}'; right would be less to do in one step"
+            raise Unprocessable(text, element=element) from None
+
+    async def _there(self) -> None:
+        """Waits until the process listens: its start does not count as part of a step."""
+        try:
+            async with asyncio.timeout(TURN_S):
+                while self._child.pid is None or not self._socket.exists():
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise StoreUnavailable("The caseworker is not there: it starts, or the log says why; try again later") from None
+
+    def _at(self) -> str:
+        try:
+            return self._progress.read_bytes()[:PROGRESS_BYTES].rstrip(b"\0").decode(errors="ignore")
+        except OSError:
+            return ""
+
+    def _kill(self) -> None:
+        pid = self._child.pid
+        if pid is not None:
+            log.warning("the caseworker hangs and is killed", extra={"element": self._at()})
+            os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,1 @@
+"""Cases: what is being done about something, by whom, by when."""

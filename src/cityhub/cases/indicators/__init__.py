@@ -1,0 +1,1 @@
+"""Figures of how cases are handled."""

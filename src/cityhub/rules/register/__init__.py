@@ -1,0 +1,1 @@
+"""The register of rules: who wants what to be noticed, in which version, and how each rule stands."""
