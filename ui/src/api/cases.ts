@@ -30,13 +30,8 @@ export interface Task {
 }
 
 /** A task in the list of all cases' tasks. */
-export interface ListedTask extends Task {
-  case: string;
-  number?: string;
-  title?: string;
-  kind?: string;
-  grade?: Grade;
-  overdue?: boolean;
+export interface ListedTask extends Omit<Task, "data"> {
+  case: CaseHead;
 }
 
 /** One line of a case's story. */
@@ -69,13 +64,13 @@ export interface Clock {
   least?: boolean;
   cancelled?: boolean;
   title?: Names | string;
-  /** How much is left in working time where the limit counts so; in seconds. */
-  remainingS?: number | null;
-  working?: boolean;
+  /** Where the rule of law stands. */
+  article?: string;
 }
 
 export interface CaseFile {
   name: string;
+  hash: string;
   type: string;
   size: number;
   at: string;
@@ -91,7 +86,7 @@ export interface CaseHead {
   grade: Grade;
   state: string;
   step?: string;
-  stepName?: string;
+  stepNames?: string[];
   departments?: string[];
   openedAt: string;
   closedAt?: string;
@@ -104,7 +99,7 @@ export interface CaseHead {
 
 export interface CaseRecord extends CaseHead {
   description?: string;
-  process: string | { id: string; version: number };
+  process: string;
   processVersion?: number;
   tasks?: Task[];
   timeline?: Entry[];
@@ -116,6 +111,7 @@ export interface CaseRecord extends CaseHead {
   ratings?: { score: number; at: string; note?: string }[];
   variables?: Record<string, unknown>;
   onTime?: boolean | null;
+  kindTitle?: Names;
 }
 
 export interface Cases {
@@ -132,9 +128,33 @@ export interface CaseKind {
   grade?: Grade;
 }
 
+/** A limit as the district's list has it. */
+export interface Limit {
+  id: string;
+  title: Names;
+  counting?: "clock" | "working";
+  extendable?: boolean;
+}
+
+export interface Kinds {
+  kinds: CaseKind[];
+  limits: Limit[];
+}
+
+/** The figures of one department or kind; a share is null when no case was closed. */
+export interface IndicatorRow {
+  department?: string;
+  kind?: string;
+  closed: number;
+  onTimeRate: number | null;
+  firstTimeFix: number | null;
+  reopenRate: number | null;
+  medianHours: Record<string, number>;
+}
+
 export interface Indicators {
-  rows: Record<string, unknown>[];
-  formulas: Record<string, Names | string>;
+  indicators: IndicatorRow[];
+  definitions: { id: string; title: Names; formula: Names; unit: string; source: string }[];
 }
 
 const CASES = "/api/cases";
@@ -142,7 +162,7 @@ const CASES = "/api/cases";
 export const listCases = (query: Query, signal?: AbortSignal): Promise<Cases> => ask(CASES, { query, signal });
 export const readCase = (id: string, signal?: AbortSignal): Promise<CaseRecord> => ask(path`/api/cases/${id}`, { signal });
 export const openCase = (made: Record<string, unknown>): Promise<CaseRecord> => ask(CASES, { method: "POST", body: made });
-export const listKinds = async (signal?: AbortSignal): Promise<CaseKind[]> => (await ask<{ kinds: CaseKind[] }>("/api/cases/kinds", { signal })).kinds;
+export const readKinds = (signal?: AbortSignal): Promise<Kinds> => ask("/api/cases/kinds", { signal });
 export const listTasks = (query: Query, signal?: AbortSignal): Promise<{ tasks: ListedTask[]; count: number }> => ask("/api/tasks", { query, signal });
 export const completeTask = (id: string, task: string, done: Record<string, unknown>): Promise<CaseRecord> =>
   ask(path`/api/cases/${id}/tasks/${task}`, { method: "POST", body: done });
@@ -151,4 +171,6 @@ export const operateCase = (id: string, operation: string, told: Record<string, 
 export const readDuplicates = async (id: string): Promise<CaseHead[]> =>
   (await ask<{ duplicates: CaseHead[] }>(path`/api/cases/${id}/duplicates`)).duplicates;
 export const readIndicators = (query: Query, signal?: AbortSignal): Promise<Indicators> => ask("/api/indicators/cases", { query, signal });
+export const attachFile = (id: string, file: File): Promise<CaseFile> =>
+  ask(path`/api/cases/${id}/attachments`, { method: "POST", query: { name: file.name }, body: file, headers: { "Content-Type": file.type || "application/octet-stream" } });
 export const attachmentAddress = (id: string, name: string): string => path`/api/cases/${id}/attachments/${name}`;

@@ -1,6 +1,6 @@
 /** How a case reads: its clocks, what can be done now, its story, and what may be decided in a task. */
 
-import type { CaseHead, CaseRecord, Clock, Entry, Task } from "../../api/cases";
+import type { CaseHead, Clock, Entry, Task } from "../../api/cases";
 import { spanText } from "../../frame/times";
 import { word } from "../../frame/words";
 
@@ -24,11 +24,10 @@ export function clockShare(clock: Clock, now: number): number {
   return to > from ? Math.min(1, Math.max(0, (until - from) / (to - from))) : 1;
 }
 
-/** What is left of a limit, or by how much it is over. */
-export function remainingText(clock: Pick<Clock, "dueAt" | "remainingS" | "working">, now: number): string {
-  const left = clock.remainingS ?? (Date.parse(clock.dueAt) - now) / 1000;
-  const key = left < 0 ? "clock.over" : clock.working ? "clock.leftWorking" : "clock.left";
-  return word(key, { span: spanText(Math.abs(left)) });
+/** What is left until a moment, or by how much it is over. */
+export function remainingText(dueAt: string, now: number): string {
+  const left = (Date.parse(dueAt) - now) / 1000;
+  return word(left < 0 ? "clock.over" : "clock.left", { span: spanText(Math.abs(left)) });
 }
 
 /** The clocks that people look at first: those that run, the nearest end first; then those that have ended. */
@@ -67,11 +66,6 @@ export const ASKED: Record<Operation, ("task" | "department" | "departments" | "
 export function tasksFor(tasks: Task[], person: string, department: string): Task[] {
   const rank = (task: Task): number => (task.assignee === person && person ? 0 : task.assignee ? 3 : task.department && task.department === department ? 1 : 2);
   return [...tasks].sort((a, b) => rank(a) - rank(b) || a.openedAt.localeCompare(b.openedAt));
-}
-
-/** Id of the process, whichever way it is given. */
-export function processOf(record: CaseRecord): { id: string; version: number } {
-  return typeof record.process === "object" ? record.process : { id: record.process, version: record.processVersion ?? 0 };
 }
 
 /** The people of a case: who did something, the last first, each once. */
