@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import cityhub
 from cityhub import __version__
@@ -74,6 +75,9 @@ from cityhub.model.ports import Store
 from cityhub.model.time import Clock, SystemClock
 from cityhub.notify.delivery import MessageDelivery
 from cityhub.notify.notices import assembly as notices
+from cityhub.rules import assembly as rules
+from cityhub.rules.sentinel.hub_side import SentinelLink
+from cityhub.rules.trial.trials import HistoryTrials
 from cityhub.rules.warnings import assembly as warnings
 from cityhub.settings import Settings
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
@@ -180,6 +184,7 @@ class Hub:
         watch_gateway(self.observation.metrics, self.gateway)
         self.people = People(store, store)
         self.warnings = warnings.Warnings(self._around_warnings())
+        self.sentinel, self.attention = self._rules(store)
         self._access = self.registers.access(LoopbackAccess(self.people.person))
         folder = district.folder if district is not None else None
         zone = district.about.time_zone if district is not None else "Asia/Shanghai"
@@ -244,6 +249,7 @@ class Hub:
             *self.warnings.routes(),
             *self.notices.routes(),
             *self.duty.routes(),
+            *self.attention.routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
         routes.append(openapi_route(lambda: routes, "CityHub", __version__))
@@ -256,6 +262,22 @@ class Hub:
         about = self.district.about
         place = Place(about.code, about.short_names, about.bounding_box)
         return Around(self.store, self.analysis, self._access, self.clock, base, self.district.folder, place)
+
+    def _rules(self, store: SqliteStore | PostgresStore) -> tuple[SentinelLink, rules.Attention]:
+        """What runs the rules, and what becomes of what they say."""
+        settings, district = self.settings, self.district
+        zone = district.about.time_zone if district else "Asia/Shanghai"
+        trials = HistoryTrials(self.analysis, store, self._terms_of, zone)
+        sentinel = SentinelLink(settings, store, store, self._terms_of, zone, trials.trial)
+        attention = rules.Attention(
+            rules.Around(
+                store, store, sentinel, self.clock, self._terms_of, ZoneInfo(zone), settings.alerts_keep_days,
+                district.folder if district and settings.feeds else None, drafts=self.warnings.drafts,
+            )
+        )  # fmt: skip
+        sentinel.hearing = attention.hearing
+        attention.watch(self.observation.metrics)
+        return sentinel, attention
 
     def _around_warnings(self) -> warnings.Around:
         settings = self.settings
@@ -296,13 +318,15 @@ class Hub:
         lines += [Flow(f"subscription {id}", "its copy", source, state) for id, source, state in self.forwarder.overview()[:MAX_FLOWS]]
         status = self.supervision.status
         rows = f"{sum(status.rows.values()) + status.tail_rows} rows" if status else "rows"
+        lines += [Flow("journal", f"rule '{id}'", "alerts", state) for id, state in self.attention.overview()[:MAX_FLOWS]]
         lines.append(Flow("lake", rows, "temporal interface, SQL", self.supervision.trouble or "answers"))
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
 
     def _troubles(self) -> list[str]:
         status, trouble = self.supervision.status, self.supervision.trouble
         aside = [f"The history's file {path} cannot be read: {fault}" for path, fault in (status.set_aside if status else {}).items()]
-        return [text for text in (trouble, self.gateway.trouble, *aside) if text]
+        rules_troubles = (self.sentinel.trouble, *self.attention.troubles())
+        return [text for text in (trouble, self.gateway.trouble, *rules_troubles, *aside) if text]
 
     async def _compact(self) -> int:
         return await self.store.compact(self.settings.journal_keep)
@@ -338,6 +362,7 @@ class Hub:
             (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep), (SWEEP_S, self.application.end_overdue),
             (PROFILE_S, self.catalogue.quality.renew), (registers.SWEEP_S, self.registers.sweep),
             (imports.SWEEP_S, self.imports.sweep), (warnings.SWEEP_S, self.warnings.sweep), (notices.SWEEP_S, self.notices.sweep),
+            (rules.SWEEP_S, self.attention.sweep),
         )  # fmt: skip
         await self.registrations.load()
         await self.maps.load()
@@ -353,6 +378,7 @@ class Hub:
         await self.duty.start()
         await self.registers.start()
         await self.imports.start()
+        await self.attention.start()
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(
                 self.url, self.district.folder, log_format=self.settings.log_format, log_level=self.settings.log_level,
@@ -366,8 +392,8 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
-            *feeds, self.imports.stop, self.registers.stop, self.warnings.stop, self.duty.stop, self.notices.stop, self.people.stop,
-            self.gateway.stop, self.snapshots.stop, self.live.close,
+            *feeds, self.sentinel.stop, self.attention.stop, self.imports.stop, self.registers.stop, self.warnings.stop, self.duty.stop,
+            self.notices.stop, self.people.stop, self.gateway.stop, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
             self.supervision.stop, self.store.close, self.observation.close,
         ):  # fmt: skip
