@@ -16,6 +16,7 @@ from cityhub import __version__
 from cityhub.access.loopback import LoopbackAccess
 from cityhub.access.people import Register as People
 from cityhub.access.people_api import PeopleApi
+from cityhub.cases.duty import assembly as duty
 from cityhub.catalogue.assembly import Around, Catalogue
 from cityhub.catalogue.district_words import Place
 from cityhub.context.batch_api import BatchApi
@@ -73,6 +74,7 @@ from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
 from cityhub.model.time import Clock, SystemClock
 from cityhub.notify.delivery import MessageDelivery
+from cityhub.notify.notices import assembly as notices
 from cityhub.rules import assembly as rules
 from cityhub.rules.sentinel.hub_side import SentinelLink
 from cityhub.rules.trial.trials import HistoryTrials
@@ -182,8 +184,19 @@ class Hub:
         watch_gateway(self.observation.metrics, self.gateway)
         self.people = People(store, store)
         self.warnings = warnings.Warnings(self._around_warnings())
-        self.sentinel, self.attention = self._rules(store)
         self._access = self.registers.access(LoopbackAccess(self.people.person))
+        folder = district.folder if district is not None else None
+        zone = district.about.time_zone if district is not None else "Asia/Shanghai"
+        self.duty = duty.DutyService(duty.Around(store, self.people, clock, zone, folder))
+        self.notices = notices.NoticeService(
+            notices.Around(
+                store, store, self.people, self.duty.rota, clock, zone, settings.public_url or url, folder, notices.outlets_of(settings),
+                settings.messages_keep,
+            )
+        )
+        self.sentinel, self.attention = self._rules(store)
+        self.duty.join(self.notices.notices, self.attention.index)
+        self.notices.watch(self.observation.metrics)
         self.catalogue = Catalogue(self._around())
         watch_history(self.observation.metrics, self.supervision)
         self._rate = ChangeRate(store.last, time.monotonic)
@@ -235,6 +248,8 @@ class Hub:
             *PeopleApi(self.people).routes(),
             *self.warnings.routes(),
             *self.attention.routes(),
+            *self.notices.routes(),
+            *self.duty.routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
         routes.append(openapi_route(lambda: routes, "CityHub", __version__))
@@ -257,7 +272,8 @@ class Hub:
         attention = rules.Attention(
             rules.Around(
                 store, store, sentinel, self.clock, self._terms_of, ZoneInfo(zone), settings.alerts_keep_days,
-                district.folder if district and settings.feeds else None, drafts=self.warnings.drafts,
+                district.folder if district and settings.feeds else None,
+                notices=self.notices.notices, drafts=self.warnings.drafts,
             )
         )  # fmt: skip
         sentinel.hearing = attention.hearing
@@ -346,7 +362,7 @@ class Hub:
             (SWEEP_S, self._registration_api.expire), (USAGE_S, self.contexts.save_usage),
             (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep), (SWEEP_S, self.application.end_overdue),
             (PROFILE_S, self.catalogue.quality.renew), (registers.SWEEP_S, self.registers.sweep),
-            (imports.SWEEP_S, self.imports.sweep), (warnings.SWEEP_S, self.warnings.sweep),
+            (imports.SWEEP_S, self.imports.sweep), (warnings.SWEEP_S, self.warnings.sweep), (notices.SWEEP_S, self.notices.sweep),
             (rules.SWEEP_S, self.attention.sweep),
         )  # fmt: skip
         await self.registrations.load()
@@ -359,6 +375,8 @@ class Hub:
         await self.notifier.start()
         await self.people.start(self.district.folder if self.district is not None else None)
         await self.warnings.start()
+        await self.notices.start()
+        await self.duty.start()
         await self.registers.start()
         await self.imports.start()
         await self.attention.start()
@@ -376,8 +394,8 @@ class Hub:
         feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
             *feeds, self.sentinel.stop, self.attention.stop,
-            self.imports.stop, self.registers.stop, self.people.stop, self.gateway.stop, self.snapshots.stop, self.live.close,
-            self.warnings.stop,
+            self.imports.stop, self.registers.stop, self.warnings.stop, self.duty.stop, self.notices.stop, self.people.stop,
+            self.gateway.stop, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
             self.supervision.stop, self.store.close, self.observation.close,
         ):  # fmt: skip

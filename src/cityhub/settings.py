@@ -249,6 +249,37 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"right": "empty, or an address such as 'http://collector:4318'"},
         ),
     ] = ""
+    mail_server: Annotated[
+        str,
+        Meta(
+            pattern=r"^((smtps?|smtp\+plain)://([^\s/?#@]+@)?[^\s/?#@]+)?$",
+            description="Server where the hub hands in e-mail for people: `smtps://user:password@host:465` (TLS from the start), "
+            "`smtp://user:password@host:587` (STARTTLS, or nothing is sent), or `smtp+plain://host:25` inside a network of one's own. "
+            "Empty: no e-mail. Better in the environment than in a file.",
+            extra={"right": "empty, or 'smtps://user:password@host:465', 'smtp://...' with STARTTLS, 'smtp+plain://...'"},
+        ),
+    ] = ""
+    mail_from: Annotated[
+        str,
+        Meta(
+            pattern=r"^([^\s@<>,;:]+@[A-Za-z0-9.-]+)?$",
+            description="Address that e-mail of the hub comes from; needed with `mail_server`.",
+            extra={"right": "empty, or an address such as 'hub@city.example'"},
+        ),
+    ] = ""
+    sms_gateway: Annotated[
+        Path | None,
+        Meta(description="YAML file that says how the gateway for text messages is called; see docs/notices.md. Empty: no text messages."),
+    ] = None
+    messages_keep: Annotated[
+        int,
+        Meta(
+            ge=1_000,
+            le=10_000_000,
+            description="How many messages to people the ledger keeps. When there are more, the oldest are dropped that have ended and "
+            "were read.",
+        ),
+    ] = 100_000
     context_preload: Annotated[
         Path | None,
         Meta(description="Folder with JSON-LD contexts that are known without fetching them, so that a hub works without internet."),

@@ -218,7 +218,9 @@ class Engine:
 
     def _observe(self, room: Room, running: Running, seen: Observed) -> None:
         watch = running.compiled.watch
-        if watch.follows:
+        if running.takes_all:
+            matches = True
+        elif watch.follows:
             running.documents[seen.id] = seen.document
             matches = watch.query.with_links(room.follow(running, seen.id))(seen.document)
         else:
@@ -242,7 +244,7 @@ class Engine:
             subject.seeded = NEVER if running.compiled.group or modified is None else self._micros[modified]
         wrong = ""
         try:
-            running.observe(subject, seen, is_new=(is_new and seen.touched is None) or (not running.compiled.group and is_new))
+            running.observe(subject, seen, is_new=is_new)
         except Failed as reason:
             wrong = str(reason)
         if not self._is_seeding:
@@ -344,17 +346,17 @@ class Engine:
         try:
             if running.has_near:
                 running.look_around(subject)
-            for place, figure in enumerate(running.compiled.figures):
-                if figure.function == "age":
-                    last = subject.figures[place]
-                    subject.context[figure.name] = None if last == NEVER else max(0, now - last) / SECOND
+            for place, figure in running.ages:
+                last = subject.figures[place]
+                subject.context[figure.name] = None if last == NEVER else max(0, now - last) / SECOND
             turned = weigh(running.compiled.levels, subject, moment, self.clock)
         except Failed as reason:
             self._fail(running, subject.id, str(reason))
             turned = NEVER
         if turned != NEVER or subject.alert or True in subject.on:
             self._announce(running, subject, moment if turned == NEVER else turned)
-        self._wake(running, subject, now)
+        if running.ages or not subject.is_steady():
+            self._wake(running, subject, now)
 
     def _announce(self, running: Running, subject: Subject, at: int) -> None:
         turn = turn_of(running.compiled.levels, subject, at)
@@ -385,8 +387,8 @@ class Engine:
         """Sets when a subject is looked at next if nothing comes."""
         level = next_look(running.compiled.levels, subject)
         due = NEVER if level == NEVER else max(now + 1, subject.arrived + (level - subject.watermark))
-        for place, figure in enumerate(running.compiled.figures):
-            last = subject.figures[place] if figure.function == "age" else NEVER
+        for place, figure in running.ages:
+            last = subject.figures[place]
             if last != NEVER:
                 later = next((last + turn for turn in figure.moments if last + turn > now), NEVER)
                 if figure.is_watched:

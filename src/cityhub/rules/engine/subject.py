@@ -61,6 +61,13 @@ class Subject:
         self.place: dict[str, Any] | None = None
         self.seeded = NEVER
 
+    def is_steady(self) -> bool:
+        """Whether no level is about to turn."""
+        for since in self.since:
+            if since != NEVER:
+                return False
+        return True
+
 
 def new_figure(figure: CompiledFigure, of_many: bool) -> Any:
     """What is kept of a figure for one subject, before anything came."""

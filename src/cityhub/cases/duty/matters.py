@@ -1,0 +1,86 @@
+"""What is going on: alerts and cases, as people on duty see them. Read from their entities, so that nobody's name is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from cityhub.model.alert import ALERT, Alert, read_alert
+from cityhub.model.condition import AllOf, AnyOf, Condition, TypeIs, ValueIn
+from cityhub.model.entity import DEFAULT_VOCAB, Entity, value_of
+from cityhub.model.ports import Store
+
+CASE: Final = f"{DEFAULT_VOCAB}Case"
+MOST: Final = 1_000
+"""So many alerts, and so many cases, are looked at; the newest."""
+
+
+class CaseSeen(msgspec.Struct, frozen=True, rename="camel"):
+    """A case as its entity shows it; times are RFC 3339 UTC, "" where there is none."""
+
+    id: str
+    number: str = ""
+    kind: str = ""
+    grade: str = ""
+    step: str = ""
+    opened_at: str = ""
+    closed_at: str = ""
+    due_at: str = ""
+    overdue: bool = False
+
+
+class Matters:
+    """Alerts and cases of the default tenant.
+
+    Args:
+        store: Where they are.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def open_alerts(self) -> list[Alert]:
+        """Alerts that are not closed, the gravest first."""
+        states = AnyOf(tuple(ValueIn(DEFAULT_VOCAB + "state", state, state) for state in ("open", "acknowledged")))
+        return await self._alerts(states, lambda alert: alert.state in ("open", "acknowledged"))
+
+    async def alerts_of(self, start: str, end: str) -> list[Alert]:
+        """Alerts that were issued in a span, the gravest first."""
+        return await self._alerts(ValueIn(DEFAULT_VOCAB + "dateIssued", start, end), lambda alert: start <= alert.issued < end)
+
+    async def open_cases(self) -> list[CaseSeen]:
+        """Cases that are not closed, the oldest first."""
+        return await self._cases(TypeIs(CASE), lambda case: not case.closed_at)
+
+    async def cases_of(self, start: str, end: str) -> list[CaseSeen]:
+        """Cases that were opened or closed in a span, or are open at its end, the oldest first."""
+        return await self._cases(TypeIs(CASE), lambda case: case.opened_at < end and (not case.closed_at or case.closed_at >= start))
+
+    async def _alerts(self, condition: Condition, matches: Callable[[Alert], bool]) -> list[Alert]:
+        def fits(entity: Entity) -> bool:
+            alert = read_alert(entity)
+            return alert is not None and matches(alert)
+
+        page = await self._store.find("", AllOf((TypeIs(ALERT), condition)), fits, limit=MOST, order=lambda entity: entity["id"])
+        alerts = [alert for entity in page.entities if (alert := read_alert(entity)) is not None]
+        return sorted(alerts, key=lambda alert: (("red", "orange", "yellow", "blue").index(alert.grade), alert.issued))
+
+    async def _cases(self, condition: Condition, matches: Callable[[CaseSeen], bool]) -> list[CaseSeen]:
+        page = await self._store.find("", condition, lambda entity: matches(case_of(entity)), limit=MOST, order=lambda entity: entity["id"])
+        return sorted(map(case_of, page.entities), key=lambda case: (case.opened_at, case.id))
+
+
+def case_of(entity: Entity) -> CaseSeen:
+    """A case from its entity."""
+    values = {name.removeprefix(DEFAULT_VOCAB): value_of(instances[0]) for name, instances in entity["attrs"].items() if instances}
+
+    def text(name: str) -> str:
+        value: Any = values.get(name)
+        return value if isinstance(value, str) else ""
+
+    return CaseSeen(
+        entity["id"], text("caseNumber"), text("caseKind"), text("grade"), text("step"), text("openedAt"), text("closedAt"),
+        text("dueAt"), values.get("overdue") is True,
+    )  # fmt: skip
