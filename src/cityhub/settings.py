@@ -88,6 +88,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(gt=0, le=36_500, description="How long dead letters are kept, in days."),
     ] = 90.0
+    alerts_keep_days: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=36_500,
+            description="How long closed alerts are kept among the current entities, in days, and so how far back the precision of a rule "
+            "looks. The history keeps them as long as everything else.",
+        ),
+    ] = 365.0
     feed_folders: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^/")], ...],
         Meta(
