@@ -15,10 +15,9 @@ from cityhub import __version__
 from cityhub.access.loopback import LoopbackAccess
 from cityhub.access.people import Register as People
 from cityhub.access.people_api import PeopleApi
-from cityhub.cases.bpmn.hub_side import Caseworker
 from cityhub.cases.desk import assembly as cases
-from cityhub.cases.desk.shipped import ShippedProcesses
 from cityhub.cases.duty import assembly as duty
+from cityhub.cases.processes import assembly as processes
 from cityhub.catalogue.assembly import Around, Catalogue
 from cityhub.catalogue.district_words import Place
 from cityhub.context.batch_api import BatchApi
@@ -195,11 +194,11 @@ class Hub:
         )
         self.duty.join(self.notices.notices, None)
         self.notices.watch(self.observation.metrics)
-        self.caseworker = Caseworker(settings)
+        self.processes = processes.Processes(processes.Around(store, store, settings, clock, folder))
         self.cases = cases.Cases(
             cases.Around(
-                store, store, self.caseworker, ShippedProcesses(folder), self.people, clock, Path(settings.data), self.notices.notices,
-                folder,
+                store, store, self.processes.engine, self.processes.library, self.people, clock, Path(settings.data),
+                self.notices.notices, folder,
             )
         )
         self.cases.watch(self.observation.metrics)
@@ -254,6 +253,7 @@ class Hub:
             *PeopleApi(self.people).routes(),
             *self.warnings.routes(),
             *self.notices.routes(),
+            *self.processes.routes(self.cases.migrations),
             *self.cases.routes(),
             *self.duty.routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
@@ -314,7 +314,7 @@ class Hub:
     def _troubles(self) -> list[str]:
         status, trouble = self.supervision.status, self.supervision.trouble
         aside = [f"The history's file {path} cannot be read: {fault}" for path, fault in (status.set_aside if status else {}).items()]
-        return [text for text in (trouble, self.gateway.trouble, *aside) if text]
+        return [text for text in (trouble, self.gateway.trouble, *aside, *self.processes.troubles()) if text]
 
     async def _compact(self) -> int:
         return await self.store.compact(self.settings.journal_keep)
@@ -363,6 +363,7 @@ class Hub:
         await self.warnings.start()
         await self.notices.start()
         await self.duty.start()
+        await self.processes.start()
         await self.cases.start()
         await self.registers.start()
         await self.imports.start()
@@ -379,7 +380,7 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
-            *feeds, self.cases.stop, self.caseworker.stop, self.imports.stop, self.registers.stop, self.warnings.stop,
+            *feeds, self.cases.stop, self.processes.stop, self.imports.stop, self.registers.stop, self.warnings.stop,
             self.duty.stop, self.notices.stop, self.people.stop,
             self.gateway.stop, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
