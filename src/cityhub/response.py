@@ -115,7 +115,7 @@ class Parts:
     def routes(self) -> list[Route]:
         """All doors."""
         return [
-            *self.attention.routes(), *self.warnings.routes(), *self.processes.routes(), *self.cases.routes(), *self.duty.routes(),
+            *self.attention.routes(), *self.warnings.routes(), *self.processes.routes(self.cases.migrations), *self.cases.routes(), *self.duty.routes(),
             *self.notices.routes(),
         ]  # fmt: skip
 
