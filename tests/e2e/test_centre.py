@@ -227,10 +227,10 @@ def test_says_since_when_it_is_offline_and_resumes(browser: Any, tmp_path: Path,
         open_page(page, hub, "/?lang=zh")
         page.wait_for_selector("tbody tr")
         hub.kill()
-        page.wait_for_selector(".link[data-state=offline]", timeout=20_000)
+        page.wait_for_selector(".link[data-state=offline]", timeout=90_000)
         assert re.search(r"离线，自 \d\d:\d\d:\d\d 起", page.locator(".link").inner_text())
         assert page.locator("tbody tr").count() == 12
     with running_hub(tmp_path, port=unused_tcp_port):
-        page.wait_for_selector(".link[data-state=live]", timeout=40_000)
+        page.wait_for_selector(".link[data-state=live]", timeout=90_000)
         assert page.locator("[role=alert]").count() == 0
     context.close()
