@@ -108,7 +108,6 @@ class CompiledRule(msgspec.Struct, frozen=True):
         levels: The levels, the gravest first.
         group: IRI of the attribute whose value makes the subject, "*" for all entities, "" for each.
         lateness: In microseconds.
-        parent_link: IRI, or "".
         touches: Attributes (IRIs) whose change concerns the rule's own entities.
         shape: What must be as before for its windows to be kept when it has a new version.
     """
@@ -120,7 +119,6 @@ class CompiledRule(msgspec.Struct, frozen=True):
     levels: tuple[CompiledLevel, ...]
     group: str
     lateness: int
-    parent_link: str
     touches: frozenset[str]
     shape: bytes
 
@@ -146,19 +144,20 @@ def compile_rule(rule: Rule, terms: TermMap, zone: str) -> CompiledRule:
     reads = _reads(conditions, figure_names, terms)
     if group and (strange := sorted(name for name, iri in reads.items() if iri != group)):
         raise BadRequestData(f"'{strange[0]}' is of one entity, and 'group_by' makes many one subject: right would be a figure over them")
+    if rule.parent_link:
+        _iri(rule.parent_link, terms, "parent_link")
     days = Days(zone)
     figures = tuple(
         _figure(name, figure, conditions, _Around(terms, lateness, days, bool(group))) for name, figure in rule.figures.items()
     )
     watch = _watch(rule.watch, terms, "watch")
-    parent_link = _iri(rule.parent_link, terms, "parent_link") if rule.parent_link else ""
-    touches = {*reads.values(), *watch.reads, *([group] if group not in ("", "*") else ()), *([parent_link] if parent_link else ())}
+    touches = {*reads.values(), *watch.reads, *([group] if group not in ("", "*") else ())}
     for figure in figures:
         touches |= set(figure.reads.values()) if figure.near is None else {figure.near.link or LOCATION}
     if any(figure.function == "age" and not figure.reads for figure in figures):
         touches = {ANY}
     shape = msgspec.json.encode((rule.watch, rule.figures, rule.group_by, rule.lateness, rule.context, rule.tenant, sorted(reads)))
-    return CompiledRule(rule, watch, reads, figures, levels, group, lateness, parent_link, frozenset(touches), shape)
+    return CompiledRule(rule, watch, reads, figures, levels, group, lateness, frozenset(touches), shape)
 
 
 LOCATION: Final = "https://uri.etsi.org/ngsi-ld/location"

@@ -26,7 +26,7 @@ from cityhub.rules.engine.moments import SECOND, Micros, text_of
 from cityhub.rules.engine.near import MOST_AFFECTED
 from cityhub.rules.engine.room import Concern, Room
 from cityhub.rules.engine.running import AHEAD, Observed, Running, Touched
-from cityhub.rules.engine.subject import NEVER, PARENT, Subject
+from cityhub.rules.engine.subject import NEVER, Subject
 from cityhub.rules.sentinel_port import Signal
 
 MOST_ENTITIES: Final = 100
@@ -46,6 +46,8 @@ class Engine:
         position: Of the last entry that was taken.
         now: How far the time has come, in microseconds since 1970.
         rules: The rules that run, by id.
+        rooms: The same by tenant.
+        clock: The moment that expressions see.
 
     Args:
         models: What anomalies and forecasts are asked of.
@@ -53,11 +55,10 @@ class Engine:
 
     def __init__(self, models: Models | None = None) -> None:
         self._models = models or NoModels()
-        self._clock = EventClock()
+        self.clock = EventClock()
         self._micros = Micros()
-        self._rooms: dict[str, Room] = {}
+        self.rooms: dict[str, Room] = {}
         self._timers: list[tuple[int, str, str]] = []
-        self._children: dict[str, list[Running]] = {}
         self._signals: list[Signal] = []
         self._decode = msgspec.json.Decoder().decode
         self._is_seeding = False
@@ -78,9 +79,6 @@ class Engine:
             self._end(self.rules.pop(id))
         anew = [id for id, one in wanted.items() if not self._keeps(id, one)]
         self._order()
-        for running in self.rules.values():
-            if running.compiled.rule.parent not in self.rules:
-                self._release(running, running.subjects.values())
         return anew, self._taken()
 
     def show(self, tenant: str, documents: Iterable[Entity], rules: Iterable[str], now: int) -> None:
@@ -92,7 +90,7 @@ class Engine:
             rules: Ids of the rules that are to see them.
             now: When they were like that, in microseconds since 1970.
         """
-        room = self._rooms.get(tenant)
+        room = self.rooms.get(tenant)
         if room is None:
             return
         wanted = set(rules)
@@ -115,8 +113,8 @@ class Engine:
 
     def missing(self) -> list[tuple[str, str]]:
         """Tenant and id of entities that queries follow links to and that are not known; each is told once. See `learn`."""
-        found = [(tenant, id) for tenant, room in self._rooms.items() for id in sorted(room.missing)]
-        for room in self._rooms.values():
+        found = [(tenant, id) for tenant, room in self.rooms.items() for id in sorted(room.missing)]
+        for room in self.rooms.values():
             room.missing = set()
         return found
 
@@ -124,10 +122,17 @@ class Engine:
         """Tells what such an entity is now; None: it is not there."""
         self._signals = []
         self.now = max(self.now, now)
-        room = self._rooms.get(tenant)
+        room = self.rooms.get(tenant)
         if room is not None:
             self._followed(room, id, document)
         return self._taken()
+
+    def wind_up(self) -> None:
+        """Sets the timers as its subjects have them."""
+        self._timers = [
+            (subject.due, id, key) for id, one in self.rules.items() for key, subject in one.subjects.items() if subject.due != NEVER
+        ]
+        heapq.heapify(self._timers)
 
     # -- Time and entries ----------------------------------------------------------------------------------------
 
@@ -160,7 +165,7 @@ class Engine:
         if now > self.now:
             self._advance(now)
         self.position = position
-        room = self._rooms.get(tenant)
+        room = self.rooms.get(tenant)
         if room is None:
             return
         if collection == ENTITIES:
@@ -213,7 +218,9 @@ class Engine:
 
     def _observe(self, room: Room, running: Running, seen: Observed) -> None:
         watch = running.compiled.watch
-        if watch.follows:
+        if running.takes_all:
+            matches = True
+        elif watch.follows:
             running.documents[seen.id] = seen.document
             matches = watch.query.with_links(room.follow(running, seen.id))(seen.document)
         else:
@@ -237,7 +244,7 @@ class Engine:
             subject.seeded = NEVER if running.compiled.group or modified is None else self._micros[modified]
         wrong = ""
         try:
-            running.observe(subject, seen, is_new=(is_new and seen.touched is None) or (not running.compiled.group and is_new))
+            running.observe(subject, seen, is_new=is_new)
         except Failed as reason:
             wrong = str(reason)
         if not self._is_seeding:
@@ -335,33 +342,26 @@ class Engine:
         running.last = now
         if running.trouble and running.evaluated - running.failed_at > FAILING:
             running.trouble, running.failing_since = "", NEVER
-        self._clock.moment = now
+        self.clock.moment = now
         try:
             if running.has_near:
                 running.look_around(subject)
-            for place, figure in enumerate(running.compiled.figures):
-                if figure.function == "age":
-                    last = subject.figures[place]
-                    subject.context[figure.name] = None if last == NEVER else max(0, now - last) / SECOND
-            turned = weigh(running.compiled.levels, subject, moment, self._clock)
+            for place, figure in running.ages:
+                last = subject.figures[place]
+                subject.context[figure.name] = None if last == NEVER else max(0, now - last) / SECOND
+            turned = weigh(running.compiled.levels, subject, moment, self.clock)
         except Failed as reason:
             self._fail(running, subject.id, str(reason))
             turned = NEVER
         if turned != NEVER or subject.alert or True in subject.on:
             self._announce(running, subject, moment if turned == NEVER else turned)
-        self._wake(running, subject, now)
+        if running.ages or not subject.is_steady():
+            self._wake(running, subject, now)
 
     def _announce(self, running: Running, subject: Subject, at: int) -> None:
         turn = turn_of(running.compiled.levels, subject, at)
-        subject.quiet = ""
-        if turn is None:
-            return
-        if turn.kind == "raised" and (parent := self._open_parent(running, subject)) is not None:
-            subject.quiet = parent
-            return
-        self._step(running, subject, turn)
-        if turn.kind == "cleared":
-            self._wake_children(running, subject)
+        if turn is not None:
+            self._step(running, subject, turn)
 
     def _step(self, running: Running, subject: Subject, turn: Turn) -> None:
         rule = running.compiled.rule
@@ -387,8 +387,8 @@ class Engine:
         """Sets when a subject is looked at next if nothing comes."""
         level = next_look(running.compiled.levels, subject)
         due = NEVER if level == NEVER else max(now + 1, subject.arrived + (level - subject.watermark))
-        for place, figure in enumerate(running.compiled.figures):
-            last = subject.figures[place] if figure.function == "age" else NEVER
+        for place, figure in running.ages:
+            last = subject.figures[place]
             if last != NEVER:
                 later = next((last + turn for turn in figure.moments if last + turn > now), NEVER)
                 if figure.is_watched:
@@ -415,33 +415,6 @@ class Engine:
                 inputs[f"{name} at"] = text_of(moment)
         return inputs
 
-    # -- Parents -------------------------------------------------------------------------------------------------
-
-    def _open_parent(self, running: Running, subject: Subject) -> str | None:
-        """The subject of the parent rule whose open alert keeps this one quiet; None: there is none."""
-        parent = self.rules.get(running.compiled.rule.parent)
-        if parent is None:
-            return None
-        for key in self._parent_keys(running, subject):
-            above = parent.subjects.get(key)
-            if above is not None and above.alert:
-                return key
-        return None
-
-    def _parent_keys(self, running: Running, subject: Subject) -> list[str]:
-        if not running.compiled.parent_link:
-            return [subject.id]
-        return list(subject.context.get(PARENT, ()))
-
-    def _wake_children(self, running: Running, subject: Subject) -> None:
-        for child in self._children.get(running.compiled.rule.id, ()):
-            self._release(child, [one for one in child.subjects.values() if one.quiet == subject.id], subject.stepped)
-
-    def _release(self, running: Running, subjects: Iterable[Subject], at: int = NEVER) -> None:
-        """Lets those speak that were kept quiet."""
-        for subject in sorted((one for one in subjects if one.quiet), key=_id_of):
-            self._announce(running, subject, max(at, subject.watermark))
-
     # -- Beginnings and ends -------------------------------------------------------------------------------------
 
     def _keeps(self, id: str, compiled: CompiledRule) -> bool:
@@ -449,7 +422,7 @@ class Engine:
         former = self.rules.get(id)
         if former is not None and former.compiled.rule.version == compiled.rule.version and former.compiled.shape == compiled.shape:
             return True
-        running = self.rules[id] = Running(compiled, self._models, self._clock)
+        running = self.rules[id] = Running(compiled, self._models, self.clock)
         if former is None:
             return False
         keeps = former.compiled.shape == compiled.shape
@@ -472,37 +445,25 @@ class Engine:
             turn = turn_of(running.compiled.levels, subject, subject.watermark)
             if turn is not None:
                 self._step(running, subject, turn)
-                self._wake_children(running, subject)
         for around in running.near:
             if around is not None:
                 around.put_subject(subject.id, None, ())
         del running.subjects[subject.id]
 
     def _order(self) -> None:
-        """Sorts the rules: by tenant, parents before those that they keep quiet."""
+        """Sorts the rules by tenant."""
         by_tenant: dict[str, list[Running]] = {}
-        self._children = {}
-        for id in sorted(self.rules, key=lambda id: (self._depth(id), id)):
-            running = self.rules[id]
-            by_tenant.setdefault(running.compiled.rule.tenant, []).append(running)
-            if running.compiled.rule.parent:
-                self._children.setdefault(running.compiled.rule.parent, []).append(running)
-        former = self._rooms
-        self._rooms = {tenant: Room(rules) for tenant, rules in by_tenant.items()}
-        for tenant, room in self._rooms.items():
+        for id in sorted(self.rules):
+            by_tenant.setdefault(self.rules[id].compiled.rule.tenant, []).append(self.rules[id])
+        former = self.rooms
+        self.rooms = {tenant: Room(rules) for tenant, rules in by_tenant.items()}
+        for tenant, room in self.rooms.items():
             if tenant in former:
                 room.inherit(former[tenant])
 
-    def _depth(self, id: str) -> int:
-        seen: list[str] = []
-        while id in self.rules and id not in seen:
-            seen.append(id)
-            id = self.rules[id].compiled.rule.parent
-        return len(seen)
-
     def _in_order(self, rules: Iterable[str]) -> list[Running]:
         wanted = set(rules)
-        return [running for room in self._rooms.values() for running in room.rules if running.compiled.rule.id in wanted]
+        return [running for room in self.rooms.values() for running in room.rules if running.compiled.rule.id in wanted]
 
     def _fail(self, running: Running, entity: str, reason: str) -> None:
         running.failed += 1
@@ -514,10 +475,6 @@ class Engine:
     def _taken(self) -> list[Signal]:
         signals, self._signals = self._signals, []
         return signals
-
-
-def _id_of(subject: Subject) -> str:
-    return subject.id
 
 
 def alert_id(rule: str, tenant: str, subject: str, moment: int, begun: int) -> str:

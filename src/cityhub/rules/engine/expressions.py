@@ -14,6 +14,7 @@ from cityhub.model.feel import Expression, compile_expression, to_json
 from cityhub.model.feel.environment import Run
 from cityhub.model.feel.expression import library
 from cityhub.model.feel.nodes import Call, Filter, For, Literal, Name, Node, Quantified
+from cityhub.rules.engine.quick import SLOW, quick
 
 MOST_TEXT: Final = 2_000
 """Characters of an expression."""
@@ -51,11 +52,12 @@ class Formula:
         node: Its tree.
     """
 
-    __slots__ = ("_expression", "_is_plain", "names", "node", "text")
+    __slots__ = ("_expression", "_is_plain", "_quick", "names", "node", "text")
 
     def __init__(self, expression: Expression, names: frozenset[str]) -> None:
         self._expression = expression
         self._is_plain = not any(isinstance(node, _COSTLY) for node in parts(expression.node))
+        self._quick = quick(expression.node)
         self.text = expression.text
         self.node = expression.node
         self.names = names
@@ -73,6 +75,8 @@ class Formula:
 
     def truth(self, context: Mapping[str, Any], clock: EventClock) -> bool | None:
         """Whether it holds; None where something that it reads is missing. Raises Failed."""
+        if self._quick is not None and (value := self._quick(context)) is not SLOW:
+            return value  # type: ignore[no-any-return]
         value = self.value(context, clock)
         if value is None or value is True or value is False:
             return value

@@ -43,17 +43,18 @@ class Grid:
         self._cells: dict[tuple[int, int], set[str]] = {}
         self.places: dict[str, Point] = {}
 
-    def put(self, id: str, place: Point | None) -> None:
-        """Something is at a place now; None: nowhere."""
+    def put(self, id: str, place: Point | None) -> bool:
+        """Something is at a place now; None: nowhere. Returns whether it was elsewhere."""
         old = self.places.get(id)
         if old == place:
-            return
+            return False
         if old is not None:
             self._cells[self._cell(old)].discard(id)
             del self.places[id]
         if place is not None:
             self._cells.setdefault(self._cell(place), set()).add(id)
             self.places[id] = place
+        return True
 
     def within(self, place: Point | None) -> set[str]:
         """What lies within the radius of a place."""
@@ -82,14 +83,17 @@ class Targets:
         self._by_target: dict[str, set[str]] = {}
         self.of: dict[str, tuple[str, ...]] = {}
 
-    def put(self, id: str, targets: tuple[str, ...]) -> None:
-        """Something points to these now."""
+    def put(self, id: str, targets: tuple[str, ...]) -> bool:
+        """Something points to these now. Returns whether it pointed elsewhere."""
+        if self.of.get(id, ()) == targets:
+            return False
         for target in self.of.pop(id, ()):
             self._by_target[target].discard(id)
         if targets:
             self.of[id] = targets
             for target in targets:
                 self._by_target.setdefault(target, set()).add(id)
+        return True
 
     def to(self, targets: Iterable[str]) -> set[str]:
         """Who points to one of these."""
@@ -117,16 +121,22 @@ class Surroundings:
         self.subjects = Grid(radius_m)
         self.other_targets = Targets()
         self.subject_targets = Targets()
+        self._about: dict[str, list[str]] = {}
+        self._affected: dict[str, list[str]] = {}
 
     def put_subject(self, id: str, place: Point | None, targets: tuple[str, ...]) -> None:
         """A subject is there and points there; None and () when it is gone."""
-        self.subjects.put(id, place)
-        self.subject_targets.put(id, targets)
+        if self.subjects.put(id, place) | self.subject_targets.put(id, targets):
+            self._forget_joined()
 
     def put_other(self, id: str, place: Point | None, targets: tuple[str, ...]) -> None:
         """Another entity is there and points there."""
-        self.others.put(id, place)
-        self.other_targets.put(id, targets)
+        if self.others.put(id, place) | self.other_targets.put(id, targets):
+            self._forget_joined()
+
+    def _forget_joined(self) -> None:
+        self._about.clear()
+        self._affected.clear()
 
     def observe(self, id: str, moment: int, value: Any) -> bool:
         """Another entity was observed; False when there are too many."""
@@ -135,6 +145,7 @@ class Surroundings:
             if len(self.samples) >= MOST_OTHERS:
                 return False
             samples = self.samples[id] = []
+            self._forget_joined()
         place = bisect_right(samples, moment, key=_moment)
         if place and samples[place - 1][0] == moment:
             samples[place - 1] = (moment, value)
@@ -147,11 +158,18 @@ class Surroundings:
 
     def forget_other(self, id: str) -> None:
         """Another entity is gone."""
-        self.samples.pop(id, None)
+        if self.samples.pop(id, None) is not None:
+            self._forget_joined()
         self.put_other(id, None, ())
 
     def about(self, subject: str) -> list[str]:
         """The other entities about a subject, in the order of their ids."""
+        about = self._about.get(subject)
+        if about is None:
+            about = self._about[subject] = self._find_about(subject)
+        return about
+
+    def _find_about(self, subject: str) -> list[str]:
         found: set[str] | None = self.others.within(self.subjects.places.get(subject)) if self._radius_m else None
         if self._linked:
             joined = self.other_targets.to((*self.subject_targets.of.get(subject, ()), subject))
@@ -162,12 +180,20 @@ class Surroundings:
 
     def affected(self, other: str, all_subjects: Iterable[str]) -> list[str]:
         """The subjects that another entity is about, in the order of their ids."""
+        if not self._radius_m and not self._linked:
+            return sorted(all_subjects)
+        affected = self._affected.get(other)
+        if affected is None:
+            affected = self._affected[other] = self._find_affected(other)
+        return affected
+
+    def _find_affected(self, other: str) -> list[str]:
         found: set[str] | None = self.subjects.within(self.others.places.get(other)) if self._radius_m else None
         if self._linked:
             targets = self.other_targets.of.get(other, ())
             joined = self.subject_targets.to(targets) | set(targets)
             found = joined if found is None else found & joined
-        return sorted(found if found is not None else all_subjects)
+        return sorted(found or ())
 
     def figure(self, function: str, subject: str, moment: int) -> Any:
         """The figure of what is about a subject; "count" is how many entities."""

@@ -22,7 +22,7 @@ class Room:
     """The rules of a tenant.
 
     Attributes:
-        rules: In the order in which they are evaluated: parents first.
+        rules: In the order in which they are evaluated.
         followed: The entities that queries follow links to, by id; None: not known.
         followers: Which rule and entity follow a link to an entity.
         missing: Ids of those that are to be looked up.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from cityhub.model.entity import VALUE_KEY, Entity, Instance
 from cityhub.model.ngsild.q_targets import objects_of
 from cityhub.rules.engine.compiling import ANY, LOCATION, CompiledFigure, CompiledRule
@@ -12,11 +14,12 @@ from cityhub.rules.engine.expressions import EventClock, Failed
 from cityhub.rules.engine.models import Models
 from cityhub.rules.engine.moments import SECOND, Micros
 from cityhub.rules.engine.near import Surroundings, point_of
-from cityhub.rules.engine.subject import NEVER, PARENT, Subject
+from cityhub.rules.engine.subject import NEVER, Subject
 from cityhub.rules.engine.tallies import LARGEST, at_once
 from cityhub.rules.engine.windows import Window
 
 MOST_SUBJECTS: Final = 100_000
+MOST_TAKINGS: Final = 1_000
 MOST_MEMBERS: Final = 10_000
 AHEAD: Final = 300 * SECOND
 """An observation that tells a time so far ahead of the journal's counts as made then."""
@@ -84,6 +87,14 @@ class Observed:
         return max((self.value(iri)[1] for iri in names), default=NEVER)
 
 
+class Taking(msgspec.Struct, frozen=True):
+    """What a change of some attributes brings: names to be read, figures to be fed (with their places), and whether it moves anything."""
+
+    reads: tuple[tuple[str, str], ...]
+    feeds: tuple[tuple[int, CompiledFigure], ...]
+    moves: bool
+
+
 class Running:
     """A rule that runs.
 
@@ -96,6 +107,9 @@ class Running:
         failed: Those that failed.
         trouble: Why the last one that failed did; "" when none did for a while.
         failing_since: Since when.
+        has_near: Whether figures are about other entities.
+        ages: The figures that grow by themselves, with their places.
+        takes_all: Whether all entities of its type are its own.
         failed_at: Number of the evaluation that failed last.
         too_late: Observations that came too late to count.
         open: Alerts that are open.
@@ -113,7 +127,11 @@ class Running:
             Surroundings(figure.near.radius_m, bool(figure.near.link), figure.over) if figure.near is not None else None
             for figure in compiled.figures
         ]
-        self.has_near = any(self.near)
+        self.has_near = any(around is not None for around in self.near)
+        self.ages = tuple((place, figure) for place, figure in enumerate(compiled.figures) if figure.function == "age")
+        watch = compiled.watch
+        self.takes_all = watch.is_simple and watch.query.selectors[0].ids is None and len(watch.types) == 1
+        self._takings: dict[Touched, Taking] = {}
         self.documents: dict[str, Entity] = {}
         self.evaluated = 0
         self.failed = 0
@@ -165,32 +183,25 @@ class Running:
 
     def observe(self, subject: Subject, seen: Observed, *, is_new: bool) -> None:
         """Takes in what a change says of a subject. Raises Failed after it was taken in as far as it can be."""
-        compiled, touched, context = self.compiled, None if is_new else seen.touched, subject.context
-        newest = NEVER
-        for name, iri in compiled.reads.items():
-            if touched is None or iri in touched:
-                value, moment = seen.value(iri)
-                context[name] = value
-                if moment == NEVER:
-                    subject.times.pop(name, None)
-                else:
-                    subject.times[name] = moment
-                    newest = max(newest, moment)
-        wrong = ""
-        for place, figure in enumerate(compiled.figures):
-            if figure.near is None:
-                try:
-                    newest = max(newest, self._feed(place, figure, subject, seen, touched))
-                except Failed as reason:
-                    wrong = f"figures.{figure.name}: {reason}"
-        link = compiled.parent_link
-        if link and (touched is None or link in touched):
-            context[PARENT] = seen.targets(link)
-        if self.has_near:
+        touched, context, times = None if is_new else seen.touched, subject.context, subject.times
+        taking = self._takings.get(touched) or self._taking(touched)
+        newest, wrong = NEVER, ""
+        for name, iri in taking.reads:
+            value, moment = seen.value(iri)
+            context[name] = value
+            times[name] = moment
+            if moment > newest:
+                newest = moment
+        for place, figure in taking.feeds:
+            try:
+                moment = self._feed(place, figure, subject, seen)
+            except Failed as reason:
+                wrong = f"figures.{figure.name}: {reason}"
+            else:
+                if moment > newest:
+                    newest = moment
+        if taking.moves:
             self.place(subject, seen, touched)
-        if subject.place is None or (touched is not None and LOCATION in touched):
-            place, _ = seen.value(LOCATION)
-            subject.place = place if type(place) is dict and not compiled.group else None
         if newest == NEVER:
             newest = seen.now if subject.watermark == NEVER else subject.watermark
         if newest > subject.watermark or subject.arrived == NEVER:
@@ -198,8 +209,28 @@ class Running:
         if wrong:
             raise Failed(wrong)
 
+    def _taking(self, touched: Touched) -> Taking:
+        """What is to be done where these attributes were touched."""
+        compiled = self.compiled
+        links = {figure.near.link for figure in compiled.figures if figure.near is not None}
+        if len(self._takings) >= MOST_TAKINGS:
+            self._takings.clear()
+        taking = self._takings[touched] = Taking(
+            tuple((name, iri) for name, iri in compiled.reads.items() if touched is None or iri in touched),
+            tuple(
+                (place, figure)
+                for place, figure in enumerate(compiled.figures)
+                if figure.near is None and (touched is None or not figure.reads or not touched.isdisjoint(figure.reads.values()))
+            ),
+            touched is None or LOCATION in touched or not touched.isdisjoint(links),
+        )
+        return taking
+
     def place(self, subject: Subject, seen: Observed, touched: Touched) -> None:
         """Notes where a subject is and what it points to."""
+        if not self.compiled.group and (touched is None or LOCATION in touched):
+            location, _ = seen.value(LOCATION)
+            subject.place = location if type(location) is dict else None
         for figure, around in zip(self.compiled.figures, self.near, strict=True):
             if around is not None and figure.near is not None:
                 link = figure.near.link
@@ -211,7 +242,8 @@ class Running:
         figure, around = self.compiled.figures[place], self.near[place]
         assert around is not None and figure.near is not None
         link = figure.near.link
-        around.put_other(seen.id, point_of(seen.value(LOCATION)[0]), seen.targets(link) if link else ())
+        if seen.touched is None or LOCATION in seen.touched or link in seen.touched or seen.id not in around.samples:
+            around.put_other(seen.id, point_of(seen.value(LOCATION)[0]), seen.targets(link) if link else ())
         if figure.of is None:
             newest = seen.newest()
             value, moment = 1, seen.now if newest == NEVER else newest
@@ -271,12 +303,10 @@ class Running:
         left = self._sizes[subject.id] = self._sizes.get(subject.id, 1) - 1
         return left <= 0
 
-    def _feed(self, place: int, figure: CompiledFigure, subject: Subject, seen: Observed, touched: Touched) -> int:
+    def _feed(self, place: int, figure: CompiledFigure, subject: Subject, seen: Observed) -> int:
         """Gives a figure what it is worked out of; the moment of it, or NEVER. Raises Failed."""
         kept = subject.figures[place]
         if figure.reads:
-            if touched is not None and touched.isdisjoint(figure.reads.values()):
-                return NEVER
             value, moment = self._worked_out(figure, seen)
             if value is None:
                 return NEVER

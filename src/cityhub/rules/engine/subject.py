@@ -8,8 +8,6 @@ from cityhub.rules.engine.compiling import MODELLED, CompiledFigure, CompiledRul
 from cityhub.rules.engine.windows import Window
 
 NEVER: Final = -1
-PARENT: Final = "parent link"
-"""Under this name a subject's context has what its link to the parent's subject points to."""
 Member = tuple[int, Any]
 """Of one entity of a group: when it was observed last, and what."""
 
@@ -34,12 +32,11 @@ class Subject:
         stepped: When its last step was.
         due: When it is looked at next, by the journal's time; NEVER: when something comes.
         place: GeoJSON geometry.
-        quiet: Subject of the parent rule whose open alert keeps it quiet; "".
         seeded: Entries before this moment are known already.
     """
 
     __slots__ = (
-        "alert", "arrived", "begun", "context", "due", "figures", "id", "on", "place", "quiet", "raised", "seeded", "severity",
+        "alert", "arrived", "begun", "context", "due", "figures", "id", "on", "place", "raised", "seeded", "severity",
         "since", "step", "stepped", "times", "watermark",
     )  # fmt: skip
 
@@ -62,8 +59,14 @@ class Subject:
         self.stepped = NEVER
         self.due = NEVER
         self.place: dict[str, Any] | None = None
-        self.quiet = ""
         self.seeded = NEVER
+
+    def is_steady(self) -> bool:
+        """Whether no level is about to turn."""
+        for since in self.since:
+            if since != NEVER:
+                return False
+        return True
 
 
 def new_figure(figure: CompiledFigure, of_many: bool) -> Any:

@@ -1,0 +1,104 @@
+"""What the sentinel remembers across restarts: its state at one position of the journal, and the moments at which the clock spoke since."""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from cityhub.rules.engine.state import EngineState
+from cityhub.rules.sentinel.words import RuleOrder
+from cityhub.rules.sentinel_port import Signal
+
+STATE: Final = "rules.state"
+TICKS: Final = "rules.ticks"
+HEAD: Final = b"cityhub rules 1\n"
+"""How a file of this version begins; one that begins otherwise is not read."""
+_TICK: Final = struct.Struct(">qq")
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
+    """All that is needed to go on.
+
+    Attributes:
+        orders: The rules that ran.
+        zone: The time zone that they ran in.
+        state: What the engine remembered.
+        unsaid: Signals that follow from it and have perhaps not been heard.
+    """
+
+    orders: list[RuleOrder]
+    zone: str
+    state: EngineState
+    unsaid: list[Signal]
+
+
+class Memory:
+    """The files of a data folder.
+
+    Args:
+        folder: The data folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._state = folder / STATE
+        self._ticks = folder / TICKS
+        self._encode = msgspec.msgpack.Encoder().encode
+
+    def read(self) -> Checkpoint | None:
+        """The newest checkpoint; None where there is none, or none that can be read."""
+        try:
+            content = self._state.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            if not content.startswith(HEAD):
+                raise ValueError("it is of another version")
+            return msgspec.msgpack.decode(memoryview(content)[len(HEAD) :], type=Checkpoint)
+        except ValueError as error:  # msgspec's errors are such
+            log.error("%s cannot be read and is passed over (%s): all rules begin anew", self._state, error)
+            return None
+
+    def encoded(self, checkpoint: Checkpoint) -> bytes:
+        """A checkpoint as bytes."""
+        return HEAD + self._encode(checkpoint)
+
+    def write(self, content: bytes) -> None:
+        """Puts a checkpoint in the place of the one before, wholly or not at all."""
+        new = self._state.with_suffix(".new")
+        with new.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._state)
+        folder = os.open(self._state.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def ticks(self, after: int) -> list[tuple[int, int]]:
+        """Position and moment (microseconds) of what the clock said after a moment."""
+        try:
+            content = self._ticks.read_bytes()
+        except FileNotFoundError:
+            return []
+        whole = content[: len(content) - len(content) % _TICK.size]
+        return [(position, now) for position, now in _TICK.iter_unpack(whole) if now > after]
+
+    def note_tick(self, position: int, now: int) -> None:
+        """Writes down that the clock spoke behind a position."""
+        with self._ticks.open("ab") as file:
+            file.write(_TICK.pack(position, now))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def forget_ticks(self) -> None:
+        """Forgets what the clock said: a checkpoint has it."""
+        self._ticks.unlink(missing_ok=True)

@@ -1,0 +1,269 @@
+"""The sentinel's work: it reads the journal, evaluates, tells the hub, and only then writes down how far it is.
+
+What it told and did not write down before it was killed it tells again, word for word: the same entries give the same signals. What
+does not come from the journal is written down before it is told: which rules run and what they were shown (with the checkpoint), and
+when the clock spoke.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final, Protocol
+
+import orjson
+
+from cityhub.model.change import Entry
+from cityhub.model.errors import CityHubError, StoreUnavailable
+from cityhub.model.time import Clock, to_text
+from cityhub.rules.engine.compiling import CompiledRule, compile_rule
+from cityhub.rules.engine.engine import Engine
+from cityhub.rules.engine.models import Models
+from cityhub.rules.engine.moments import SECOND, micros
+from cityhub.rules.engine.state import frozen, thaw
+from cityhub.rules.engine.subject import NEVER
+from cityhub.rules.sentinel import words
+from cityhub.rules.sentinel.checkpoint import Checkpoint, Memory
+from cityhub.rules.sentinel_port import Signal
+from cityhub.web.wire_client import WireClient
+
+BLOCK: Final = 2_000
+"""Entries that are read at once."""
+POLL_S: Final = 0.03
+"""How often the journal is looked at while nothing comes."""
+BEHIND: Final = timedelta(seconds=1)
+"""So far the clock stays behind the present: what was committed by then can be read by now, so that time never overtakes an entry."""
+CHECKPOINT_S: Final = 5.0
+SHARE: Final = 20
+"""A checkpoint that takes long is written seldom: at most this part of the time goes into it."""
+TOLD_AT_ONCE: Final = 500
+PAUSE_S: Final = 0.5
+HEAR_S: Final = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class JournalSource(Protocol):
+    """The journal, as another process reads it."""
+
+    def read(self, after: int, limit: int) -> list[Entry]:
+        """Up to `limit` entries behind a position, in order; fewer when they are large, none at the end."""
+
+    def last(self) -> int:
+        """Position of the newest entry; 0 when there is none."""
+
+
+class Following:
+    """Follows the journal with an engine.
+
+    Attributes:
+        engine: The engine.
+        refused: Rules that cannot run, and why.
+        lag_s: How far behind the journal it is.
+        news: Set when a rule begins to fail, or rules have changed.
+
+    Args:
+        journal: The journal.
+        hub: The wire.
+        memory: The files.
+        clock: The present time.
+        models: For anomalies and forecasts.
+    """
+
+    def __init__(self, journal: JournalSource, hub: WireClient, memory: Memory, clock: Clock, models: Models | None = None) -> None:
+        self._journal = journal
+        self._hub = hub
+        self._memory = memory
+        self._clock = clock
+        self.engine = Engine(models)
+        self.refused: dict[str, str] = {}
+        self.lag_s = 0.0
+        self.news = asyncio.Event()
+        self._orders: list[words.RuleOrder] = []
+        self._zone = "UTC"
+        self._wanted: words.Arrange | None = None
+        self._ordered = asyncio.Event()
+        self._ticks: deque[tuple[int, int]] = deque()
+        self._kept = -1
+        self._kept_now = -1
+        self._next_checkpoint = 0.0
+        self._failing: frozenset[str] = frozenset()
+
+    def order(self, arrange: words.Arrange) -> None:
+        """Runs these rules as soon as what was read is done."""
+        self._wanted = arrange
+        self._ordered.set()
+
+    async def run(self) -> None:
+        """Follows until it is cancelled."""
+        await self._ordered.wait()
+        assert self._wanted is not None
+        await self._resume(self._wanted)
+        while True:
+            try:
+                if self._ordered.is_set() and not self._ticks:
+                    self._ordered.clear()
+                    await self._arrange(self._wanted)
+                await self._step()
+            except StoreUnavailable as error:
+                log.warning("the rules wait: %s", error.detail)
+                await asyncio.sleep(PAUSE_S)
+
+    # -- Beginning -----------------------------------------------------------------------------------------------
+
+    async def _resume(self, arrange: words.Arrange) -> None:
+        """Goes on where the checkpoint was, as far as the journal goes, before other rules are heard of."""
+        last = await asyncio.to_thread(self._journal.last)
+        kept = await asyncio.to_thread(self._memory.read)
+        if kept is not None and kept.state.position > last:
+            log.error("the checkpoint of the rules is of another journal, and is passed over: all rules begin anew")
+            kept = None
+        if kept is None:
+            self.engine.position = arrange.position
+            return
+        self._take_orders(kept.orders, kept.zone)
+        self.engine.arrange(self._compiled())
+        thaw(self.engine, kept.state)
+        self._kept = self.engine.position
+        self._ticks.extend(await asyncio.to_thread(self._memory.ticks, self.engine.now))
+        await self._tell(kept.unsaid)
+        while self.engine.position < last and (entries := await asyncio.to_thread(self._journal.read, self.engine.position, BLOCK)):
+            await self._tell(self._taken(entries))
+
+    # -- Rules ---------------------------------------------------------------------------------------------------
+
+    async def _arrange(self, arrange: words.Arrange) -> None:
+        """Runs other rules; what follows from that is written down before it is told."""
+        if self._kept >= 0 and arrange.rules == self._orders and arrange.zone == self._zone:
+            return
+        self._take_orders(arrange.rules, arrange.zone)
+        anew, signals = self.engine.arrange(self._compiled())
+        now = micros(to_text(self._clock.now()))
+        for tenant in sorted({self.engine.rules[id].compiled.rule.tenant for id in anew}):
+            await self._show(tenant, anew, now)
+        signals += self.engine.shown(anew, now)
+        signals += await self._look_up(now)
+        self._kept = -1
+        await self._keep(signals)
+        await self._tell(signals)
+        self.news.set()
+
+    def _take_orders(self, orders: Sequence[words.RuleOrder], zone: str) -> None:
+        self._orders, self._zone, self.refused = list(orders), zone, {}
+
+    def _compiled(self) -> list[CompiledRule]:
+        compiled: list[CompiledRule] = []
+        for order in self._orders:
+            try:
+                compiled.append(compile_rule(order.rule, order.terms(), self._zone))
+            except CityHubError as error:
+                self.refused[order.rule.id] = error.detail
+                log.warning("the rule '%s' cannot run: %s", order.rule.id, error.detail)
+        return compiled
+
+    async def _show(self, tenant: str, anew: list[str], now: int) -> None:
+        """Shows rules the present state of all entities that concern them."""
+        types: set[str] = set()
+        for id in anew:
+            compiled = self.engine.rules[id].compiled
+            if compiled.rule.tenant == tenant:
+                types |= compiled.watch.types
+                types |= {name for figure in compiled.figures if figure.near is not None for name in figure.near.watch.types}
+        async for piece in self._hub.stream("present", words.Present(tenant, sorted(types)), fresh=False):
+            self.engine.show(tenant, orjson.loads(piece), anew, now)
+
+    async def _look_up(self, now: int) -> list[Signal]:
+        """Asks for the entities that queries follow links to and that nobody knows."""
+        signals: list[Signal] = []
+        for _ in range(4):  # links may lead further
+            missing = self.engine.missing()
+            for tenant in sorted({tenant for tenant, _ in missing}):
+                ids = [id for one, id in missing if one == tenant]
+                found: dict[str, Any] = {}
+                async for piece in self._hub.stream("present", words.Present(tenant, ids=ids), fresh=False):
+                    found |= {document["id"]: document for document in orjson.loads(piece)}
+                for id in ids:
+                    signals += self.engine.learn(tenant, id, found.get(id), now)
+        return signals
+
+    # -- Following -----------------------------------------------------------------------------------------------
+
+    async def _step(self) -> None:
+        engine = self.engine
+        entries = await asyncio.to_thread(self._journal.read, engine.position, BLOCK)
+        now = self._clock.now()
+        if entries:
+            signals = self._taken(entries)
+            self.lag_s = max(0.0, micros(to_text(now)) - engine.now) / SECOND
+            await self._tell(signals)
+        else:
+            self.lag_s = 0.0
+            await self._tick(micros(to_text(now - BEHIND)))
+        if any(room.missing for room in engine.rooms.values()):
+            signals = await self._look_up(engine.now)
+            self._kept = -1
+            await self._keep(signals)
+            await self._tell(signals)
+        self._notice()
+        if time.monotonic() >= self._next_checkpoint:
+            await self._keep([])
+        if len(entries) < BLOCK:
+            await asyncio.sleep(POLL_S)
+
+    def _taken(self, entries: list[Entry]) -> list[Signal]:
+        """What entries give rise to, with what the clock said among them before a restart."""
+        signals: list[Signal] = []
+        while self._ticks and self._ticks[0][0] < entries[-1][0]:
+            position, now = self._ticks.popleft()
+            before = [entry for entry in entries if entry[0] <= position]
+            signals += self.engine.take(before)
+            signals += self.engine.tick(now)
+            entries = entries[len(before) :]
+        return signals + self.engine.take(entries)
+
+    async def _tick(self, now: int) -> None:
+        while self._ticks:
+            await self._tell(self.engine.tick(self._ticks.popleft()[1]))
+        if NEVER != self.engine.due() <= now:
+            await asyncio.to_thread(self._memory.note_tick, self.engine.position, now)
+            await self._tell(self.engine.tick(now))
+
+    async def _tell(self, signals: Sequence[Signal]) -> None:
+        """Tells the hub, again and again until it has them."""
+        for start in range(0, len(signals), TOLD_AT_ONCE):
+            heard = words.Heard(list(signals[start : start + TOLD_AT_ONCE]), max(0, self._kept))
+            while True:
+                try:
+                    await self._hub.call("hear", heard, fresh=False, timeout_s=HEAR_S)
+                    break
+                except StoreUnavailable as error:
+                    log.warning("signals wait until the hub takes them: %s", error.detail)
+                    await asyncio.sleep(PAUSE_S)
+
+    async def _keep(self, unsaid: list[Signal]) -> None:
+        """Writes a checkpoint, unless all is as in the one before; then the hub hears how far the journal is not needed any more."""
+        engine = self.engine
+        if (engine.position, engine.now) == (self._kept, self._kept_now):
+            return
+        began = time.monotonic()
+        position, now = engine.position, engine.now
+        content = self._memory.encoded(Checkpoint(self._orders, self._zone, frozen(engine), unsaid))
+        await asyncio.to_thread(self._memory.write, content)
+        if not self._ticks:
+            await asyncio.to_thread(self._memory.forget_ticks)
+        self._kept, self._kept_now = position, now
+        self._next_checkpoint = time.monotonic() + max(CHECKPOINT_S, SHARE * (time.monotonic() - began))
+        try:
+            await self._hub.call("kept", position, fresh=False)
+        except StoreUnavailable as error:
+            log.debug("the hub does not hear of the checkpoint: %s", error.detail)
+
+    def _notice(self) -> None:
+        failing = frozenset(id for id, running in self.engine.rules.items() if running.trouble)
+        if failing - self._failing:
+            self.news.set()
+        self._failing = failing
