@@ -115,8 +115,12 @@ class Cases:
     async def start(self) -> None:
         """Reads the open cases, follows the journal, and looks after the clocks."""
         position = await self._around.journal.position(READER)
-        self.index.fill(await self.desk.around.ledger.open_cases())
+        await self.load()
         self._tasks = [asyncio.create_task(job) for job in (self._reader.run(position), self._tell_cases(), self._look())]
+
+    async def load(self) -> None:
+        """Reads the open cases: enough to answer."""
+        self.index.fill(await self.desk.around.ledger.open_cases())
 
     async def stop(self) -> None:
         """Ends all of it; stopping again does nothing."""
