@@ -189,7 +189,7 @@ class Hub:
         self._access = self.registers.access(LoopbackAccess(self.people.person))
         folder = district.folder if district is not None else None
         zone = district.about.time_zone if district is not None else "Asia/Shanghai"
-        self.duty = duty.DutyService(duty.Around(store, self.people, clock, zone, folder))
+        self.duty = duty.DutyService(duty.Around(store, self.people, self.analysis, clock, zone, folder))
         self.notices = notices.NoticeService(
             notices.Around(
                 store, store, self.people, self.duty.rota, clock, zone, settings.public_url or url, folder,
