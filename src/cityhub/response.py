@@ -91,7 +91,7 @@ class Parts:
     def __init__(self, around: Around) -> None:
         store, journal, clock, folder, zone = around.store, around.journal, around.clock, around.folder, around.zone
         settings, people = around.settings, around.people
-        self.duty = duty.DutyService(duty.Around(store, people, clock, zone, folder))
+        self.duty = duty.DutyService(duty.Around(store, people, around.analysis, clock, zone, folder))
         outlets = notices.outlets_of(settings, around.outbound, os.environ)
         self.notices = notices.NoticeService(
             notices.Around(store, journal, people, self.duty.rota, clock, zone, around.base, folder, outlets, settings.messages_keep)
