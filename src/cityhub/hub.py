@@ -260,8 +260,8 @@ class Hub:
     def _around_warnings(self) -> warnings.Around:
         settings = self.settings
         return warnings.Around(
-            self.store, self.store, self.clock, self.people, self._district_terms, Path(settings.data),
-            lambda: settings.public_url or self.url, self.district.folder if self.district is not None else None,
+            self.store, self.store, self.clock, self.people, self._district_terms, StoreIntake(self.store), self.outbound,
+            Path(settings.data), lambda: settings.public_url or self.url, self.district.folder if self.district is not None else None,
             settings.warning_key, settings.warning_certificate,
         )  # fmt: skip
 
