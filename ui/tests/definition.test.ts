@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
-import { differences, fromYaml, newDefinition, spare, toYaml } from "../src/pages/feeds/definition";
+import { differences } from "../src/parts/texts";
+import { fromYaml, newDefinition, spare, toYaml } from "../src/pages/feeds/definition";
 
 const feed = {
   ...newDefinition(), id: "rain", protocol: "mqtt", title: { zh: "雨量", en: "" }, version: 3, enabled: false,

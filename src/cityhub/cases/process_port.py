@@ -167,3 +167,54 @@ class ProcessEngine(Protocol):
 
 Grade = Literal["red", "orange", "yellow", "blue"]
 """How grave a case is; as the national warning grades."""
+
+
+class Evaluated(msgspec.Struct, frozen=True):
+    """What a decision came to.
+
+    Attributes:
+        value: Its value, plain JSON.
+        steps: The decisions on the way: {"decision", "inputs", "value", "matches", "warnings"}, with the rules that held in "matches":
+            {"rules": their numbers from 1, "ids", "inputs"}.
+        warnings: Why parts came out as null.
+    """
+
+    value: Any
+    steps: list[dict[str, Any]]
+    warnings: list[str]
+
+
+class DecisionEngine(Protocol):
+    """Checks and makes decisions that stand alone; in the process that runs processes."""
+
+    async def check_decisions(self, dmn: str) -> list[Finding]:
+        """What is to be said of a decision model: what cannot be evaluated, rules that overlap, gaps, rules that never match."""
+
+    async def evaluate(self, dmn: str, decision: str, inputs: dict[str, Any], now: str) -> Evaluated:
+        """What a decision comes to; `decision` is its name or id. Raises BadRequestData, NotFound, Unprocessable, StoreUnavailable."""
+
+
+class Migrated(msgspec.Struct, frozen=True):
+    """What became of cases that were to go over to another version.
+
+    Attributes:
+        migrated: Ids of those that run it now.
+        refused: {"case", "reason"} of those that stay with their version.
+    """
+
+    migrated: list[str]
+    refused: list[dict[str, str]]
+
+
+class Migrations(Protocol):
+    """Whoever keeps running cases takes them over to the present version of their process, on purpose."""
+
+    async def migrate_cases(self, to: ProcessFiles, cases: list[str] | None, version: int | None, by: str) -> Migrated:
+        """Takes cases over.
+
+        Args:
+            to: The version that they run from now on.
+            cases: Their ids; None: all that run the process.
+            version: Only those that run this version; None: any other.
+            by: Who wants it.
+        """

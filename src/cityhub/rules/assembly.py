@@ -25,7 +25,7 @@ from cityhub.rules.alerts.release import Release
 from cityhub.rules.alerts.suppression import Suppression, TermsOf
 from cityhub.rules.maintenance.windows import WINDOWS, MaintenanceApi, MaintenanceRegister
 from cityhub.rules.register.rule_answers import RuleAnswers
-from cityhub.rules.register.rule_api import RuleApi, Trials
+from cityhub.rules.register.rule_api import RuleApi
 from cityhub.rules.register.rules import RULES, RuleRegister, rule_files
 from cityhub.rules.sentinel_port import Sentinel
 from cityhub.web.http import Route
@@ -45,7 +45,6 @@ class Around(msgspec.Struct, frozen=True):
         store: Where everything is kept.
         journal: Of the same store.
         sentinel: What runs the rules.
-        trials: What tries rules on the past.
         clock: The present time.
         terms_of: The names that rules use.
         zone: The district's time zone.
@@ -59,7 +58,6 @@ class Around(msgspec.Struct, frozen=True):
     store: Store
     journal: Journal
     sentinel: Sentinel
-    trials: Trials
     clock: Clock
     terms_of: TermsOf
     zone: ZoneInfo = ZoneInfo("Asia/Shanghai")
@@ -107,7 +105,7 @@ class Attention:
         """All doors, for the hub."""
         around = self._around
         return [
-            *RuleApi(self.rules, self._answers, around.sentinel, around.trials).routes(),
+            *RuleApi(self.rules, self._answers, around.sentinel).routes(),
             *AlertApi(around.store, self.index, self.deeds, self.reactions).routes(),
             *MaintenanceApi(self.windows, around.clock).routes(),
         ]

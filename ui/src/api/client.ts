@@ -1,6 +1,7 @@
 /** The one door to the hub: JSON in, JSON out, and what went wrong as a `Problem` that a page can show. */
 
 import { connection } from "../frame/connection";
+import { acting } from "../frame/acting";
 
 /** What the hub says when it refuses (RFC 9457), or why nothing came back. */
 export class Problem extends Error {
@@ -50,7 +51,7 @@ async function send(address: string, asking: Asking): Promise<Response> {
   try {
     const response = await fetch(address, {
       method,
-      headers: { Accept: "application/json", ...type, ...headers },
+      headers: { Accept: "application/json", ...(acting.person ? { "CityHub-Person": acting.person } : {}), ...type, ...headers },
       cache: "no-store",
       ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
       ...(signal ? { signal } : {}),

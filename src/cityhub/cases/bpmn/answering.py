@@ -13,11 +13,12 @@ from typing import Any, Final
 import msgspec
 
 from cityhub.cases.bpmn.checking import check
+from cityhub.cases.bpmn.deciding import check_decisions, evaluate_decision
 from cityhub.cases.bpmn.migrating import migrate
 from cityhub.cases.bpmn.preparing import prepare
 from cityhub.cases.bpmn.running import Prepared, take_step
 from cityhub.cases.bpmn.stepping import Place
-from cityhub.cases.bpmn.words import PROGRESS_BYTES, MigrateQuestion, StepQuestion, digest_of
+from cityhub.cases.bpmn.words import PROGRESS_BYTES, DecisionQuestion, MigrateQuestion, StepQuestion, digest_of
 from cityhub.cases.process_port import ProcessFiles
 from cityhub.model.errors import BadRequestData, CityHubError, Unprocessable
 from cityhub.web.wire import Answering
@@ -26,8 +27,8 @@ KEPT: Final = 64
 """So many versions of processes stay compiled."""
 
 
-class TooLong(Exception):
-    """A step took longer than it may."""
+class TooLong(BaseException):
+    """A step took longer than it may. No `except Exception` on its way takes it for something else."""
 
 
 class Progress(Place):
@@ -62,7 +63,10 @@ class Answers:
 
     def handlers(self) -> Mapping[str, Answering]:
         """What is answered, by name."""
-        return {"check": self._check, "step": self._step, "migrate": self._migrate}
+        return {
+            "check": self._check, "step": self._step, "migrate": self._migrate,
+            "check_decisions": self._check_decisions, "evaluate": self._evaluate,
+        }  # fmt: skip
 
     @staticmethod
     def _too_long(*_: object) -> None:
@@ -112,6 +116,15 @@ class Answers:
         asked = msgspec.msgpack.decode(body, type=MigrateQuestion)
         moment = moment_of(asked.now)
         return self._bounded(lambda: migrate(self.prepared(asked.files), self.prepared(asked.to), asked.state, moment, self._place))
+
+
+    async def _check_decisions(self, body: bytes) -> bytes:
+        return self._bounded(lambda: check_decisions(msgspec.msgpack.decode(body, type=str)))
+
+    async def _evaluate(self, body: bytes) -> bytes:
+        asked = msgspec.msgpack.decode(body, type=DecisionQuestion)
+        moment = moment_of(asked.now)
+        return self._bounded(lambda: evaluate_decision(asked.dmn, asked.decision, asked.inputs, moment))
 
 
 def moment_of(text: str) -> datetime:

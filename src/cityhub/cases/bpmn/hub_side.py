@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from cityhub.cases.bpmn.words import PROGRESS, PROGRESS_BYTES, SOCKET, CaseworkerOrders, MigrateQuestion, StepQuestion
-from cityhub.cases.process_port import Begin, Complete, Finding, Position, ProcessFiles, Receive, Wake
+from cityhub.cases.bpmn.words import PROGRESS, PROGRESS_BYTES, SOCKET, CaseworkerOrders, DecisionQuestion, MigrateQuestion, StepQuestion
+from cityhub.cases.process_port import Begin, Complete, Evaluated, Finding, Position, ProcessFiles, Receive, Wake
 from cityhub.model.errors import StoreUnavailable, TooBusy, Unprocessable
 from cityhub.settings import Settings
 from cityhub.web.child import Child
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class Caseworker:
-    """The port `cityhub.cases.process_port.ProcessEngine`.
+    """The ports `cityhub.cases.process_port.ProcessEngine` and `DecisionEngine`.
 
     Args:
         settings: The hub's.
@@ -82,6 +82,14 @@ class Caseworker:
     async def migrate(self, files: ProcessFiles, to: ProcessFiles, state: dict[str, Any], now: str) -> Position:
         """See `cityhub.cases.process_port.ProcessEngine.migrate`."""
         return msgspec.msgpack.decode(await self._ask("migrate", MigrateQuestion(files, to, state, now)), type=Position)
+
+    async def check_decisions(self, dmn: str) -> list[Finding]:
+        """See `cityhub.cases.process_port.DecisionEngine.check_decisions`."""
+        return msgspec.msgpack.decode(await self._ask("check_decisions", dmn), type=list[Finding])
+
+    async def evaluate(self, dmn: str, decision: str, inputs: dict[str, Any], now: str) -> Evaluated:
+        """See `cityhub.cases.process_port.DecisionEngine.evaluate`."""
+        return msgspec.msgpack.decode(await self._ask("evaluate", DecisionQuestion(dmn, decision, inputs, now)), type=Evaluated)
 
     async def _ask(self, name: str, body: Any) -> bytes:
         """An answer; whoever asks waits for a turn, so that a process that hangs hangs at this question and no other."""

@@ -5,9 +5,13 @@ Source: OMG BPMN 2.0.2, chapters 7, 10 and 13.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any, Final, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 HUB_NAMESPACE: Final = "https://cityhub.dev/bpmn/1"
 """Of CityHub's own extension elements, see docs/processes.md."""
@@ -123,7 +127,7 @@ class Flow(msgspec.Struct, frozen=True):
     language: str = ""
 
 
-class Scope(msgspec.Struct, frozen=True):
+class Scope(msgspec.Struct, frozen=True, dict=True):
     """A process or a subprocess: its elements and flows in the order of the document."""
 
     id: str
@@ -140,15 +144,34 @@ class Scope(msgspec.Struct, frozen=True):
 
     def leaving(self, node: str) -> list[Flow]:
         """The flows that leave an element."""
-        return [flow for flow in self.flows if flow.source == node]
+        return self._leaving.get(node, [])
 
     def entering(self, node: str) -> list[Flow]:
         """The flows that enter an element."""
-        return [flow for flow in self.flows if flow.target == node]
+        return self._entering.get(node, [])
 
     def attached(self, node: str) -> list[Node]:
         """The boundary events of an activity."""
-        return [event for event in self.nodes.values() if event.kind == "boundaryEvent" and event.attached == node]
+        return self._attached.get(node, [])
+
+    @cached_property
+    def _leaving(self) -> dict[str, list[Flow]]:
+        return _by(self.flows, lambda flow: flow.source)
+
+    @cached_property
+    def _entering(self) -> dict[str, list[Flow]]:
+        return _by(self.flows, lambda flow: flow.target)
+
+    @cached_property
+    def _attached(self) -> dict[str, list[Node]]:
+        return _by([node for node in self.nodes.values() if node.kind == "boundaryEvent"], lambda node: node.attached)
+
+
+def _by(items: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
+    found: dict[str, list[T]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return found
 
 
 class Remark(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ Source: OMG BPMN 2.0.2, 15.3 (XML schemas); http://www.omg.org/spec/BPMN/2010052
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from cityhub.cases.bpmn.extensions import Extensions
@@ -33,6 +34,7 @@ _SILENT: Final = frozenset(
         "resourceRole", "potentialOwner", "performer", "humanPerformer", "correlationSubscription", "supports", "ioBinding",
     }
 )  # fmt: skip
+_ID: Final = re.compile(r"[^\W\d][\w.\-]{0,127}")
 _KINDS: Final = ACTIVITIES | EVENTS | GATEWAYS
 _RUN_EVENTS: Final = {
     "startEvent": {"message", "timer", "signal", "conditional"},
@@ -83,6 +85,9 @@ class _Reader:
         if not name:
             self._remarks.append(Remark(True, "", f"line {element.line}: <{element.name}> has no id; right would be one that no other has"))
             name = f"line-{element.line}-{len(self._seen)}"
+        elif not _ID.fullmatch(name):
+            text = f"the id '{name[:80]}' has signs that ids have not; right would be a letter, then letters, digits, '-', '_' and '.'"
+            self._remarks.append(Remark(True, name, text))
         elif name in self._seen:
             text = f"the id '{name}' stands in line {self._seen[name]} and in line {element.line}; right would be ids that all differ"
             self._remarks.append(Remark(True, name, text))

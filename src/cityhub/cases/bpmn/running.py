@@ -25,6 +25,7 @@ from cityhub.model.errors import Conflict, Unprocessable
 
 MANY_TASKS: Final = 300
 """A case of so many tasks is made smaller in the middle of a step."""
+log = logging.getLogger(__name__)
 _LOGS: Final = ("spiff.task", "spiff.workflow", "spiff.data")
 _KINDS: Final = {"businessRuleTask": "decision", "scriptTask": "script", "sendTask": "message"}
 
@@ -50,21 +51,29 @@ def take_step(
 ) -> Position:
     """The position after a step; see `cityhub.cases.process_port.ProcessEngine.step`."""
     data = dict(what.data) if isinstance(what, Begin) else dict((state or {}).get("data", {}))
-    step = Step(prepared.model, prepared.sayings, prepared.decisions, data, now, place)
-    return _guarded(lambda: _stepped(prepared, state, what, step))
+    step = Step(prepared.sayings, prepared.decisions, data, now, place)
+    return _guarded(lambda: _stepped(prepared, state, what, step), place)
 
 
-def _guarded(work: Callable[[], Position]) -> Position:
+def _guarded(work: Callable[[], Position], place: Place) -> Position:
     try:
         return work()
     except Fault as fault:
-        place = f"'{fault.element}': " if fault.element else ""
-        raise Unprocessable(f"The process cannot go on at {place}{fault.text}", element=fault.element) from fault
+        where = f" at '{fault.element}'" if fault.element else ""
+        raise Unprocessable(f"The process cannot go on{where}: {fault.text}", element=fault.element) from fault
     except WorkflowException as error:
         element = str(getattr(error.task_spec, "name", "")).partition("|")[0]
         raise Unprocessable(f"The process cannot go on at '{element}': {error}", element=element) from error
+    except (MemoryError, Unprocessable, Conflict):
+        raise
     except RecursionError as error:
         raise Unprocessable("The process cannot go on: its ways go too deep; right would be shorter ways", element="") from error
+
+
+    except Exception as error:  # of SpiffWorkflow, about a process that it cannot run: the case stays where it was
+        log.exception("a step of a case failed", extra={"element": place.element})
+        text = f"The process cannot go on at '{place.element}' ({type(error).__name__}: {error})"
+        raise Unprocessable(text, element=place.element) from error
 
 
 def _stepped(prepared: Prepared, state: dict[str, Any] | None, what: Begin | Complete | Wake | Receive, step: Step) -> Position:
@@ -191,30 +200,34 @@ class _Runner:
 
     def position(self, numbered: int) -> Position:
         """Where the case rests."""
-        ended = bool(self._top.completed) or not (self._waiting_people() or self._events())
-        state = save(self._top, self._step, numbered)
+        ended = bool(self._top.completed)
+        if not ended and not self._waiting_people() and not self._events():
+            raise Fault(self._stuck(), "it waits for ways on which nothing comes any more; right would be an exclusive gateway")
+        state, numbers = save(self._top, self._step, numbered)
         size = len(msgspec.json.encode(self._step.data))
         if size > MAX_DATA:
             raise Fault("", f"its variables have {size} bytes; right would be at most {MAX_DATA}: the ids of what is large, kept elsewhere")
-        back = restore(self._prepared.woven, state, self._step)
-        tasks = _Runner(self._prepared, back, self._step)
         return Position(
             state=state,
-            tasks=[] if ended else [tasks.ready(task) for task in tasks._waiting_people()],
-            timers=[] if ended else tasks._timers(),
-            messages=[] if ended else tasks._messages(),
+            tasks=[] if ended else [self.ready(task, numbers[task.id]) for task in self._waiting_people()],
+            timers=[] if ended else self._timers(),
+            messages=[] if ended else self._messages(),
             data=self._step.data,
             passed=self._step.passed,
             ended=ended,
             outcome=self._step.outcome if ended else "",
         )
 
-    def ready(self, task: Any) -> ReadyTask:
+    def _stuck(self) -> str:
+        waiting = [task for one in workflows_of(self._top) for task in one.tasks.values() if task.state == TaskState.WAITING]
+        return next((task.task_spec.bpmn_id for task in waiting if task.task_spec.bpmn_id), "")
+
+    def ready(self, task: Any, number: int) -> ReadyTask:
         """A task as people see it."""
         node = self._nodes[task.task_spec.bpmn_id]
         local = locals_of(task)
         item = local.get(self._item_of(task)) if local is not None else None
-        return ReadyTask(str(task.id), node.id, node.name or node.id, node.lane, node.form, node.properties, item)
+        return ReadyTask(str(number), node.id, node.name or node.id, node.lane, node.form, node.properties, item)
 
     def _item_of(self, task: Any) -> str:
         while task is not None:
@@ -229,7 +242,7 @@ class _Runner:
 
 def waiting_elements(prepared: Prepared, state: dict[str, Any], now: datetime) -> set[str]:
     """The ids of the elements at which a case waits."""
-    step = Step(prepared.model, prepared.sayings, prepared.decisions, {}, now)
+    step = Step(prepared.sayings, prepared.decisions, {}, now)
     top = restore(prepared.woven, state, step)
     active = (TaskState.READY, TaskState.WAITING, TaskState.STARTED)
     tasks = [task for one in workflows_of(top) for task in one.tasks.values() if task.state in active]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from SpiffWorkflow.bpmn.specs.bpmn_task_spec import BpmnTaskSpec
 from SpiffWorkflow.bpmn.specs.defaults import InclusiveGateway as SpiffInclusiveGateway
+from SpiffWorkflow.bpmn.specs.defaults import ParallelGateway as SpiffParallelGateway
 from SpiffWorkflow.bpmn.specs.event_definitions.timer import CycleTimerEventDefinition, TimerEventDefinition
 from SpiffWorkflow.bpmn.specs.mixins.bpmn_spec_mixin import BpmnSpecMixin
 from SpiffWorkflow.bpmn.workflow import BpmnWorkflow
@@ -118,6 +118,30 @@ class DecisionTask(BpmnSpecMixin):
         return True
 
 
+def meeting(gateway: Any, my_task: Any) -> list[Any]:
+    """The tasks of a gateway that meet with one: those of an earlier turn of a loop do not."""
+    base = my_task.parent
+    while base is not None and base.task_spec is not gateway:
+        base = base.parent
+    tasks = [task for task in my_task.workflow.tasks.values() if task.task_spec is gateway]
+    return tasks if base is None else [task for task in tasks if task.is_descendant_of(base)]
+
+
+def filled_inputs(gateway: Any, my_task: Any) -> set[str]:
+    """The elements before a gateway from which something has come."""
+    return {task.parent.task_spec.name for task in meeting(gateway, my_task) if task.parent.state == TaskState.COMPLETED}
+
+
+class ParallelGateway(SpiffParallelGateway):
+    """Waits for each way that leads to it. What passes it twice goes on twice."""
+
+    def _check_threshold_unstructured(self, my_task: Any) -> bool:
+        return filled_inputs(self, my_task) >= {before.name for before in self.inputs}
+
+    def _run_hook(self, my_task: Any) -> bool:
+        return True
+
+
 class InclusiveGateway(SpiffInclusiveGateway):
     """Waits as the standard has it, also for what is within subprocesses.
 
@@ -125,15 +149,21 @@ class InclusiveGateway(SpiffInclusiveGateway):
     """
 
     def _check_threshold_unstructured(self, my_task: Any) -> bool:
-        tasks = my_task.workflow.tasks.values()
-        filled = {task.parent.task_spec.name for task in tasks if task.task_spec is self and task.parent.state == TaskState.COMPLETED}
-        for task in tasks:
+        filled = filled_inputs(self, my_task)
+        for task in my_task.workflow.tasks.values():
             coming = task.has_state(ACTIVE) or (task.state == TaskState.FUTURE and task.parent.state == TaskState.COMPLETED)
-            if not coming or task.task_spec is self or (isinstance(task.task_spec, BpmnTaskSpec) and not task.task_spec.outputs):
+            if not coming or task.task_spec is self:
                 continue
             arriving = self._arriving(task.task_spec)
             if arriving and not arriving & filled:
                 return False
+        return True
+
+    def _run_hook(self, my_task: Any) -> bool:
+        matches, defaults = self._get_matching_outputs(my_task)
+        my_task._sync_children(matches or defaults, TaskState.FUTURE)
+        for child in my_task.children:
+            child.task_spec._predict(child, mask=TaskState.FUTURE | TaskState.PREDICTED_MASK)
         return True
 
     def _arriving(self, spec: Any) -> set[str]:

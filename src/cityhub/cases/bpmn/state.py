@@ -75,8 +75,8 @@ def _cut(workflow: Any, kept: Any) -> None:
     kept.parent = root
 
 
-def save(top: Any, step: Step, numbered: int) -> dict[str, Any]:
-    """The state of a case at rest. `numbered`: the next id that is free."""
+def save(top: Any, step: Step, numbered: int) -> tuple[dict[str, Any], dict[Any, int]]:
+    """The state of a case at rest, and the ids that its tasks have there. `numbered`: the next id that is free."""
     compact(top)
     numbers: dict[Any, int] = {}
     for workflow in workflows_of(top):
@@ -85,7 +85,7 @@ def save(top: Any, step: Step, numbered: int) -> dict[str, Any]:
                 numbers[task.id] = task.id if isinstance(task.id, int) else numbered
                 numbered += not isinstance(task.id, int)
     subs = [[numbers[key], _rows(sub, numbers)] for key, sub in top.subprocesses.items()]
-    return {"n": numbered, "data": step.data, "root": _rows(top, numbers), "subs": subs}
+    return {"n": numbered, "data": step.data, "root": _rows(top, numbers), "subs": subs}, numbers
 
 
 def _kept(task: Any) -> bool:

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import msgspec
 
-from cityhub.cases.bpmn.model import ProcessModel
 from cityhub.cases.bpmn.saying import Sayings, Script
 from cityhub.cases.dmn import DecisionModel
 from cityhub.cases.process_port import Passed
@@ -60,9 +59,9 @@ class FixedClock:
 
 
 class Decisions(msgspec.Struct, frozen=True):
-    """What business rule tasks ask, by the id of the task: the model and the name of its decision, and the inputs that it takes."""
+    """What business rule tasks ask, by the id of the task: the model, the name of its decision, and the variable that it sets."""
 
-    of_task: dict[str, tuple[DecisionModel, str]]
+    of_task: dict[str, tuple[DecisionModel, str, str]]
 
 
 class Step:
@@ -77,14 +76,12 @@ class Step:
 
     def __init__(
         self,
-        model: ProcessModel,
         sayings: Sayings,
         decisions: Decisions,
         data: dict[str, Any],
         moment: datetime,
         place: Place | None = None,
     ) -> None:
-        self.model = model
         self._place = place or Place()
         self.data = data
         self.now = to_text(moment)
@@ -137,7 +134,7 @@ class Step:
 
     def decide(self, element: str, names: dict[str, Any]) -> dict[str, Any]:
         """What a decision comes to, under the name of its result."""
-        model, decision = self._decisions.of_task[element]
+        model, decision, result = self._decisions.of_task[element]
         outcome = model.evaluate(decision, names, self._clock)
         value = to_json(outcome.value)
         last = outcome.steps[-1] if outcome.steps else None
@@ -154,8 +151,7 @@ class Step:
             ],
             "warnings": list(outcome.warnings[:5]) if last is not None else ["the decision was not made"],
         }
-        node = next(node for node in self.model.nodes() if node.id == element)
-        return {node.result or decision: value}
+        return {result: value}
 
     def items(self, element: str, names: dict[str, Any], most: int) -> list[Any]:
         """The list that an activity goes through; of a number, the numbers from 1."""

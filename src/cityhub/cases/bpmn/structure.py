@@ -53,17 +53,33 @@ def _calls(model: ProcessModel) -> Iterator[Finding]:
 
 
 def _circle(model: ProcessModel) -> list[str]:
-    def within(name: str, way: list[str]) -> list[str]:
-        if name in way:
-            return [*way[way.index(name) :], name]
-        for node in model.scopes[name].nodes.values() if name in model.scopes else []:
-            inner = node.id if node.kind == "subProcess" else node.called
-            found = within(inner, [*way, name]) if inner else []
-            if found:
-                return found
-        return []
+    def within(scope: Scope) -> list[str]:
+        inner = [node.id if node.kind == "subProcess" else node.called for node in scope.nodes.values()]
+        return [name for name in inner if name in model.scopes]
 
-    return next((circle for name in model.processes if (circle := within(name, []))), [])
+    return circle_of({scope.id: within(scope) for scope in model.scopes.values()})
+
+
+def circle_of(after: dict[str, list[str]]) -> list[str]:
+    """A way in a graph that comes back to where it began; empty without one."""
+    done: set[str] = set()
+    for start in after:
+        way: list[str] = []
+        on_way: set[str] = set()
+        waiting: list[tuple[str, bool]] = [(start, False)]
+        while waiting:
+            name, left = waiting.pop()
+            if left:
+                on_way.discard(way.pop())
+                done.add(name)
+            elif name in on_way:
+                return [*way[way.index(name) :], name]
+            elif name not in done:
+                way.append(name)
+                on_way.add(name)
+                waiting.append((name, True))
+                waiting.extend((target, False) for target in after[name])
+    return []
 
 
 def _scope(scope: Scope, model: ProcessModel) -> Iterator[Finding]:
@@ -145,7 +161,11 @@ def _gateway(node: Node, scope: Scope) -> Iterator[Finding]:
     leaving = scope.leaving(node.id)
     if node.default and node.default not in [flow.id for flow in leaving]:
         yield Finding(True, node.id, f"its default flow '{node.default}' does not leave it; right would be one that does")
-    if node.kind in ("exclusiveGateway", "inclusiveGateway") and len(leaving) > 1:
+    if node.kind in ("parallelGateway", "eventBasedGateway"):
+        for flow in leaving:
+            if flow.condition:
+                yield Finding(False, flow.id, f"its condition has no effect behind a {node.kind}; right would be an inclusive gateway")
+    if node.kind in ("exclusiveGateway", "inclusiveGateway") and (len(leaving) > 1 or any(flow.condition for flow in leaving)):
         for flow in leaving:
             if not flow.condition and flow.id != node.default:
                 text = f"the flow to '{flow.target}' behind '{node.id}' has no condition; right would be one in FEEL, or the default"
@@ -166,7 +186,7 @@ def _ways(scope: Scope) -> Iterator[Finding]:
     after = {node: list(_next(scope, node)) for node in scope.nodes}
     reached = _reach(after, [scope.starts()[0].id])
     for node in scope.nodes.values():
-        if node.id not in reached and node.kind != "startEvent":
+        if node.id not in reached and node.kind != "startEvent" and not node.unsupported:
             yield Finding(True, node.id, "it is never reached; right would be a flow that leads to it, or to leave it out")
     before: dict[str, list[str]] = {node: [] for node in scope.nodes}
     for source, targets in after.items():
@@ -177,7 +197,9 @@ def _ways(scope: Scope) -> Iterator[Finding]:
     for name in scope.nodes:
         if name in reached and name not in ending:
             yield Finding(True, name, "no way leads from it to an end; right would be an end event behind it")
-    for circle in _endless(scope, after, reached):
+    passing = {name for name in reached if _passes(scope.nodes[name], scope)}
+    circle = circle_of({name: [target for target in after[name] if target in passing] for name in sorted(passing)})
+    if circle:
         way = " -> ".join(circle)
         text = f"it comes back to itself without a wait or a choice: {way}; right would be a user task, an event or a gateway in it"
         yield Finding(True, circle[0], text)
@@ -204,27 +226,6 @@ def _reach(after: dict[str, list[str]], start: list[str]) -> set[str]:
                 seen.add(name)
                 waiting.append(name)
     return seen
-
-
-def _endless(scope: Scope, after: dict[str, list[str]], reached: set[str]) -> list[list[str]]:
-    """Circles of elements none of which waits or chooses."""
-    passing = {name for name in reached if _passes(scope.nodes[name], scope)}
-    found: list[list[str]] = []
-    done: set[str] = set()
-    for start in sorted(passing):
-        way: list[str] = []
-        name = start
-        while name in passing and name not in done and name not in way:
-            way.append(name)
-            following = [target for target in after[name] if target in passing]
-            if not following:
-                break
-            name = following[0]
-        else:
-            if name in way:
-                found.append([*way[way.index(name) :], name])
-        done.update(way)
-    return found
 
 
 def _passes(node: Node, scope: Scope) -> bool:

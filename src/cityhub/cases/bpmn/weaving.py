@@ -15,7 +15,6 @@ from SpiffWorkflow.bpmn.specs.defaults import (
     ExclusiveGateway,
     IntermediateCatchEvent,
     IntermediateThrowEvent,
-    ParallelGateway,
     ReceiveTask,
     SendTask,
     StartEvent,
@@ -32,7 +31,7 @@ from SpiffWorkflow.bpmn.specs.event_definitions.multiple import MultipleEventDef
 from SpiffWorkflow.bpmn.specs.event_definitions.simple import NoneEventDefinition, TerminateEventDefinition
 
 from cityhub.cases.bpmn.model import GATEWAYS, PEOPLE, Event, Flow, Node, ProcessModel, Scope
-from cityhub.cases.bpmn.specs import Condition, Cycle, DecisionTask, InclusiveGateway, ScriptTask, Several, Timer
+from cityhub.cases.bpmn.specs import Condition, Cycle, DecisionTask, InclusiveGateway, ParallelGateway, ScriptTask, Several, Timer
 
 _CATCH: Final = {"intermediateCatchEvent": IntermediateCatchEvent, "receiveTask": ReceiveTask}
 _THROW: Final = {"intermediateThrowEvent": IntermediateThrowEvent, "sendTask": SendTask, "endEvent": EndEvent}
@@ -76,13 +75,19 @@ class _Weaver:
 
     def _task(self, node: Node) -> Any:
         if node.loop is None:
-            return self._plain(node, node.id)
+            plain = self._plain(node, self._name(node))
+            plain.bpmn_id = node.id
+            return plain
         child = self._plain(node, f"{node.id}|one")
-        several = Several(self._spec, node.id, child.name, node.loop, bpmn_name=node.name)
-        child.bpmn_id = node.id
+        several = Several(self._spec, self._name(node), child.name, node.loop, bpmn_name=node.name)
+        several.bpmn_id = child.bpmn_id = node.id
         child.inputs = [several]
         child.completed_event.connect(several.one_is_done)
         return several
+
+    def _name(self, node: Node) -> str:
+        """What SpiffWorkflow knows an element by: its id, unless SpiffWorkflow uses that itself."""
+        return f"{node.id}|" if node.id in self._spec.task_specs else node.id
 
     def _plain(self, node: Node, name: str) -> Any:
         how = {"bpmn_name": node.name}

@@ -53,6 +53,15 @@ class MigrateQuestion(msgspec.Struct, frozen=True, array_like=True):
     now: str
 
 
+class DecisionQuestion(msgspec.Struct, frozen=True, array_like=True):
+    """One decision that stands alone."""
+
+    dmn: str
+    decision: str
+    inputs: dict[str, Any]
+    now: str
+
+
 def digest_of(files: ProcessFiles) -> str:
     """What tells the content of two versions apart."""
     known = hashlib.blake2b(files.bpmn.encode(), digest_size=16)

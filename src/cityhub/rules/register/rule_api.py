@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
@@ -23,28 +23,19 @@ WRITE: Final = "rule.write"
 MOST_PROBLEMS: Final = 20
 
 
-class Trials(Protocol):
-    """Tries rules on the past."""
-
-    async def trial(self, rule: Rule, start: str, end: str) -> Trial:
-        """See `cityhub.rules.sentinel_port.Sentinel.trial`."""
-
-
 class RuleApi:
     """The doors of rules.
 
     Args:
         register: The rules.
         answers: How they are shown.
-        sentinel: What runs and checks them.
-        trials: What tries them.
+        sentinel: What runs, checks and tries them.
     """
 
-    def __init__(self, register: RuleRegister, answers: RuleAnswers, sentinel: Sentinel, trials: Trials) -> None:
+    def __init__(self, register: RuleRegister, answers: RuleAnswers, sentinel: Sentinel) -> None:
         self._register = register
         self._answers = answers
         self._sentinel = sentinel
-        self._trials = trials
         self._doors: VersionedDoors[Rule] = VersionedDoors(PREFIX, register, read_rule, answers.one, answers.all, check=self._refuse)
 
     def routes(self) -> list[Route]:
@@ -81,7 +72,7 @@ class RuleApi:
         start, end = (moment(text_of(body, name, needed=True), name) for name in ("from", "to"))
         if start >= end:
             raise BadRequestData("'to' must be later than 'from'")
-        return json_response(_shown(await self._trials.trial(rule, start, end)))
+        return json_response(_shown(await self._sentinel.trial(rule, start, end)))
 
     async def _trace(self, request: Request) -> Response:
         entity = text_of(dict(request.query), "entity", needed=True, most=2_000)

@@ -37,12 +37,14 @@ class Part(msgspec.Struct, frozen=True):
     Attributes:
         rows: An Arrow stream of observations in the order of time; empty: none.
         until: How far the time has come with it, RFC 3339 UTC.
+        known: Entities with what has no time of observation, such as where they are and what they belong to, as it is now.
         learned: Entities that the rule follows links to, as JSON by id; None: there is none.
         is_last: Whether nothing comes after it.
     """
 
     rows: bytes
     until: str
+    known: list[dict[str, Any]] = []
     learned: dict[str, dict[str, Any] | None] = {}
     is_last: bool = False
 

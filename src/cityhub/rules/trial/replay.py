@@ -40,11 +40,13 @@ class Replay:
         self._running = self._engine.rules[compiled.rule.id]
         self._start, self._end = start, end
         self._documents: dict[str, Entity] = {}
+        self._known: dict[str, Entity] = {}
         self._position = 0
 
     def play(self, part: Part) -> Heard:
         """What a piece of the past gives."""
         signals: list[Signal] = []
+        self._known |= {document["id"]: document for document in part.known}
         for id, document in part.learned.items():
             signals += self._engine.learn(self._tenant, id, document, self._engine.now)
         count, problems = 0, list[str]()
@@ -72,7 +74,7 @@ class Replay:
         id, types, _, time, *_ = rows[0]
         at = f"{time}Z"
         before = self._documents.get(id)
-        document: Entity = before or {"id": id, "type": types.split(" "), "attrs": {}, "createdAt": at}
+        document: Entity = before or {"attrs": {}, **self._known.get(id, {}), "id": id, "type": types.split(" "), "createdAt": at}
         attrs = dict(document["attrs"])
         for row in rows:
             if row[2] == SCOPE:

@@ -13,6 +13,8 @@ from typing import Final
 import msgspec
 
 import cityhub
+from cityhub.model.condition import TypeIs
+from cityhub.model.entity import Entity
 from cityhub.model.errors import BadRequestData, CityHubError, StoreUnavailable, TooBusy
 from cityhub.model.ports import Analysis, Store
 from cityhub.model.time import to_text
@@ -25,6 +27,7 @@ from cityhub.rules.trial.reading import Sight, between, count, sight_of, spans, 
 from cityhub.web.spawn import PIPE, Spawned, spawn
 
 MOST_OBSERVATIONS: Final = 20_000_000
+MOST_ENTITIES: Final = 200_000
 MOST_TIME: Final = timedelta(days=3_660)
 MOST_SIGNALS: Final = 1_000
 MOST_PROBLEMS: Final = 20
@@ -93,17 +96,39 @@ class HistoryTrials:
 
     async def _heard(self, player: _Player, orders: Orders, sight: Sight, first: str, observations: int) -> Trial:
         tenant = sight.tenant
-        heard = await player.play(Part(await standing(self._analysis, sight, first), first))
+        known = await self._known(sight)
+        heard = await player.play(Part(await standing(self._analysis, sight, first), first, known))
         all_heard = [heard]
         for start, end in spans(first, orders.end, observations):
             learned = {id: await self._store.fetch(tenant, id) for id in heard.missing}
             rows = await between(self._analysis, sight, start, end)
-            heard = await player.play(Part(rows, end, learned, end == orders.end))
+            heard = await player.play(Part(rows, end, [], learned, end == orders.end))
             all_heard.append(heard)
         signals = [signal for one in all_heard for signal in one.signals]
         raised = sum(signal.kind == "raised" for signal in signals)
         problems = list(dict.fromkeys(problem for one in all_heard for problem in one.problems))
         return Trial(signals[:MOST_SIGNALS], raised, sum(one.observations for one in all_heard[1:]), problems[:MOST_PROBLEMS], 0.0)
+
+    async def _known(self, sight: Sight) -> list[Entity]:
+        """What has no time of observation is taken as it is now: the history knows it only since the hub was told."""
+        found: list[Entity] = []
+        for type in sight.types:
+            async for block in self._store.scan(sight.tenant, TypeIs(type)):
+                found += [one for entity in block if (one := _timeless(entity, sight)) is not None]
+                if len(found) > MOST_ENTITIES:
+                    raise BadRequestData(f"The rule looks at more than {MOST_ENTITIES:,} entities; right would be a narrower 'watch'")
+        return found
+
+
+def _timeless(entity: Entity, sight: Sight) -> Entity | None:
+    wanted = sight.attributes
+    attrs = {
+        name: [{key: value for key, value in one.items() if key not in ("createdAt", "modifiedAt")} for one in instances]
+        for name, instances in entity["attrs"].items()
+        if (not wanted or name in wanted) and not any("observedAt" in one for one in instances)
+    }
+    scope = {"scope": entity["scope"]} if "scope" in entity else {}
+    return {"id": entity["id"], "attrs": attrs, **scope} if attrs or scope else None
 
 
 class _Player:

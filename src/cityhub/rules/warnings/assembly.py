@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from cityhub.model.ports import Intake, Journal, Outbound, People, Store
+from cityhub.model.ports import Journal, Outbound, People, Store
 from cityhub.model.time import Clock
 from cityhub.registers.journal_reader import JournalReader
 from cityhub.rules.cap.keys import development_signer, signer_of
@@ -42,7 +42,6 @@ class Around(msgspec.Struct, frozen=True):
         clock: The present time.
         people: Who works with the hub.
         terms: The names of the district's @context.
-        intake: Takes dead letters.
         outbound: The door to other hosts.
         data: The data folder.
         base: Address under which others reach the hub.
@@ -56,7 +55,6 @@ class Around(msgspec.Struct, frozen=True):
     clock: Clock
     people: People
     terms: TermsOf
-    intake: Intake
     outbound: Outbound
     data: Path
     base: Callable[[], str]
@@ -90,7 +88,7 @@ class Warnings:
         self.drafts = AlertDrafts(self.register, ground, around.clock)
         self.sources = SourceRegister(KIND, around.store, self._arrange)
         received = Received(around.store, around.clock)
-        self.polling = Polling(self.sources, received, around.store, around.intake, around.outbound, around.clock)
+        self.polling = Polling(self.sources, received, around.store, around.outbound, around.clock)
         hear = {WARNINGS: self.register.changed, SOURCES: self.sources.changed}
         self._reader = JournalReader(around.journal, hear, lambda changes: None)
         self._arranged: dict[str, int] = {}

@@ -57,6 +57,11 @@ class AlertDrafts:
         elif reaches(known.grade, template.from_severity):
             await self._raise(known, template)
 
+    def warning_of(self, tenant: str, alert: str) -> str:
+        """See `cityhub.model.ports.Drafts.warning_of`."""
+        found = self._register.of_alert(alert)
+        return (self._current(alert) or found[-1]).id if found else ""
+
     async def _raise(self, alert: Alert, template: Template) -> None:
         """The first draft, or the one that follows a graver or less grave step."""
         current = self._current(alert.id)

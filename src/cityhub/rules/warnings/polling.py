@@ -11,8 +11,9 @@ from typing import Final
 
 import msgspec
 
+from cityhub.model.dead_letter import letter_writes
 from cityhub.model.errors import CityHubError, StoreUnavailable
-from cityhub.model.ports import Answer, DeadLetter, Document, Intake, Outbound, Store, Write
+from cityhub.model.ports import Answer, DeadLetter, Document, Outbound, Store, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.rules.cap.atom import Link, is_message, links_of
 from cityhub.rules.cap.reading import read_message
@@ -55,19 +56,15 @@ class Polling:
     Args:
         sources: What is read.
         received: Takes the messages.
-        store: Keeps what was seen.
-        intake: Takes dead letters.
+        store: Keeps what was seen, and dead letters.
         outbound: The door to other hosts, with its policy of addresses.
         clock: The present time.
     """
 
-    def __init__(
-        self, sources: SourceRegister, received: Received, store: Store, intake: Intake, outbound: Outbound, clock: Clock
-    ) -> None:
+    def __init__(self, sources: SourceRegister, received: Received, store: Store, outbound: Outbound, clock: Clock) -> None:
         self._sources = sources
         self._received = received
         self._store = store
-        self._intake = intake
         self._outbound = outbound
         self._clock = clock
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -165,7 +162,7 @@ class Polling:
         letter = DeadLetter(
             f"cap:{source.id}", error.detail, "decode", body, "xml", about, to_text(self._clock.now()), source.version
         )
-        await self._intake.take("", [], [letter])
+        await self._store.write("", letter_writes(letter))
         seen[key] = None
 
     async def _get(self, url: str, etag: str) -> Answer:

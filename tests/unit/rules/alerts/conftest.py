@@ -139,7 +139,7 @@ class Hub:
     def built(self, folder: Path | None) -> Attention:
         return Attention(
             Around(
-                self.store, self.store, self.sentinel, self.sentinel, self.clock, terms_of, folder=folder, notices=self.notices,
+                self.store, self.store, self.sentinel, self.clock, terms_of, folder=folder, notices=self.notices,
                 openings=self.cases, drafts=self.drafts,
             )
         )  # fmt: skip

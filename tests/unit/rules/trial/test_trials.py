@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from cityhub.hub import Hub, build
 from cityhub.model.entity import DEFAULT_VOCAB, Entity
@@ -50,7 +51,7 @@ async def terms_of(context: str, tenant: str) -> TermMap:
     return CORE
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hub]:
     folder: Path = tmp_path_factory.mktemp("hub")
     made = await build(Settings(data=folder, feeds=False))
@@ -76,7 +77,7 @@ async def test_a_rule_says_what_it_would_have_said(hub: Hub) -> None:
     trial = await tried(hub, rule())
     said = [(one.subject.rpartition(":")[2], one.kind, one.severity, one.at) for one in trial.signals]
     assert ("1", "raised", "yellow", moment(4)) in said
-    assert ("1", "changed", "red", moment(12)) in said
+    assert ("1", "raised", "red", moment(12)) in said
     assert [one for one in said if one[0] == "1"][-1][1] == "cleared"
     assert (trial.raised, trial.observations, trial.problems) == (len([one for one in said if one[1] == "raised"]), 2 * len(RAIN), [])
 
@@ -87,7 +88,7 @@ async def test_the_same_past_gives_the_same_signals(hub: Hub) -> None:
 
 async def test_a_group_is_summed(hub: Hub) -> None:
     trial = await tried(hub, rule(group_by="catchment"))
-    assert {one.subject for one in trial.signals} == {"catchment=apeng"} or all("apeng" in one.subject for one in trial.signals)
+    assert all("apeng" in one.subject for one in trial.signals)
     assert ("red", moment(4)) in [(one.severity, one.at) for one in trial.signals]
 
 
@@ -103,8 +104,8 @@ async def test_nothing_is_kept(hub: Hub) -> None:
 
 
 async def test_a_wrong_rule_and_too_long_a_time_are_refused(hub: Hub) -> None:
-    with pytest.raises(BadRequestData, match=r"figure|name|attribute|FEEL|expression"):
-        await tried(hub, rule(levels=[Level("red", "rain_3h >>= 1")]))
+    with pytest.raises(BadRequestData, match="levels"):
+        await tried(hub, rule(levels=[Level("red", "rain_3h >=")]))
     with pytest.raises(BadRequestData, match="days"):
         await tried(hub, rule(), "1990-01-01T00:00:00.000000Z")
 

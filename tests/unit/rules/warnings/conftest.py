@@ -14,7 +14,6 @@ import pytest
 
 from cityhub.access.loopback import LoopbackAccess
 from cityhub.access.people import read_people
-from cityhub.context.intake import StoreIntake
 from cityhub.model.alert import ALERT, iri
 from cityhub.model.entity import NGSI_LD, Entity
 from cityhub.model.jsonld import TermMap, term_map
@@ -120,9 +119,7 @@ def around(store: SqliteStore, clock: SetClock, data: Path, terms: TermMap, **mo
         return terms
 
     outbound = HttpOutbound(AddressPolicy(loopback_allowed=True))
-    return Around(
-        store, store, clock, DistrictPeople(), district_terms, StoreIntake(store), outbound, data, lambda: "https://hub.example", DISTRICT, **more
-    )
+    return Around(store, store, clock, DistrictPeople(), district_terms, outbound, data, lambda: "https://hub.example", DISTRICT, **more)
 
 
 @pytest.fixture

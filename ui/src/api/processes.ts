@@ -1,0 +1,44 @@
+/** Processes (BPMN) with their decisions (DMN): versions, findings, migration. */
+
+import type { Names } from "../frame/words";
+import { ask, path } from "./client";
+import type { Changed } from "./rules";
+
+export interface Process {
+  id: string;
+  title: Names | string;
+  bpmn: string;
+  decisions: Record<string, string>;
+  version?: number;
+  enabled?: boolean;
+  changed?: Changed;
+  findings?: Finding[];
+  cases?: Record<string, number> | number;
+}
+
+export interface Finding {
+  grave: boolean;
+  /** Id of the element; "" the whole. */
+  element: string;
+  text: string;
+  /** "process" or the name of a decision's file. */
+  file: string;
+}
+
+export interface Migrated {
+  migrated?: string[] | number;
+  refused?: Record<string, string> | { case: string; reason: string }[];
+  [more: string]: unknown;
+}
+
+const PROCESSES = "/api/processes";
+
+export const listProcesses = async (signal?: AbortSignal): Promise<Process[]> => (await ask<{ processes: Process[] }>(PROCESSES, { signal })).processes;
+export const readProcess = (id: string, signal?: AbortSignal): Promise<Process> => ask(path`/api/processes/${id}`, { signal });
+export const createProcess = (process: Process): Promise<Process> => ask(PROCESSES, { method: "POST", body: process });
+export const replaceProcess = (process: Process): Promise<Process> => ask(path`/api/processes/${process.id}`, { method: "PUT", body: process });
+export const readProcessVersions = async (id: string): Promise<Process[]> => (await ask<{ versions: Process[] }>(path`/api/processes/${id}/versions`)).versions;
+export const checkProcess = async (process: Process, signal?: AbortSignal): Promise<Finding[]> =>
+  (await ask<{ findings: Finding[] }>(`${PROCESSES}/check`, { method: "POST", body: process, signal })).findings;
+export const migrateCases = (id: string, cases: string[] | "all", from: number): Promise<Migrated> =>
+  ask(path`/api/processes/${id}/migrate`, { method: "POST", body: { cases, from } });
