@@ -111,8 +111,8 @@ class Parts:
         )  # fmt: skip
         self.warnings = warnings.Warnings(
             warnings.Around(
-                store, journal, clock, people, lambda: around.terms_of("", ""), Path(settings.data), lambda: around.base, folder,
-                settings.warning_key, settings.warning_certificate,
+                store, journal, clock, people, lambda: around.terms_of("", ""), around.outbound, Path(settings.data), lambda: around.base,
+                folder, settings.warning_key, settings.warning_certificate,
             )
         )  # fmt: skip
         trials = HistoryTrials(around.analysis, store, around.terms_of, zone)
