@@ -51,7 +51,7 @@ test: .venv/dev.stamp $(PAGES) ## everything that `check` does, and all tests
 bench: .venv/dev.stamp ## the workloads of bench/ beside their yardsticks; ARGS chooses
 	$(BIN)/python -m bench $(ARGS)
 
-conformance: .venv/run.stamp ## an outside suite against the hub: NAME=ngsi-ld|dmn SUITE=<folder>
+conformance: .venv/run.stamp ## an outside suite against the hub: NAME=ngsi-ld|dmn|bpmn SUITE=<folder>
 	@$(BIN)/python -m tests.conformance "$(NAME)" "$(SUITE)" $(ARGS)
 
 lock: .venv/dev.stamp ## resolve the dependencies anew into the lock files

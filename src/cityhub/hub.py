@@ -9,14 +9,12 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import cityhub
-from cityhub import __version__
+from cityhub import __version__, response
 from cityhub.access.loopback import LoopbackAccess
 from cityhub.access.people import Register as People
 from cityhub.access.people_api import PeopleApi
-from cityhub.cases.duty import assembly as duty
 from cityhub.catalogue.assembly import Around, Catalogue
 from cityhub.catalogue.district_words import Place
 from cityhub.context.batch_api import BatchApi
@@ -74,11 +72,6 @@ from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
 from cityhub.model.time import Clock, SystemClock
 from cityhub.notify.delivery import MessageDelivery
-from cityhub.notify.notices import assembly as notices
-from cityhub.rules import assembly as rules
-from cityhub.rules.sentinel.hub_side import SentinelLink
-from cityhub.rules.trial.trials import HistoryTrials
-from cityhub.rules.warnings import assembly as warnings
 from cityhub.settings import Settings
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.addresses import AddressPolicy
@@ -183,20 +176,8 @@ class Hub:
         self.registers.watch(self.observation.metrics)
         watch_gateway(self.observation.metrics, self.gateway)
         self.people = People(store, store)
-        self.warnings = warnings.Warnings(self._around_warnings())
-        self.sentinel, self.attention = self._rules(store)
         self._access = self.registers.access(LoopbackAccess(self.people.person))
-        folder = district.folder if district is not None else None
-        zone = district.about.time_zone if district is not None else "Asia/Shanghai"
-        self.duty = duty.DutyService(duty.Around(store, self.people, clock, zone, folder))
-        self.notices = notices.NoticeService(
-            notices.Around(
-                store, store, self.people, self.duty.rota, clock, zone, settings.public_url or url, folder, notices.outlets_of(settings),
-                settings.messages_keep,
-            )
-        )
-        self.duty.join(self.notices.notices, None)
-        self.notices.watch(self.observation.metrics)
+        self.response = self._respond()
         self.catalogue = Catalogue(self._around())
         watch_history(self.observation.metrics, self.supervision)
         self._rate = ChangeRate(store.last, time.monotonic)
@@ -246,10 +227,7 @@ class Hub:
             *self.registers.routes(),
             *self.imports.routes(),
             *PeopleApi(self.people).routes(),
-            *self.warnings.routes(),
-            *self.notices.routes(),
-            *self.duty.routes(),
-            *self.attention.routes(),
+            *self.response.routes(),
             Route("GET", "/health", self._health, "public", "Health", tag="hub"),
         ]
         routes.append(openapi_route(lambda: routes, "CityHub", __version__))
@@ -263,29 +241,17 @@ class Hub:
         place = Place(about.code, about.short_names, about.bounding_box)
         return Around(self.store, self.analysis, self._access, self.clock, base, self.district.folder, place)
 
-    def _rules(self, store: SqliteStore | PostgresStore) -> tuple[SentinelLink, rules.Attention]:
-        """What runs the rules, and what becomes of what they say."""
-        settings, district = self.settings, self.district
-        zone = district.about.time_zone if district else "Asia/Shanghai"
-        trials = HistoryTrials(self.analysis, store, self._terms_of, zone)
-        sentinel = SentinelLink(settings, store, store, self._terms_of, zone, trials.trial)
-        attention = rules.Attention(
-            rules.Around(
-                store, store, sentinel, self.clock, self._terms_of, ZoneInfo(zone), settings.alerts_keep_days,
-                district.folder if district and settings.feeds else None, drafts=self.warnings.drafts,
+    def _respond(self) -> response.Parts:
+        served = self.district if self.settings.feeds else None
+        parts = response.Parts(
+            response.Around(
+                self.settings, self.store, self.store, self.clock, self.analysis, self.outbound, self.people, self._terms_of,
+                self.settings.public_url or self.url, served.about.time_zone if served else "Asia/Shanghai",
+                served.folder if served else None,
             )
         )  # fmt: skip
-        sentinel.hearing = attention.hearing
-        attention.watch(self.observation.metrics)
-        return sentinel, attention
-
-    def _around_warnings(self) -> warnings.Around:
-        settings = self.settings
-        return warnings.Around(
-            self.store, self.store, self.clock, self.people, self._district_terms, Path(settings.data),
-            lambda: settings.public_url or self.url, self.district.folder if self.district is not None else None,
-            settings.warning_key, settings.warning_certificate,
-        )  # fmt: skip
+        parts.watch(self.observation.metrics)
+        return parts
 
     def _consumption(self) -> Consumption:
         return Consumption(self.history, self._temporal_page())
@@ -314,19 +280,18 @@ class Hub:
         feeds = self.district.feeds if self.district else []
         lines = [Flow(f"feed '{feed.id}'", f"{feed.kind} data", "context", "playing" if self._feeds else "") for feed in feeds]
         lines += [Flow(f"feed '{id}'", protocol, "context", state) for id, protocol, state in self.registers.overview()[:MAX_FLOWS]]
+        lines += [Flow("journal", f"rule '{id}'", "alerts", state) for id, state in self.response.flows()[:MAX_FLOWS]]
         lines += [Flow("journal", what, receiver, state) for what, receiver, state in self.notifier.overview()[:MAX_FLOWS]]
         lines += [Flow(f"subscription {id}", "its copy", source, state) for id, source, state in self.forwarder.overview()[:MAX_FLOWS]]
         status = self.supervision.status
         rows = f"{sum(status.rows.values()) + status.tail_rows} rows" if status else "rows"
-        lines += [Flow("journal", f"rule '{id}'", "alerts", state) for id, state in self.attention.overview()[:MAX_FLOWS]]
         lines.append(Flow("lake", rows, "temporal interface, SQL", self.supervision.trouble or "answers"))
         return [*lines, Flow("journal", "changes by query", "live stream", f"{self.live.clients} open")]
 
     def _troubles(self) -> list[str]:
         status, trouble = self.supervision.status, self.supervision.trouble
         aside = [f"The history's file {path} cannot be read: {fault}" for path, fault in (status.set_aside if status else {}).items()]
-        rules_troubles = (self.sentinel.trouble, *self.attention.troubles())
-        return [text for text in (trouble, self.gateway.trouble, *rules_troubles, *aside) if text]
+        return [text for text in (trouble, self.gateway.trouble, *self.response.troubles(), *aside) if text]
 
     async def _compact(self) -> int:
         return await self.store.compact(self.settings.journal_keep)
@@ -361,8 +326,7 @@ class Hub:
             (SWEEP_S, self._registration_api.expire), (USAGE_S, self.contexts.save_usage),
             (SWEEP_S, self.maps.expire), (SWEEP_S, self.snapshots.sweep), (SWEEP_S, self.application.end_overdue),
             (PROFILE_S, self.catalogue.quality.renew), (registers.SWEEP_S, self.registers.sweep),
-            (imports.SWEEP_S, self.imports.sweep), (warnings.SWEEP_S, self.warnings.sweep), (notices.SWEEP_S, self.notices.sweep),
-            (rules.SWEEP_S, self.attention.sweep),
+            (imports.SWEEP_S, self.imports.sweep), *self.response.jobs(),
         )  # fmt: skip
         await self.registrations.load()
         await self.maps.load()
@@ -373,12 +337,9 @@ class Hub:
             self._tasks.append(asyncio.create_task(self.registrations.follow(self.journal)))
         await self.notifier.start()
         await self.people.start(self.district.folder if self.district is not None else None)
-        await self.warnings.start()
-        await self.notices.start()
-        await self.duty.start()
         await self.registers.start()
         await self.imports.start()
-        await self.attention.start()
+        await self.response.start()
         if self.district is not None and self.settings.feeds:
             self._feeds = await start_feeds(
                 self.url, self.district.folder, log_format=self.settings.log_format, log_level=self.settings.log_level,
@@ -392,8 +353,8 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         feeds = (self._feeds.stop,) if self._feeds is not None else ()
         for end in (
-            *feeds, self.sentinel.stop, self.attention.stop, self.imports.stop, self.registers.stop, self.warnings.stop, self.duty.stop,
-            self.notices.stop, self.people.stop, self.gateway.stop, self.snapshots.stop, self.live.close,
+            *feeds, *self.response.ends(), self.imports.stop, self.registers.stop, self.people.stop,
+            self.gateway.stop, self.snapshots.stop, self.live.close,
             self.notifier.stop, self.delivery.close, self.outbound.close, self.contexts.save_usage,
             self.supervision.stop, self.store.close, self.observation.close,
         ):  # fmt: skip

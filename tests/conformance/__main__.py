@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conformance import dmn, mqtt, ngsild
+from tests.conformance import bpmn, dmn, mqtt, ngsild
 from tests.conformance.outcome import Outcome
 
 SUITES: dict[str, Callable[[Path, list[str]], Outcome]] = {
+    "bpmn": bpmn.run,
     "dmn": dmn.run,
     "mqtt": mqtt.run,
     "ngsi-ld": ngsild.run,

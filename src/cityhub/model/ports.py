@@ -456,12 +456,16 @@ class Past(Protocol):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a remote party answered. `status` 0 means that it could not be reached; `reason` then says why."""
+    """What a remote party answered. `status` 0 means that it could not be reached; `reason` then says why.
+
+    `left`: of status 0, whether the request may have reached it all the same.
+    """
 
     status: int
     headers: dict[str, str] = {}
     body: bytes = b""
     reason: str = ""
+    left: bool = False
 
 
 class Outbound(Protocol):

@@ -101,9 +101,11 @@ class HttpOutbound:
             ) as response:
                 return await self._answer(response)
         except TimeoutError:
-            return Answer(0, reason=f"no answer within {timeout_s:g} s")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Answer(0, reason=f"no answer within {timeout_s:g} s", left=True)
+        except aiohttp.ClientConnectorError as error:
             return Answer(0, reason=_reason(error))
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Answer(0, reason=_reason(error), left=True)
 
     async def close(self) -> None:
         """Closes all connections; the door cannot be used afterwards."""
@@ -160,7 +162,7 @@ class HttpOutbound:
             else:
                 return Answer(response.status, headers, b"".join(chunks))
         response.close()
-        return Answer(0, reason=f"the answer is larger than {self._max_body_bytes} bytes")
+        return Answer(0, reason=f"the answer is larger than {self._max_body_bytes} bytes", left=True)
 
 
 def _reason(error: BaseException) -> str:

@@ -35,4 +35,15 @@ def check(files: ProcessFiles) -> Checked:
     findings += [Finding(True, problem.element, problem.text) for problem in sayings.problems]
     findings += structure(model)
     findings += found.findings
-    return Checked(findings, model, sayings, found.decisions)
+    return Checked(_of_what_runs(findings, model), model, sayings, found.decisions)
+
+
+def _of_what_runs(findings: list[Finding], model: ProcessModel) -> list[Finding]:
+    """The grave first; nothing is grave about a process that is only drawn beside the one that runs."""
+    run = model.run()
+    idle: set[str] = set()
+    for scope in model.scopes.values():
+        if scope.id not in run and run:
+            idle.update([scope.id, *scope.nodes, *(flow.id for flow in scope.flows)])
+    eased = [Finding(False, one.element, one.text, one.file) if one.element in idle and one.file == "process" else one for one in findings]
+    return sorted(eased, key=lambda one: not one.grave)

@@ -186,7 +186,7 @@ def _ways(scope: Scope) -> Iterator[Finding]:
     after = {node: list(_next(scope, node)) for node in scope.nodes}
     reached = _reach(after, [scope.starts()[0].id])
     for node in scope.nodes.values():
-        if node.id not in reached and node.kind != "startEvent":
+        if node.id not in reached and node.kind != "startEvent" and not node.unsupported:
             yield Finding(True, node.id, "it is never reached; right would be a flow that leads to it, or to leave it out")
     before: dict[str, list[str]] = {node: [] for node in scope.nodes}
     for source, targets in after.items():

@@ -55,6 +55,11 @@ class AlertCases:
             await self._operations.regrade(id, {"grade": said.grade, "note": "随预警等级提升"}, by)
         await self._refer(said.id, id)
 
+    def case_of(self, tenant: str, alert: str) -> str:
+        """Id of the case that an alert opened; "" when it opened none."""
+        id = case_of(tenant, alert)
+        return id if tenant == self._tenant and self._store.get(tenant, id) is not None else ""
+
     async def _refer(self, alert: str, case: str) -> None:
         def referred(current: Document | None, at: str) -> tuple[Document | None, None]:
             if current is None:

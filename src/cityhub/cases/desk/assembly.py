@@ -20,6 +20,7 @@ from cityhub.cases.desk.index import CaseIndex
 from cityhub.cases.desk.kinds import DistrictCases, plain_district, read_district_cases
 from cityhub.cases.desk.ledger import Ledger
 from cityhub.cases.desk.lists import CaseLists
+from cityhub.cases.desk.migrating import CaseMigrations
 from cityhub.cases.desk.operations import Operations
 from cityhub.cases.desk.record import CASES, CLOSED
 from cityhub.cases.desk.telling import Telling
@@ -79,6 +80,7 @@ class Cases:
         desk: Opens cases and takes them on.
         operations: What else is done to them.
         alerts: The port `Openings`.
+        migrations: Takes cases over to other versions of their processes.
 
     Args:
         around: What they stand among.
@@ -95,6 +97,7 @@ class Cases:
             desks.Around(ledger, self.index, around.engine, around.processes, self.district, around.people, telling, around.clock)
         )
         self.operations = Operations(self.desk)
+        self.migrations = CaseMigrations(self.desk)
         self.alerts = AlertCases(self.desk, self.operations, around.store, TENANT)
         self._lists = CaseLists(self.index, ledger, around.store, around.people, TENANT)
         self._attachments = Attachments(around.data / FILES, settings.most_file_bytes)

@@ -14,7 +14,7 @@ from cityhub.cases.desk.duplicates import duplicates_of
 from cityhub.cases.desk.index import row_of
 from cityhub.cases.desk.lists import FILTERS, CaseLists, truth_of, wanted_of
 from cityhub.cases.desk.operations import Operations
-from cityhub.cases.desk.record import Case, File, Reporter
+from cityhub.cases.desk.record import Case, File, Reporter, whole
 from cityhub.model.errors import BadRequestData, InvalidRequest, NotFound
 from cityhub.model.ngsild.geometry import read_geometry
 from cityhub.model.time import to_text
@@ -96,14 +96,14 @@ class CaseApi:
     def _described(self, case: Case, by: str) -> dict[str, Any]:
         """A case as it is shown: the process's state stays inside, and who is no part of it sees a reporter's contacts masked."""
         reporter = case.source.reporter if may_see_reporter(case, by) else masked(case.source.reporter)
-        source = msgspec.structs.replace(case.source, reporter=reporter)
-        document: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(case, position=None, keys=[], source=source))
+        document = whole(msgspec.structs.replace(case, source=msgspec.structs.replace(case.source, reporter=reporter)))
+        for inside in ("position", "keys", "events", "pauses", "messages"):
+            del document[inside]
         kind = self._desk.around.district.kinds.get(case.kind)
         now = self._desk.now()
-        clocks = [{**msgspec.to_builtins(clock), "broken": clock.broken(now), **self._limit(clock.limit)} for clock in case.clocks]
+        clocks = [{**whole(clock), "broken": clock.broken(now), **self._limit(clock.limit)} for clock in case.clocks]
         return {
-            "state": "open", "step": "", "tasks": [], "timeline": [], "departments": [], **document, "clocks": clocks,
-            "dueAt": case.due_at, "overdue": case.state == "open" and case.overdue(now), "round": case.round,
+            **document, "clocks": clocks, "dueAt": case.due_at, "overdue": case.state == "open" and case.overdue(now), "round": case.round,
             "kindTitle": kind.title if kind else {},
         }  # fmt: skip
 
@@ -150,7 +150,7 @@ class CaseApi:
         deed = deed_of(request, {})
         file = File(name, digest, type, len(request.body), self._desk.now(), deed.by)
         await self._desk.attach(case.id, file, deed)
-        return json_response(msgspec.to_builtins(file), 201, [("location", f"{PREFIX}/{case.id}/attachments/{digest}")])
+        return json_response(whole(file), 201, [("location", f"{PREFIX}/{case.id}/attachments/{digest}")])
 
     async def _attachment(self, request: Request) -> Response:
         case, name = await self._desk.get(request.parameters["id"]), request.parameters["name"]

@@ -20,6 +20,7 @@ from cityhub.model.feel import Expression, compile_expression
 FOLDER: Final = "cases"
 MOST_BYTES: Final = 2_000_000
 MOST_KINDS: Final = 1_000
+Loader: Final = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 STANDARD: Final = "standard"
 """Id of the process of kinds that name none."""
 
@@ -186,6 +187,6 @@ def _read(path: Path, kind: type[Any]) -> Any:
     if path.stat().st_size > MOST_BYTES:
         raise BadRequestData(f"{path.name} may have {MOST_BYTES} bytes")
     try:
-        return msgspec.convert(yaml.safe_load(path.read_bytes()), kind)
+        return msgspec.convert(yaml.load(path.read_bytes(), Loader), kind)
     except (yaml.YAMLError, msgspec.ValidationError) as error:
         raise BadRequestData(f"{path.name}: {error}") from None

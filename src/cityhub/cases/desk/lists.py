@@ -10,7 +10,7 @@ import msgspec
 from cityhub.cases.desk.face import TYPE
 from cityhub.cases.desk.index import GRADES, LATEST, CaseIndex, Row, is_for, is_overdue, shown_of
 from cityhub.cases.desk.ledger import Ledger
-from cityhub.cases.desk.record import Task
+from cityhub.cases.desk.record import Task, whole
 from cityhub.model.condition import AllOf, Condition, TypeIs, ValueIn
 from cityhub.model.entity import DEFAULT_VOCAB, Entity, value_of
 from cityhub.model.errors import BadRequestData
@@ -155,7 +155,7 @@ class CaseLists:
             )  # fmt: skip
 
         found = self._index.tasks(is_wanted)
-        page = [{**msgspec.to_builtins(task), "case": shown(row, now)} for row, task in found[offset : offset + limit]]
+        page = [{**whole(task), "case": shown(row, now)} for row, task in found[offset : offset + limit]]
         return page, len(found)
 
 

@@ -6,6 +6,7 @@ stands in the record alone. The timeline only grows.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final, Literal
 
 import msgspec
@@ -243,3 +244,15 @@ def to_document(case: Case) -> Document:
 def from_document(document: Document) -> Case:
     """As it was kept."""
     return msgspec.convert(document, Case)
+
+
+def whole(value: Any) -> Any:
+    """A record or a part of it with all its members, also those that have their usual values: as doors show it."""
+    if isinstance(value, msgspec.Struct):
+        return {name: whole(getattr(value, field)) for field, name in _names(type(value))}
+    return [whole(one) for one in value] if isinstance(value, list) else value
+
+
+@cache
+def _names(kind: type[msgspec.Struct]) -> list[tuple[str, str]]:
+    return [(field.name, field.encode_name) for field in msgspec.structs.fields(kind)]

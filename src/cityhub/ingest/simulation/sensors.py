@@ -24,6 +24,8 @@ CELSIUS, FRACTION, HECTOPASCAL, METRE_PER_SECOND, MILLIMETRE, METRE = "CEL", "C6
 CUBIC_METRE_PER_SECOND, CUBIC_METRE, MICROGRAM_PER_CUBIC_METRE = "MQS", "MTQ", "GQ"
 KILOWATT, KILOMETRE_PER_HOUR, PERSON = "KWT", "KMH", "IE"
 PER_HOUR = "H10"
+GUARANTEED_ABOVE_M = 1.0
+"""So far above the warning level lies the guaranteed level of the model's rivers: an assumption, as the levels themselves are."""
 
 
 class Sensor(msgspec.Struct, frozen=True):
@@ -129,17 +131,29 @@ def _rain_gauges(world: World, code: str) -> list[Sensor]:
         def read(moment: datetime) -> dict[str, Measure | str]:
             return {
                 "precipitation": (round(world.village_rain_mm(number, moment, 1), 1), MILLIMETRE),
-                "precipitation24h": (round(world.village_rain_mm(number, moment, 24), 1), MILLIMETRE),
+                **{
+                    f"precipitation{hours}h": (round(world.village_rain_mm(number, moment, hours), 1), MILLIMETRE)
+                    for hours in (3, 6, 12, 24)
+                },
             }
         return read
 
     return [
         Sensor(
             f"urn:ngsi-ld:RainGauge:{code}:{village.code}", "RainGauge", village.scope, _named(village.names, "雨量", "rain gauge"),
-            village.id, None, reader(number),
+            village.id, None, reader(number), _drains(world, code, world.towns[village.town].code),
         )
         for number, village in enumerate(world.villages)
     ]
+
+
+def _drains(world: World, code: str, town: str) -> dict[str, Any]:
+    """The relationship to the level gauge of the reach that a town drains into; none where the model has none."""
+    for plan in world.parameters.reach:
+        if town in plan.towns:
+            gauge = f"urn:ngsi-ld:WaterObserved:{code}:{plan.id}"
+            return {"drainsTo": {"object": gauge, "simulated": True, "note": "演示用假设的水系拓扑"}}
+    return {}
 
 
 def _rivers(world: World, code: str) -> list[Sensor]:
@@ -158,9 +172,10 @@ def _rivers(world: World, code: str) -> list[Sensor]:
         town = world.towns[world.town_number(plan.at_town)]
         point = (round(town.point[0] + plan.offset_deg[0], 5), round(town.point[1] + plan.offset_deg[1], 5))
         warning = {"value": plan.warning_m, "unitCode": METRE, "simulated": True, "note": "演示用假设值，非公布的警戒水位"}
+        guaranteed = {**warning, "value": round(plan.warning_m + GUARANTEED_ABOVE_M, 2), "note": "演示用假设值，非公布的保证水位"}
         sensors.append(Sensor(
             f"urn:ngsi-ld:WaterObserved:{code}:{plan.id}", "WaterObserved", town.scope, plan.names, plan.river, point,
-            reader(plan.id, plan.warning_m), {"warningLevel": warning},
+            reader(plan.id, plan.warning_m), {"warningLevel": warning, "guaranteedLevel": guaranteed},
         ))
     return sensors
 

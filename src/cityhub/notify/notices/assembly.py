@@ -10,24 +10,34 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from cityhub.model.ports import Duty, Journal, Notices, People, Store
+from cityhub.model.errors import CityHubError
+from cityhub.model.ports import Duty, Journal, Notices, Outbound, People, Store
 from cityhub.model.time import Clock
+from cityhub.notify.notices.asking_api import AskingApi
 from cityhub.notify.notices.channels.channel import Channel
 from cityhub.notify.notices.channels.email import EmailChannel, mail_server
+from cityhub.notify.notices.channels.mqtt import MqttChannel
 from cityhub.notify.notices.channels.screen import Screens
+from cityhub.notify.notices.channels.sms import SmsChannel
+from cityhub.notify.notices.channels.sms_gateway import read_gateway
+from cityhub.notify.notices.channels.webhook import WebhookChannel, hub_key
 from cityhub.notify.notices.dispatch import Dispatch
 from cityhub.notify.notices.expander import Expander, NoticeWriter
 from cityhub.notify.notices.expansion import Surroundings
 from cityhub.notify.notices.ledger import Ledger
 from cityhub.notify.notices.notice_api import NoticeApi
 from cityhub.notify.notices.quota import Quotas
+from cityhub.notify.notices.receipts import ReceiptApi
 from cityhub.notify.notices.texts import Texts
 from cityhub.notify.notices.texts_api import TextsApi
 from cityhub.settings import Settings
+from cityhub.web.addresses import AddressPolicy
 from cityhub.web.http import Route
 from cityhub.web.metrics import Metrics
 
 SWEEP_S: Final = 60.0
+KEY_FILE: Final = "webhooks.key"
+"""In the data folder."""
 
 
 class Outlets(msgspec.Struct, frozen=True):
@@ -36,10 +46,20 @@ class Outlets(msgspec.Struct, frozen=True):
     Attributes:
         mail_server: URL of the server where e-mail is handed in.
         mail_from: Address that e-mail comes from.
+        outbound: The door to other hosts; None: neither webhooks nor text messages.
+        key_file: Where the key is with which webhooks are signed; it is made when it is not there.
+        mqtt_policy: Which MQTT brokers may be named; None: no MQTT.
+        sms_gateway: File that describes the gateway for text messages.
+        environment: Where secrets are.
     """
 
     mail_server: str = ""
     mail_from: str = ""
+    outbound: Outbound | None = None
+    key_file: Path | None = None
+    mqtt_policy: AddressPolicy | None = None
+    sms_gateway: Path | None = None
+    environment: Mapping[str, str] = {}
 
 
 class Around(msgspec.Struct, frozen=True):
@@ -85,7 +105,8 @@ class NoticeService:
         self._around = around
         self._zone = ZoneInfo(around.zone)
         self.screens = Screens()
-        self._channels: Mapping[str, Channel] = {one.name: one for one in (self.screens, *_outlets(around.outlets), *channels)}
+        outlets = _channels_of(around.outlets, around.clock)
+        self._channels: Mapping[str, Channel] = {one.name: one for one in (self.screens, *outlets, *channels)}
         self.texts = Texts(around.store, around.folder)
         self.ledger = Ledger(around.store, around.keep, lambda id, line: self.dispatch.changed(id, line))
         self.quotas = Quotas(self.ledger, self._surroundings, around.clock)
@@ -100,8 +121,14 @@ class NoticeService:
 
     def routes(self) -> list[Route]:
         """All doors."""
-        api = NoticeApi(self.ledger, self.screens, self._around.people, self._surroundings, self._around.clock)
-        return [*TextsApi(self.texts, self._surroundings).routes(), *api.routes()]
+        around = self._around
+        webhook, sms = self._channels.get("webhook"), self._channels.get("sms")
+        keys = webhook.key_of if isinstance(webhook, WebhookChannel) else None
+        api = NoticeApi(self.ledger, self.screens, around.people, self._surroundings, around.clock, keys)
+        asking = AskingApi(around.store, self.notices)
+        gateway = sms if isinstance(sms, SmsChannel) else None
+        receipts = ReceiptApi(self.ledger, self.dispatch, gateway, around.outlets.environment, around.clock)
+        return [*TextsApi(self.texts, self._surroundings).routes(), *receipts.routes(), *asking.routes(), *api.routes()]
 
     async def start(self) -> None:
         """Reads what is kept, deals with what was on its way, and goes on."""
@@ -126,6 +153,9 @@ class NoticeService:
         if tasks:
             await self.dispatch.stop()
             await self.expander.advance()
+        mqtt = self._channels.get("mqtt")
+        if isinstance(mqtt, MqttChannel):
+            await mqtt.close()
 
     def watch(self, metrics: Metrics) -> None:
         """Adds the gauges of notices."""
@@ -139,13 +169,27 @@ class NoticeService:
         return counts
 
 
-def outlets_of(settings: Settings) -> Outlets:
+def outlets_of(settings: Settings, outbound: Outbound, environment: Mapping[str, str]) -> Outlets:
     """How messages may leave by the hub's settings."""
-    return Outlets(settings.mail_server, settings.mail_from)
+    return Outlets(
+        settings.mail_server, settings.mail_from, outbound, settings.data / KEY_FILE,
+        AddressPolicy(settings.mqtt_allow, loopback_allowed=settings.dev), settings.sms_gateway, environment,
+    )  # fmt: skip
 
 
-def _outlets(outlets: Outlets) -> list[Channel]:
+def _channels_of(outlets: Outlets, clock: Clock) -> list[Channel]:
+    """The channels that are set up. Raises RuntimeError naming what is wrong with the description of a gateway."""
     made: list[Channel] = []
     if outlets.mail_server and outlets.mail_from:
         made.append(EmailChannel(mail_server(outlets.mail_server), outlets.mail_from))
+    if outlets.outbound is not None and outlets.key_file is not None:
+        made.append(WebhookChannel(outlets.outbound, hub_key(outlets.key_file), clock))
+    if outlets.mqtt_policy is not None:
+        made.append(MqttChannel(outlets.mqtt_policy))
+    if outlets.sms_gateway is not None and outlets.outbound is not None:
+        try:
+            gateway = read_gateway(outlets.sms_gateway.read_bytes(), outlets.environment)
+        except (OSError, CityHubError) as error:
+            raise RuntimeError(f"'sms_gateway' ({outlets.sms_gateway}): {error}") from None
+        made.append(SmsChannel(gateway, outlets.outbound, outlets.environment))
     return made

@@ -196,6 +196,18 @@ class Dispatch:
         also = await self._instead(message, outcome, now)
         await self._ledger.change(message.id, lambda current, at: _ended(current, message, outcome, now), also)
 
+    async def not_arrived(self, id: str, reason: str) -> None:
+        """Hears from the other side that a message which was sent did not arrive: it is dead, and an urgent one goes by another way."""
+        message = await self._ledger.read(id)
+        also = await self._instead(message, Outcome("failed", reason), self._clock.now())
+
+        def dead(current: Message, at: str) -> Message | None:
+            if current.state not in ("sent", "sending", "doubtful"):
+                return None
+            return msgspec.structs.replace(current, state="dead", detail=reason[:500])
+
+        await self._ledger.change(id, dead, also)
+
     async def _instead(self, message: Message, outcome: Outcome, now: datetime) -> list[Message]:
         """The message by another channel that an urgent one needs which did not surely arrive, or has failed too often."""
         is_hopeless = outcome.end == "unknown" or (outcome.end == "failed" and (not outcome.again or message.attempts >= ESCALATE_AFTER))

@@ -54,6 +54,7 @@ class Ledger:
         self._lines: dict[str, Line] = {}
         self._of_person: dict[str, dict[str, None]] = {}
         self._of_key: dict[str, dict[str, None]] = {}
+        self._of_receipt: dict[tuple[str, str], str] = {}
         self._read: set[str] = set()
 
     async def load(self) -> None:
@@ -75,6 +76,12 @@ class Ledger:
         """Ids of those that match, the newest first, and how many match."""
         found = [id for id, line in reversed(self._lines.items()) if matches(line)]
         return found[offset : offset + limit], len(found)
+
+    def of_receipt(self, channel: str, receipt: str) -> str | None:
+        """Id of the message of a channel that a receipt names, by the gateway's id or by the hub's; None: there is none."""
+        if (line := self._lines.get(receipt)) is not None and line.channel == channel:
+            return receipt
+        return self._of_receipt.get((channel, receipt))
 
     def of_key(self, key: str) -> list[str]:
         """Ids of the messages about a key, the oldest first."""
@@ -152,6 +159,7 @@ class Ledger:
     async def _forget(self, id: str) -> None:
         line = self._lines.pop(id)
         self._of_person[line.person].pop(id, None)
+        self._of_receipt = {key: one for key, one in self._of_receipt.items() if one != id} if line.channel == "sms" else self._of_receipt
         others = self._of_key[line.key]
         others.pop(id, None)
         if not others:
@@ -173,6 +181,8 @@ class Ledger:
         self._lines[message.id] = line
         self._of_person.setdefault(message.person, {})[message.id] = None
         self._of_key.setdefault(message.key, {})[message.id] = None
+        if message.receipt and message.channel == "sms":
+            self._of_receipt[message.channel, message.receipt] = message.id
         if message.read_at:
             self._read.add(message.key)
         self._changed(message.id, line)

@@ -32,9 +32,19 @@ class NoticeApi:
         people: Who there is.
         around: What notices are told with.
         clock: The present time.
+        key_of: The key of a webhook's receiver; None: there are no webhooks.
     """
 
-    def __init__(self, ledger: Ledger, screens: Screens, people: People, around: Callable[[], Surroundings], clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        screens: Screens,
+        people: People,
+        around: Callable[[], Surroundings],
+        clock: Clock,
+        key_of: Callable[[str], str] | None = None,
+    ) -> None:
+        self._key_of = key_of
         self._ledger = ledger
         self._screens = screens
         self._people = people
@@ -52,6 +62,7 @@ class NoticeApi:
             door("GET", PREFIX, self._list, READ, "List Messages"),
             door("GET", f"{PREFIX}/mine", self._mine, READ, "List My Unread Messages"),
             door("GET", f"{PREFIX}/stream", self._stream, READ, "Stream My Messages"),
+            door("GET", f"{PREFIX}/webhook-key", self._webhook_key, WRITE, "Show Key of a Webhook"),
             door("GET", one, self._show, READ, "Show Message"),
             door("POST", f"{one}/read", self._read, READ, "Acknowledge Message"),
             door("POST", f"{one}/replay", self._replay, WRITE, "Send Message Again"),
@@ -136,6 +147,12 @@ class NoticeApi:
             return msgspec.structs.replace(message, state="delivered", delivered_at=at, detail=_by(request, "has arrived", note))
 
         return json_response(self._shown(await self._ledger.change(request.parameters["id"], settled, trace=request.trace)))
+
+    async def _webhook_key(self, request: Request) -> Response:
+        url = request.query.get("url", "")
+        if self._key_of is None or not url.startswith(("https://", "http://")):
+            raise BadRequestData("'url' must be the http or https address of a webhook's receiver")
+        return json_response({"url": url, "key": self._key_of(url)}, headers=[("cache-control", "no-store")])
 
     def _shown(self, message: Message) -> dict[str, Any]:
         person = self._people.person(message.person)

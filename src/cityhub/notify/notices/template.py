@@ -171,7 +171,7 @@ def shown(value: Any, language: str, zone: ZoneInfo) -> str:
     >>> shown(["2026-11-23T06:05:00Z", 4.5, True, None], "zh", ZoneInfo("Asia/Shanghai"))
     '2026-11-23 14:05、4.5、是、—'
     """
-    if value is None or value == "":
+    if value is None:
         return MISSING
     if isinstance(value, bool):
         return {"zh": ("否", "是"), "en": ("no", "yes")}[language][value]

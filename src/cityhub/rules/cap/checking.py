@@ -18,6 +18,7 @@ from cityhub.rules.cap.times import moment_of
 MOST_INFOS: Final = 20
 MOST_AREAS: Final = 500
 MOST_ITEMS: Final = 200
+MOST_FEET: Final = 1e6
 MOST_TEXT: Final = 20_000
 """Longest text of an element but for a polygon and a file, in characters."""
 MOST_LONG: Final = 400_000
@@ -110,6 +111,9 @@ def _check_area(area: Area, where: str) -> None:
         polygon_points(text, f"{where}.polygon")
     for text in area.circle:
         circle_of(text, f"{where}.circle")
+    for height, name in ((area.altitude, "altitude"), (area.ceiling, "ceiling")):
+        if height is not None and not abs(height) <= MOST_FEET:
+            raise BadRequestData(f"'{where}.{name}' must be a number of feet, at most {MOST_FEET:.0f}")
     if area.ceiling is not None and (area.altitude is None or area.ceiling < area.altitude):
         raise BadRequestData(f"'{where}.ceiling' needs an 'altitude' that is not above it")
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from lxml import etree
@@ -12,6 +11,9 @@ from lxml import etree
 from cityhub.rules.cap.checking import check_message
 from cityhub.rules.cap.lists import written_items, written_references
 from cityhub.rules.cap.message import NAMESPACE, ORDER, Message
+
+HEIGHT_DECIMALS: Final = 3
+"""Of feet as they are written."""
 
 
 def tree_of(message: Message) -> etree._Element:
@@ -52,7 +54,7 @@ def _values(name: str, value: Any) -> Iterator[Any]:
         value = written_items(value)
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, int | float):
-            yield format(Decimal(repr(one)), "f")
+            yield f"{one:.{HEIGHT_DECIMALS}f}".rstrip("0").rstrip(".") if isinstance(one, float) else str(one)
         elif one is not None and one != "":
             yield one
 

@@ -49,6 +49,7 @@ export function numberText(value, digits) {
 // How an attribute is shown: digits after the point, and a factor with a unit of its own.
 const SHOWN = {
   temperature: { digits: 1 }, atmosphericPressure: { digits: 1 }, windSpeed: { digits: 1 }, precipitation: { digits: 1 },
+  precipitation3h: { digits: 1 }, precipitation6h: { digits: 1 }, precipitation12h: { digits: 1 },
   precipitation24h: { digits: 1 }, waterLevel: { digits: 2 }, flow: { digits: 1 }, averageVehicleSpeed: { digits: 1 },
   relativeHumidity: { digits: 0, factor: 100, unit: "%" }, fillFraction: { digits: 1, factor: 100, unit: "%" },
   totalActivePower: { digits: 0 }, intensity: { digits: 0 }, warningGap: { digits: 2, signed: true },

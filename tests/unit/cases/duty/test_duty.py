@@ -157,7 +157,7 @@ async def test_what_nobody_acknowledges_goes_up_the_chain_step_by_step_once(hub:
     assert (await hub.ask("POST", "/escalations", json=chain)).status_code == 201
     hub.waiting.alerts = [waiting(1), waiting(2, "yellow"), waiting(3, "blue")]
     told = []
-    for minutes in (4, 1, 1, 4, 60):
+    for minutes in (4, 2, 1, 4, 60):
         hub.go_on(minutes=minutes)
         await hub.duty.escalation.check()
         told.append([key.removeprefix("urn:ngsi-ld:Alert:")[0] + key[-1] for key in hub.asked.notices])

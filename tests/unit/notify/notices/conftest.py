@@ -18,7 +18,7 @@ import pytest
 from aiosmtpd.smtp import SMTP
 
 from cityhub.model.ports import Notice, Person, Principal
-from cityhub.notify.notices.assembly import Around, NoticeService
+from cityhub.notify.notices.assembly import Around, NoticeService, Outlets
 from cityhub.notify.notices.channels.channel import Channel, Outcome, Parcel
 from cityhub.notify.notices.channels.email import EmailChannel, MailServer
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
@@ -104,12 +104,12 @@ class AsPerson:
 class Hub:
     """What a test has in hand."""
 
-    def __init__(self, store: SqliteStore, clock: SetClock, folder: Path | None, channels: tuple[Channel, ...]) -> None:
+    def __init__(self, store: SqliteStore, clock: SetClock, folder: Path | None, channels: tuple[Channel, ...], environment: dict[str, str]) -> None:
         self.store = store
         self.clock = clock
         self.people = SomePeople(WANG, LI, ANN)
         self.duty = SomeDuty(command=[WANG.id])
-        around = Around(store, store, self.people, self.duty, clock, base="http://hub.example", folder=folder)
+        around = Around(store, store, self.people, self.duty, clock, base="http://hub.example", folder=folder, outlets=Outlets(environment=environment))
         self.service = NoticeService(around, channels)
         self.application = Application(self.service.routes(), AsPerson(), 1_000_000)  # type: ignore[arg-type]
 
@@ -131,6 +131,7 @@ class Hub:
             dispatch.step()
             while dispatch.waiting():
                 await asyncio.sleep(0.005)
+                dispatch.step()
 
     async def messages(self, **filters: str) -> list[dict[str, Any]]:
         async with self.client() as client:
@@ -145,8 +146,8 @@ async def make_hub(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     made: list[Hub] = []
     clock = SetClock()
 
-    async def make(*channels: Channel, folder: Path | None = None) -> Hub:
-        hub = Hub(await open_sqlite(tmp_path / "data", clock), clock, folder, channels)
+    async def make(*channels: Channel, folder: Path | None = None, environment: dict[str, str] | None = None) -> Hub:
+        hub = Hub(await open_sqlite(tmp_path / "data", clock), clock, folder, channels, environment or {})
         await hub.service.start()
         made.append(hub)
         return hub

@@ -146,12 +146,16 @@ def alert(grade: str = "orange", *, cleared: str = "", entities: tuple[str, ...]
     """An alert as the alerts' room writes it."""
     values: dict[str, Any] = {
         "rule": "rainstorm-signal", "ruleVersion": 3, "grade": grade, "severity": "high", "state": "open", "subject": entities[0],
-        "entities": list(entities), "title": {"zh": "暴雨", "en": "Rainstorm"}, "description": {"zh": "雨量超过", "en": "Rain above"},
-        "category": "weather", "event": {"zh": "暴雨", "en": "Rainstorm"}, "dateIssued": "2026-07-01T00:20:00.000000Z",
-        "reason": {"inputs": {"precipitation3h": 62.5}},
+        "entities": list(entities), "category": "weather", "dateIssued": "2026-07-01T00:20:00.000000Z",
     }  # fmt: skip
+    texts = {name: {"zh": zh, "en": en} for name, zh, en in (
+        ("title", "暴雨", "Rainstorm"), ("event", "暴雨", "Rainstorm"), ("description", "雨量超过", "Rain above"))}  # fmt: skip
     if cleared:
         values["validTo"] = cleared
     attrs: dict[str, Any] = {iri(name): [{"type": "Property", "value": value}] for name, value in values.items()}
+    attrs |= {iri(name): [{"type": "LanguageProperty", "languageMap": text}] for name, text in texts.items()}
+    attrs[iri("entities")] = [{"type": "ListRelationship", "objectList": list(entities)}]
+    inputs = [{"name": "precipitation3h", "value": 62.5, "unit": "MMT", "at": ""}]
+    attrs[iri("reason")] = [{"type": "JsonProperty", "json": {"rule": "rainstorm-signal", "inputs": inputs}}]
     attrs[f"{NGSI_LD}location"] = [{"type": "GeoProperty", "value": {"type": "Point", "coordinates": [108.78, 29.31]}}]
     return {"id": id, "type": [ALERT], "attrs": attrs, "createdAt": AT, "modifiedAt": AT}
