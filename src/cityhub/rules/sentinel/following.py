@@ -134,6 +134,9 @@ class Following:
             kept = None
         if kept is None:
             self.engine.position = arrange.position
+            async for piece in self._hub.stream("models", None, fresh=False):
+                for tenant, id, document in orjson.loads(piece):
+                    self.engine.take_model(tenant, id, document)
             return
         self._take_orders(kept.orders, kept.zone)
         self.engine.arrange(self._compiled())
