@@ -172,7 +172,7 @@ class Engine:
     def _take(self, entry: Entry) -> None:
         position, collection, tenant, id, _, at, after, _, attributes, _ = entry
         now = self._micros[at]
-        if now > self.now:
+        if now > self.now or (self._timers and self._timers[0][0] <= now):
             self._advance(now)
         self.position = position
         if collection == MODELS:
@@ -236,7 +236,7 @@ class Engine:
             matches = watch.query.with_links(room.follow(running, seen.id))(seen.document)
         else:
             matches = watch.query.matches(seen.document)
-        key = running.key_of(seen) if matches else ""
+        key = "" if not matches else seen.id if not running.compiled.group else running.key_of(seen)
         if not key:
             self._left(running, seen.id)
             return
