@@ -165,6 +165,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "and notifications sent to it. Never for a hub that others use.",
         ),
     ] = False
+    open311_per_hour: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000, description="How many reports of residents (Open311) are taken from one address in an hour; 0: none."),
+    ] = 20
+    open311_total_per_hour: Annotated[
+        int,
+        Meta(ge=0, le=10_000_000, description="How many reports of residents (Open311) are taken altogether in an hour."),
+    ] = 2_000
     max_body_bytes: Annotated[
         int,
         Meta(ge=1_000, le=1_000_000_000, description="The largest request body that is read, in bytes; a larger one is answered 413."),

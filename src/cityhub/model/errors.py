@@ -182,6 +182,12 @@ class TookTooLong(CityHubError):
     title = "Took too long"
 
 
+class TooManyRequests(CityHubError):
+    """The caller asks more often than it may. 429."""
+
+    title = "Too many requests"
+
+
 class TooBusy(CityHubError):
     """The hub has too much to do at once. 503."""
 

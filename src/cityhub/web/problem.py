@@ -38,6 +38,7 @@ TABLE: Final[dict[type[errors.CityHubError], tuple[int, str]]] = {
     errors.TooLarge: (413, "about:blank"),
     errors.MethodNotAllowed: (405, "about:blank"),
     errors.NotImplementedHere: (501, "about:blank"),
+    errors.TooManyRequests: (429, "about:blank"),
     errors.TooBusy: (503, NGSI_LD_ERRORS + "InternalError"),
     errors.TookTooLong: (503, NGSI_LD_ERRORS + "InternalError"),
     errors.StoreUnavailable: (503, NGSI_LD_ERRORS + "InternalError"),

@@ -6,7 +6,7 @@ Files of the district's folder: `cases/desk.yaml`, `cases/kinds.yaml`, `cases/li
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import yaml
@@ -20,6 +20,7 @@ from cityhub.model.feel import Expression, compile_expression
 FOLDER: Final = "cases"
 MOST_BYTES: Final = 2_000_000
 MOST_KINDS: Final = 1_000
+Loader: Final = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 STANDARD: Final = "standard"
 """Id of the process of kinds that name none."""
 
@@ -101,6 +102,8 @@ class DeskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
         leader: Role of who leads a department.
         supervisor: Role of who supervises.
         supervising: Id of the organization whose supervisors hear; "": all.
+        tell_unassigned: Of which new tasks that nobody has yet all are told who may take them: "all", those of "grave" cases (red and
+            orange), or "none".
         most_file_bytes: Of an attachment.
     """
 
@@ -111,6 +114,7 @@ class DeskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     leader: str = "leader"
     supervisor: str = "supervisor"
     supervising: str = ""
+    tell_unassigned: Literal["all", "grave", "none"] = "grave"
     most_file_bytes: int = 10_000_000
 
 
@@ -186,6 +190,6 @@ def _read(path: Path, kind: type[Any]) -> Any:
     if path.stat().st_size > MOST_BYTES:
         raise BadRequestData(f"{path.name} may have {MOST_BYTES} bytes")
     try:
-        return msgspec.convert(yaml.safe_load(path.read_bytes()), kind)
+        return msgspec.convert(yaml.load(path.read_bytes(), Loader), kind)
     except (yaml.YAMLError, msgspec.ValidationError) as error:
         raise BadRequestData(f"{path.name}: {error}") from None

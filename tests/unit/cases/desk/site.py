@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -13,13 +15,16 @@ import msgspec
 
 from cityhub.access.loopback import LoopbackAccess
 from cityhub.access.people import Register
+from cityhub.cases.bpmn.migrating import migrate
 from cityhub.cases.bpmn.preparing import prepare
 from cityhub.cases.bpmn.running import Prepared, take_step
 from cityhub.cases.bpmn.stepping import Place
 from cityhub.cases.desk.assembly import Around, Cases
 from cityhub.cases.process_port import Begin, Complete, Finding, Position, ProcessFiles, Receive, Wake
-from cityhub.model.errors import NotFound
+from cityhub.cases.processes.definition import process_of
+from cityhub.cases.processes.library import Library, ProcessRegister, process_files
 from cityhub.model.ports import Document, Notice, Write
+from cityhub.registers.versioned import Deed
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.application import Application
 from tests.unit.cases.bpmn.drawing import document, flows
@@ -48,27 +53,6 @@ class SetClock:
         self.moment += timedelta(**span)
 
 
-class DistrictProcesses:
-    """The standard process as the district ships it, and one that would close a case unchecked."""
-
-    def __init__(self) -> None:
-        folder = DISTRICT / "processes"
-        decisions = {"time-limits": (folder / "time-limits.dmn").read_text()}
-        unchecked = document('<startEvent id="s"/><userTask id="handle"/><endEvent id="closed"/>', flows("s > handle", "handle > closed"))
-        self._files = {
-            "standard": ProcessFiles("standard", 1, (folder / "standard.bpmn").read_text(), decisions),
-            "unchecked": ProcessFiles("unchecked", 1, unchecked),
-        }
-
-    def latest(self, id: str) -> ProcessFiles:
-        if id not in self._files:
-            raise NotFound(f"There is no process '{id}'")
-        return self._files[id]
-
-    async def version(self, id: str, version: int) -> ProcessFiles:
-        return self.latest(id)
-
-
 class DirectEngine:
     """The engine as the caseworker runs it, without the process around it."""
 
@@ -87,7 +71,7 @@ class DirectEngine:
         return take_step(prepared, kept, step, datetime.fromisoformat(now), Place())
 
     async def migrate(self, files: ProcessFiles, to: ProcessFiles, state: dict[str, Any], now: str) -> Position:
-        raise NotFound("cases are migrated in the process's own tests")
+        return migrate(prepare(files), prepare(to), state, datetime.fromisoformat(now), Place())
 
 
 class Ledgered:
@@ -106,9 +90,9 @@ class Ledgered:
 class Site:
     """A desk with its doors, and ways to walk through the standard process."""
 
-    def __init__(self, data: Path, store: SqliteStore, people: Register, clock: SetClock, engine: Any) -> None:
-        self.store, self.clock, self.people = store, clock, people
-        self.cases = Cases(Around(store, store, engine, DistrictProcesses(), people, clock, data, Ledgered(), DISTRICT))
+    def __init__(self, data: Path, store: SqliteStore, people: Register, processes: ProcessRegister, clock: SetClock, engine: Any) -> None:
+        self.store, self.clock, self.people, self.processes = store, clock, people, processes
+        self.cases = Cases(Around(store, store, engine, Library(processes), people, clock, data, Ledgered(), DISTRICT))
         access = LoopbackAccess(people.person)
         application = Application(self.cases.routes(), access, 20_000_000)
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://127.0.0.1")
@@ -152,14 +136,35 @@ class Site:
         return [one for one in found if template in ("", one["template"])]
 
 
+_SEED = TemporaryDirectory()
+
+
+async def _seed() -> Path:
+    """A data folder with the district's people and processes, and with a process that would close a case unchecked; made once."""
+    folder = Path(_SEED.name)
+    if not (folder / "hub.sqlite").exists():
+        store = await open_sqlite(folder, SetClock())
+        people, processes = Register(store, store), ProcessRegister(store)
+        await people.start(DISTRICT)
+        await people.stop()
+        await process_files(DISTRICT, processes).load()
+        unchecked = document('<startEvent id="s"/><userTask id="handle"/><endEvent id="closed"/>', flows("s > handle", "handle > closed"))
+        await processes.create(process_of({"id": "unchecked", "bpmn": unchecked}), Deed("test"))
+        await store.close()
+    return folder
+
+
 @asynccontextmanager
 async def open_site(data: Path, clock: SetClock | None = None, engine: Any = None) -> AsyncIterator[Site]:
     """A desk that runs."""
     clock = clock or SetClock()
+    if not (data / "hub.sqlite").exists():
+        shutil.copytree(await _seed(), data, dirs_exist_ok=True)
     store = await open_sqlite(data, clock)
-    people = Register(store, store)
-    await people.start(DISTRICT)
-    site = Site(data, store, people, clock, engine or DirectEngine())
+    people, processes = Register(store, store), ProcessRegister(store)
+    await people.start(None)
+    await processes.load()
+    site = Site(data, store, people, processes, clock, engine or DirectEngine())
     await site.cases.start()
     try:
         yield site

@@ -59,7 +59,7 @@ async def test_tasks_are_for_those_who_may_take_them(site: Site) -> None:
 
 
 async def test_two_hubs_on_one_store_agree(site: Site, tmp_path: Path) -> None:
-    other = Site(tmp_path, site.store, site.people, site.clock, DirectEngine())
+    other = Site(tmp_path, site.store, site.people, site.processes, site.clock, DirectEngine())
     await other.cases.start()
     try:
         case = await site.open(title="甲")
@@ -104,7 +104,7 @@ async def test_of_two_who_do_the_same_task_at_once_one_has_done_it(tmp_path: Pat
 async def test_a_step_that_met_a_comment_is_done_all_the_same(tmp_path: Path) -> None:
     async with open_site(tmp_path, SetClock(), SlowEngine()) as site:
         case = await site.open()
-        _done, _noted = await asyncio.gather(
+        await asyncio.gather(
             site.do(case, "accept", "accept", DISPATCHER), site.operate(case, "comment", note="现场照片稍后")
         )
         shown = await site.ask("GET", f"/api/cases/{case['id']}")
