@@ -113,9 +113,7 @@ class CaseIndex:
 
     def take(self, case: Case) -> None:
         """Takes a case as it was written; an older version changes nothing."""
-        known = self._rows.get(case.id)
-        newest = max(known.version if known else 0, self._gone.get(case.id, 0))
-        if case.version <= newest:
+        if case.version <= self._newest(case.id):
             return
         if case.state == "open":
             self._gone.pop(case.id, None)
@@ -126,10 +124,15 @@ class CaseIndex:
         if len(self._gone) > MOST_GONE:
             del self._gone[next(iter(self._gone))]
 
+    def _newest(self, id: str) -> int:
+        known = self._rows.get(id)
+        return max(known.version if known else 0, self._gone.get(id, 0))
+
     async def changed(self, change: Change) -> None:
         """Takes over what the journal says of a record of an open or a closed case."""
         if change.after is not None:
-            self.take(from_document(change.after))
+            if change.after.get("version", 1) > self._newest(change.id):
+                self.take(from_document(change.after))
         elif change.collection == CASES and change.before is not None:
             known = self._rows.get(change.id)
             if known is not None and known.version <= change.before.get("version", 1):
