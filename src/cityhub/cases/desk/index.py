@@ -25,6 +25,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         shown: As it stands in a list.
         version: Of the case.
         due_at: The next due moment; "": none.
+        urgency: Sorts by due moment, then by grade.
         broken_at: The first moment at which a limit is or was broken; "": none can be.
         mark_at: The next moment at which somebody is to be told of a clock; "".
         wake_at: The next moment that its process waits for; "".
@@ -40,6 +41,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     shown: dict[str, Any]
     version: int
     due_at: str
+    urgency: str
     broken_at: str
     mark_at: str
     wake_at: str
@@ -63,7 +65,7 @@ def row_of(case: Case) -> Row:
     people = frozenset(task.assignee for task in case.tasks if task.assignee)
     text = f"{case.number} {case.title} {case.description} {case.place.address}".lower()
     return Row(
-        shown_of(case), case.version, case.due_at, min(broken, default=""), min(marks, default=""), case.wake_at, case.tasks, text, people,
+        shown_of(case), case.version, case.due_at, f"{case.due_at or LATEST} {GRADES[case.grade]}", min(broken, default=""), min(marks, default=""), case.wake_at, case.tasks, text, people,
         case.messages, point_of(case), f"{case.title} {case.description}", case.source.ref,
     )  # fmt: skip
 
@@ -141,7 +143,7 @@ class CaseIndex:
     def tasks(self, wanted: Callable[[Row, Task], bool]) -> list[tuple[Row, Task]]:
         """The tasks that wait and are wanted, the next due first."""
         found = [(row, task) for row in self._rows.values() for task in row.tasks if wanted(row, task)]
-        found.sort(key=lambda one: (one[0].due_at or LATEST, GRADES[one[0].shown["grade"]], one[1].opened_at))
+        found.sort(key=lambda one: one[0].urgency)
         return found
 
 
