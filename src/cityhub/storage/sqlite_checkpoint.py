@@ -61,6 +61,8 @@ class Checkpoints(threading.Thread):
                     return
                 move(connection)
                 self._wanted.clear()
+                if self._is_stopping:  # it was told while the log was being moved
+                    return
                 self._is_moved = True
         finally:
             connection.close()

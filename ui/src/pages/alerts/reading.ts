@@ -102,8 +102,12 @@ export function stretchesOf(steps: AlertStep[], now: number): Stretch[] {
   });
 }
 
-/** Gravest first, then oldest first. */
+/** Gravest first, then oldest first; what has no grade stands last. */
 export function byGradeAndAge(a: { grade: string; since: string }, b: { grade: string; since: string }): number {
-  const rank = (grade: string): number => (GRADES as string[]).indexOf(grade) + (GRADES as string[]).length * Number(!(GRADES as string[]).includes(grade));
-  return rank(a.grade) - rank(b.grade) || a.since.localeCompare(b.since);
+  return rankOf(a.grade) - rankOf(b.grade) || a.since.localeCompare(b.since);
+}
+
+function rankOf(grade: string): number {
+  const rank = (GRADES as string[]).indexOf(grade);
+  return rank < 0 ? GRADES.length : rank;
 }
