@@ -8,6 +8,7 @@ from tests.unit.rules.engine.scene import Scene, point, told
 from tests.unit.rules.warnings.conftest import DISTRICT
 
 REACH = "urn:ngsi-ld:WaterObserved:500114:apeng-zhuoshui"
+RIVER = "urn:ngsi-ld:RiverBodyOfWater:500114:apeng"
 GAUGES = [f"urn:ngsi-ld:RainGauge:500114:50011411200{number}" for number in (1, 2)]
 
 
@@ -55,7 +56,7 @@ def test_a_river_passes_its_levels_and_falls_again() -> None:
     scene = Scene(district("river-level"))
     for minute, gap in enumerate([-1.0, -0.4, -0.4, 0.1, 0.1, 1.2, 1.2, *[-1.0] * 40]):
         scene.say(
-            REACH, minute * 60, kind="WaterObserved", warningGap=gap, waterLevel=round(3.6 + gap, 2), guaranteedLevel=4.6, observes="urn:ngsi-ld:River:1"
+            REACH, minute * 60, kind="WaterObserved", warningGap=gap, waterLevel=round(3.6 + gap, 2), guaranteedLevel=4.6, observes=RIVER
         )
     found = told(scene.tick(60 * 60))
     assert [(kind, severity) for _, kind, severity, _ in found][:3] == [("raised", "blue"), ("changed", "yellow"), ("changed", "orange")]
@@ -66,12 +67,12 @@ def test_heavy_rain_near_by_and_a_rising_river_are_more_than_either() -> None:
     scene = Scene(district("flash-flood"))
     scene.say("urn:ngsi-ld:WeatherObserved:1", 0, kind="WeatherObserved", precipitation=25, location=point(108.80, 29.31))
     for minute in range(0, 70, 10):
-        scene.say(REACH, minute * 60, kind="WaterObserved", warningGap=-2 + minute / 100, waterLevel=1.6 + minute / 100, location=point(108.78, 29.31))
+        scene.say(REACH, minute * 60, kind="WaterObserved", warningGap=-2 + minute / 100, waterLevel=1.6 + minute / 100, location=point(108.78, 29.31), observes=RIVER)
     (raised,) = scene.follow()
     assert (raised.kind, raised.severity) == ("raised", "yellow")
     dry = Scene(district("flash-flood"))
     for minute in range(0, 70, 10):
-        dry.say(REACH, minute * 60, kind="WaterObserved", warningGap=-2 + minute / 100, waterLevel=1.6 + minute / 100, location=point(108.78, 29.31))
+        dry.say(REACH, minute * 60, kind="WaterObserved", warningGap=-2 + minute / 100, waterLevel=1.6 + minute / 100, location=point(108.78, 29.31), observes=RIVER)
     dry.say("urn:ngsi-ld:WeatherObserved:1", 3_700, kind="WeatherObserved", precipitation=25, location=point(109.5, 29.9))
     assert dry.follow() == []
 
