@@ -146,7 +146,8 @@ def _node(node: Node, scope: Scope) -> Iterator[Finding]:
     if node.kind == "boundaryEvent" and node.event is None:
         text = "a boundary event without a definition never happens; right would be a timer, message, signal, error or escalation"
         yield Finding(True, node.id, text)
-    if node.event is not None and node.event.kind in ("message", "signal", "link") and not node.event.name and (node.kind != "startEvent" or scope.by_event):
+    begins = node.kind == "startEvent" and not scope.by_event
+    if node.event is not None and node.event.kind in ("message", "signal", "link") and not node.event.name and not begins:
         yield Finding(True, node.id, f"its {node.event.kind} has no name; right would be a name")
     beside = node.kind == "boundaryEvent" or (node.kind == "startEvent" and scope.by_event)
     if node.event is not None and node.event.timer == "cycle" and (not beside or node.interrupting):
