@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { effectScope } from "vue";
 
 import { ask, path, Problem } from "../src/api/client";
+import { acting } from "../src/frame/acting";
 import { connection } from "../src/frame/connection";
 import { useLive } from "../src/frame/live";
 
@@ -19,6 +20,16 @@ test("parameters of a path are encoded, empty ones of a query are left out", asy
   answers.mockResolvedValue(json([]));
   await ask(path`/api/devices/${"urn:a/b?"}/x`, { query: { feed: "", limit: 5, q: "雨" } });
   expect(answers.mock.calls[0]?.[0]).toBe("/api/devices/urn%3Aa%2Fb%3F/x?limit=5&q=%E9%9B%A8");
+});
+
+test("every question says for whom the local user acts", async () => {
+  answers.mockImplementation(async () => json([]));
+  acting.person = "urn:p:1";
+  await ask("/api/tasks");
+  expect(answers.mock.calls[0]?.[1]?.headers).toMatchObject({ "CityHub-Person": "urn:p:1" });
+  acting.person = "";
+  await ask("/api/tasks");
+  expect(answers.mock.calls[1]?.[1]?.headers).not.toHaveProperty("CityHub-Person");
 });
 
 test("what the hub refuses comes as a problem with its words", async () => {

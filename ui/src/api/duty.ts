@@ -10,16 +10,13 @@ export interface Post {
   simulated?: boolean;
 }
 
-export interface Named {
-  id: string;
-  name: string;
-}
-
 export interface PostNow {
   post: string;
   title: Names;
   department?: string;
-  people: Named[];
+  people: string[];
+  /** By the id of each of them. */
+  names?: Record<string, string>;
   /** When the shift ends; "" when nobody is there. */
   until: string;
 }
@@ -30,9 +27,9 @@ export interface DutyNow {
 }
 
 export interface Shift {
-  start: string;
-  end: string;
-  people: Named[];
+  from: string;
+  to: string;
+  people: string[];
 }
 
 export interface Gap {
@@ -45,6 +42,7 @@ export interface Roster {
   from: string;
   to: string;
   shifts: Shift[];
+  names: Record<string, string>;
   gaps: Gap[];
 }
 
@@ -72,7 +70,7 @@ export type DailyReport = Record<string, unknown>;
 export const readDutyNow = (signal?: AbortSignal): Promise<DutyNow> => ask("/api/duty/now", { signal });
 export const listPosts = async (signal?: AbortSignal): Promise<Post[]> => (await ask<{ posts: Post[] }>("/api/duty/posts", { signal })).posts;
 export const readRoster = (post: string, query: Query, signal?: AbortSignal): Promise<Roster> => ask(path`/api/duty/rosters/${post}`, { query, signal });
-export const planRoster = (post: string, query: Query, shifts: { start: string; end: string; people: string[] }[]): Promise<Roster> =>
+export const planRoster = (post: string, query: Query, shifts: Shift[]): Promise<Roster> =>
   ask(path`/api/duty/rosters/${post}`, { method: "PUT", query, body: { shifts } });
 export const listHandovers = async (signal?: AbortSignal): Promise<Handover[]> =>
   (await ask<{ handovers: Handover[] }>("/api/duty/handovers", { signal })).handovers;

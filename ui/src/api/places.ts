@@ -2,6 +2,7 @@
 
 import type { Names } from "../frame/words";
 import { ask, path } from "./client";
+import { readStatus } from "./status";
 
 export type Position = [number, number];
 export type Geometry =
@@ -26,6 +27,7 @@ export interface District {
 type Entity = Record<string, unknown> & { id: string };
 
 const ENTITIES = "/ngsi-ld/v1/entities";
+let context: Promise<string> | undefined;
 let district: Promise<District> | undefined;
 let organizations: Promise<Map<string, Names>> | undefined;
 
@@ -57,7 +59,13 @@ export function readOrganizations(): Promise<Map<string, Names>> {
 export const readEntity = (id: string): Promise<Entity> =>
   ask(path`/ngsi-ld/v1/entities/${id}`, { query: { options: "concise" } });
 
-const entitiesOf = (type: string): Promise<Entity[]> => ask(ENTITIES, { query: { type, limit: 500, options: "concise" } });
+/** The entities of a type, named as the district names them. */
+async function entitiesOf(type: string): Promise<Entity[]> {
+  context ??= readStatus().then((status) => status.district.context, () => "");
+  const link = await context;
+  const headers = link ? { Link: `<${link}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"` } : {};
+  return ask(ENTITIES, { query: { type, limit: 500, options: "concise" }, headers: headers as Record<string, string> });
+}
 
 const placeOf = (entity: Entity): Place => ({
   id: entity.id, name: namesOf(entity["name"]), geometry: geometryOf(entity["location"]), area: geometryOf(entity["catchmentArea"]),

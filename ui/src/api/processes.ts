@@ -1,19 +1,21 @@
 /** Processes (BPMN) with their decisions (DMN): versions, findings, migration. */
 
-import type { Names } from "../frame/words";
 import { ask, path } from "./client";
 import type { Changed } from "./rules";
 
 export interface Process {
   id: string;
-  title: Names | string;
+  title: string;
   bpmn: string;
   decisions: Record<string, string>;
   version?: number;
   enabled?: boolean;
   changed?: Changed;
-  findings?: Finding[];
-  cases?: Record<string, number> | number;
+}
+
+/** A process as it stands in the list. */
+export interface ProcessHead extends Omit<Process, "bpmn" | "decisions"> {
+  decisions: string[];
 }
 
 export interface Finding {
@@ -25,15 +27,12 @@ export interface Finding {
   file: string;
 }
 
-export interface Migrated {
-  migrated?: string[] | number;
-  refused?: Record<string, string> | { case: string; reason: string }[];
-  [more: string]: unknown;
-}
+/** Which cases were taken over, and which were not and why. */
+export type Migrated = Record<string, unknown>;
 
 const PROCESSES = "/api/processes";
 
-export const listProcesses = async (signal?: AbortSignal): Promise<Process[]> => (await ask<{ processes: Process[] }>(PROCESSES, { signal })).processes;
+export const listProcesses = async (signal?: AbortSignal): Promise<ProcessHead[]> => (await ask<{ processes: ProcessHead[] }>(PROCESSES, { signal })).processes;
 export const readProcess = (id: string, signal?: AbortSignal): Promise<Process> => ask(path`/api/processes/${id}`, { signal });
 export const createProcess = (process: Process): Promise<Process> => ask(PROCESSES, { method: "POST", body: process });
 export const replaceProcess = (process: Process): Promise<Process> => ask(path`/api/processes/${process.id}`, { method: "PUT", body: process });

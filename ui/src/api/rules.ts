@@ -119,9 +119,10 @@ export interface RuleTrial {
 }
 
 export interface Trace {
+  /** "watched", or why it is not. */
   watched: string;
   values: Record<string, unknown>;
-  levels: { severity: Grade; condition: boolean | null; holdsSince?: string; clear?: boolean | null; parts?: unknown }[];
+  levels: { severity: Grade; text: string; condition: boolean | null; inForce: boolean; holdsSince: string; holdsUntil: string; clear: string; parts: { text: string; value: unknown }[] }[];
   alert: string;
   problems: string[];
 }

@@ -31,4 +31,4 @@ export interface HubStatus {
 /** The status that the frame keeps fresh for every page. */
 export const HUB_STATUS: InjectionKey<Live<HubStatus>> = Symbol("hub status");
 
-export const readStatus = (signal: AbortSignal): Promise<HubStatus> => ask("/api/status", { signal });
+export const readStatus = (signal?: AbortSignal): Promise<HubStatus> => ask("/api/status", { signal });

@@ -80,6 +80,7 @@ class Cases:
         desk: Opens cases and takes them on.
         operations: What else is done to them.
         alerts: The port `Openings`.
+        attachments: The files of cases.
         migrations: Takes cases over to other versions of their processes.
 
     Args:
@@ -100,7 +101,7 @@ class Cases:
         self.migrations = CaseMigrations(self.desk)
         self.alerts = AlertCases(self.desk, self.operations, around.store, TENANT)
         self._lists = CaseLists(self.index, ledger, around.store, around.people, TENANT)
-        self._attachments = Attachments(around.data / FILES, settings.most_file_bytes)
+        self.attachments = Attachments(around.data / FILES, settings.most_file_bytes)
         self._watch = Watch(self.desk)
         self._ends: list[Change] = []
         self._reader = JournalReader(around.journal, {CASES: self.index.changed, CLOSED: self.index.changed}, self._hear)
@@ -108,7 +109,7 @@ class Cases:
 
     def routes(self) -> list[Route]:
         """All doors of cases."""
-        api = CaseApi(self.desk, self.operations, self._lists, self._attachments)
+        api = CaseApi(self.desk, self.operations, self._lists, self.attachments)
         return [*api.routes(), *IndicatorApi(self._around.store, TENANT).routes()]
 
     async def start(self) -> None:

@@ -77,7 +77,8 @@ def shown_of(case: Case) -> dict[str, Any]:
         "id": case.id, "number": case.number, "kind": case.kind, "grade": case.grade, "title": case.title, "state": case.state,
         "step": case.step, "stepNames": [task.name for task in case.tasks], "departments": case.departments,
         "assignees": sorted({task.assignee for task in case.tasks if task.assignee}), "place": msgspec.to_builtins(case.place),
-        "source": case.source.kind, "openedAt": case.opened_at, "closedAt": case.closed_at, "dueAt": case.due_at, "round": case.round,
+        "source": case.source.kind, "alert": case.source.ref if case.source.kind == "alert" else "",
+        "openedAt": case.opened_at, "closedAt": case.closed_at, "dueAt": case.due_at, "round": case.round,
         "supervised": bool(case.supervised), "version": case.version, "changedAt": case.changed_at,
         **({"onTime": case.on_time} if case.on_time is not None else {}),
     }  # fmt: skip

@@ -69,9 +69,9 @@ export function stateOf(alert: Alert): string {
   return alert.state === "closed" && alert.outcome ? `closed-${alert.outcome}` : alert.state;
 }
 
-/** Whether it rests on simulated data, as far as it says so itself. */
+/** Whether its reason says that data are simulated while its title does not. */
 export function saysSimulatedAlert(alert: Alert): boolean {
-  return [alert.title, alert.description].some((names) => saysSimulated(inLanguage(names)));
+  return saysSimulated(inLanguage(alert.description)) && !saysSimulated(inLanguage(alert.title));
 }
 
 /** What to do with an alert next, for the one who sees it. */
@@ -102,8 +102,12 @@ export function stretchesOf(steps: AlertStep[], now: number): Stretch[] {
   });
 }
 
-/** Gravest first, then oldest first. */
+/** Gravest first, then oldest first; what has no grade stands last. */
 export function byGradeAndAge(a: { grade: string; since: string }, b: { grade: string; since: string }): number {
-  const rank = (grade: string): number => (GRADES as string[]).indexOf(grade) + (GRADES as string[]).length * Number(!(GRADES as string[]).includes(grade));
-  return rank(a.grade) - rank(b.grade) || a.since.localeCompare(b.since);
+  return rankOf(a.grade) - rankOf(b.grade) || a.since.localeCompare(b.since);
+}
+
+function rankOf(grade: string): number {
+  const rank = (GRADES as string[]).indexOf(grade);
+  return rank < 0 ? GRADES.length : rank;
 }

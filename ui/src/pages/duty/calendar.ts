@@ -28,7 +28,7 @@ export function monthBeside(month: string, steps: number): string {
 }
 
 /** Whole weeks from Monday on that hold the month. */
-export function daysOf(month: string, shifts: Shift[], gaps: Gap[]): Day[] {
+export function daysOf(month: string, shifts: Shift[], gaps: Gap[], nameOf: (id: string) => string): Day[] {
   const { from, to } = monthSpan(month);
   const first = Date.parse(from);
   const weekday = (new Date(first + OFFSET_MS).getUTCDay() + 6) % 7;
@@ -39,9 +39,7 @@ export function daysOf(month: string, shifts: Shift[], gaps: Gap[]): Day[] {
     const touching = <T extends { from: string; to: string }>(spans: T[]): T[] => (inMonth ? spans.filter((span) => Date.parse(span.from) < start + DAY_MS && Date.parse(span.to) > start) : []);
     days.push({
       date, inMonth,
-      shifts: touching(shifts.map((shift) => ({ ...shift, from: shift.start, to: shift.end }))).map((shift) => ({
-        text: hoursOf(shift.from, shift.to, start), people: shift.people.map((one) => one.name || one.id),
-      })),
+      shifts: touching(shifts).map((shift) => ({ text: hoursOf(shift.from, shift.to, start), people: shift.people.map(nameOf) })),
       gaps: touching(gaps).map((gap) => hoursOf(gap.from, gap.to, start)),
     });
   }
