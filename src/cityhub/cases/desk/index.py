@@ -64,9 +64,10 @@ def row_of(case: Case) -> Row:
     ]  # fmt: skip
     people = frozenset(task.assignee for task in case.tasks if task.assignee)
     text = f"{case.number} {case.title} {case.description} {case.place.address}".lower()
+    urgency = f"{case.due_at or LATEST} {GRADES[case.grade]}"
     return Row(
-        shown_of(case), case.version, case.due_at, f"{case.due_at or LATEST} {GRADES[case.grade]}", min(broken, default=""), min(marks, default=""), case.wake_at, case.tasks, text, people,
-        case.messages, point_of(case), f"{case.title} {case.description}", case.source.ref,
+        shown_of(case), case.version, case.due_at, urgency, min(broken, default=""), min(marks, default=""), case.wake_at, case.tasks, text,
+        people, case.messages, point_of(case), f"{case.title} {case.description}", case.source.ref,
     )  # fmt: skip
 
 
