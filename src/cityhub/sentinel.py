@@ -22,6 +22,7 @@ import msgspec
 import uvloop
 
 from cityhub.model.time import SystemClock
+from cityhub.rules.models.model import KeptModels
 from cityhub.rules.sentinel.checkpoint import Memory, alone
 from cityhub.rules.sentinel.desk import Desk
 from cityhub.rules.sentinel.following import Following
@@ -59,7 +60,7 @@ async def _run(orders: SentinelOrders) -> None:
     data = Path(orders.settings.data)
     hub = WireClient("hub", Path(orders.socket))
     with contextlib.closing(open_journal(orders.settings.store, data)) as journal:
-        following = Following(journal, hub, Memory(data), SystemClock())
+        following = Following(journal, hub, Memory(data), SystemClock(), KeptModels())
         desk = Desk(hub, following)
         tasks = [asyncio.create_task(work) for work in (following.run(), desk.listen(), desk.report())]
         ended = asyncio.create_task(end.wait())

@@ -29,8 +29,7 @@ def test_the_thread_ends_when_it_is_told_while_it_moves_the_log(tmp_path: Path, 
     assert began.wait(60)
     ending = threading.Thread(target=checkpoints.stop, daemon=True)
     ending.start()
-    while not checkpoints._is_stopping:
-        pass
+    assert checkpoints._stopping.wait(60)
     go_on.set()
     ending.join(60)
     assert not checkpoints.is_alive()
