@@ -25,7 +25,7 @@ import uvloop
 from cityhub.model.errors import StoreUnavailable
 from cityhub.model.time import SystemClock
 from cityhub.rules.models.model import KeptModels
-from cityhub.rules.sentinel.checkpoint import Memory
+from cityhub.rules.sentinel.checkpoint import Memory, alone
 from cityhub.rules.sentinel.desk import Desk
 from cityhub.rules.sentinel.following import Following
 from cityhub.rules.sentinel.words import SentinelOrders
@@ -36,12 +36,14 @@ from cityhub.web.wire_client import WireClient
 PAUSE_S: Final = 0.5
 YOUNG: Final = 200_000
 """New objects before the collector looks for cycles: entries leave none behind."""
+LOCK_S: Final = 30.0
+"""How long it waits for an earlier sentinel of the same folder that has not ended yet."""
 
 log = logging.getLogger("cityhub.sentinel")
 
 
 def main() -> int:
-    """Runs until standard input closes, or SIGTERM. Returns 0."""
+    """Runs until standard input closes, or SIGTERM. Returns 0, or 1 when another one has the folder."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal reaches the hub as well, which ends this process in order
     line = sys.stdin.buffer.readline()
     if not line:  # the hub ended before it gave orders
@@ -49,7 +51,11 @@ def main() -> int:
     orders = msgspec.json.decode(line, type=SentinelOrders, dec_hook=lambda kind, value: kind(value))
     configure(orders.settings.log_format, orders.settings.log_level)
     gc.set_threshold(YOUNG, 20, 1000)
-    uvloop.run(_run(orders))
+    with alone(Path(orders.settings.data), LOCK_S) as is_alone:
+        if not is_alone:
+            log.error("another sentinel has the folder %s", orders.settings.data)
+            return 1
+        uvloop.run(_run(orders))
     return 0
 
 

@@ -86,6 +86,7 @@ def _stepped(prepared: Prepared, state: dict[str, Any] | None, what: Begin | Com
         if state is None:
             raise Conflict("The case has not begun; right would be Begin first")
         numbered = state.get("n", 1)
+        step.outcome = state.get("outcome", "")
         top = restore(prepared.woven, state, step)
     runner = _Runner(prepared, top, step)
     if isinstance(what, Complete):
