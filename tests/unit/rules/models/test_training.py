@@ -113,7 +113,7 @@ async def test_a_model_is_trained_kept_and_renewed(hub: Hub) -> None:
     facts = (await shown(hub, training))["models"][0]
     assert (facts["version"], [one["version"] for one in facts["earlier"]]) == (2, [1])
 
-    again = Training(hub.analysis, hub.store, KeptModels(), lambda: [], terms_of, clock, "Asia/Shanghai")
+    again = Training(hub.analysis, hub.store, KeptModels(), list, terms_of, clock, "Asia/Shanghai")
     await again.load()
     assert again._kept.get("", STATION, LOAD) == kept.get("", STATION, LOAD)
     assert await again.renew() == 0  # nobody asks
