@@ -168,4 +168,5 @@ class Parts:
 
     def troubles(self) -> list[str]:
         """What people must be told that does not work."""
-        return [text for text in (self.sentinel.trouble, *self.attention.troubles(), *self.processes.troubles()) if text]
+        of_parts = (*self.attention.troubles(), *self.processes.troubles(), *self.warnings.polling.troubles())
+        return [text for text in (self.sentinel.trouble, *of_parts) if text]
