@@ -74,7 +74,7 @@ class Handovers:
             f"duty-handover:{id}", by, TEMPLATE,
             {"post": self._rota.posts.get(post).title, "at": content["at"], "told": told, "alerts": len(alerts),
              "cases": len(cases)},
-            people=coming.people, link=f"/centre/duty/handovers/{id}",
+            people=coming.people, link="/duty",
         )  # fmt: skip
         return await self._write(id, lambda current, at: _signed({**document, "at": at}, by, at), trace, self._notices.write(notice))
 
