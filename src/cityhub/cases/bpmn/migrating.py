@@ -24,6 +24,8 @@ def migrate(old: Prepared, new: Prepared, state: dict[str, Any], now: datetime, 
         raise Unprocessable(text, elements=missing)
     try:
         return take_step(new, moved(state, new), Wake(), now, place)
+    except (KeyError, StopIteration) as error:
+        raise Unprocessable(f"The case stands where the other version has nothing ({error})", elements=sorted(waiting)) from error
     except CityHubError as error:
         raise Unprocessable(f"The case cannot go on under the other version: {error.detail}") from error
 
@@ -46,6 +48,8 @@ def _specs_of(key: int, state: dict[str, Any], new: Prepared) -> Any:
     """The elements of the subprocess that a task stands for."""
     rows = [row for part in (state["root"], *(rows for _, rows in state["subs"])) for row in part]
     element = next(row[2] for row in rows if row[0] == key)
+    if element.endswith("|frame"):
+        return new.woven.others[f"{element.partition('|')[0]}|body"].task_specs
     node = new.nodes[element.partition("|")[0]]
     return new.woven.others[node.called or node.id].task_specs
 
@@ -64,6 +68,9 @@ class _Mover:
             above = before.get(row[1], row[1])
             if row[2] in specs:
                 kept.append([row[0], above, *row[2:]])
+            elif row[3] & ACTIVE:
+                text = f"The case stands in '{row[2].partition('|')[0]}' in a way that the other version does not have"
+                raise Unprocessable(f"{text}; right would be one with the same event subprocesses", elements=[row[2]])
             else:
                 before[row[0]] = above
         return self._bounded(kept, specs)

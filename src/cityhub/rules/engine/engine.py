@@ -21,7 +21,7 @@ from cityhub.rules.engine.compiling import CompiledRule
 from cityhub.rules.engine.expressions import EventClock, Failed
 from cityhub.rules.engine.late import late_values
 from cityhub.rules.engine.levels import Turn, next_look, turn_of, weigh
-from cityhub.rules.engine.models import Models, NoModels
+from cityhub.rules.engine.models import MODELS, Models, NoModels
 from cityhub.rules.engine.moments import SECOND, Micros, text_of
 from cityhub.rules.engine.near import MOST_AFFECTED
 from cityhub.rules.engine.room import Concern, Room
@@ -165,6 +165,8 @@ class Engine:
         if now > self.now:
             self._advance(now)
         self.position = position
+        if collection == MODELS:
+            self._models.take(tenant, id, self._decode(after) if after is not None else None)
         room = self.rooms.get(tenant)
         if room is None:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -32,7 +33,7 @@ class Builder:
         parts = [self.block(depth) for _ in range(self.random.randrange(1, 4))]
         elements = [element for part in parts for element in part[0]]
         ways = [way for part in parts for way in part[1]]
-        ways += [f"{one[3]} > {other[2]}" for one, other in zip(parts, parts[1:], strict=False)]
+        ways += [f"{one[3]} > {other[2]}" for one, other in pairwise(parts)]
         return elements, ways, parts[0][2], parts[-1][3]
 
     def block(self, depth: int) -> tuple[list[str], list[str], str, str]:
