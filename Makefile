@@ -39,14 +39,14 @@ check: .venv/dev.stamp $(PAGES) ## style, types, import contracts and the fast t
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not browser and not postgres"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow and not browser and not postgres"
 
 test: .venv/dev.stamp $(PAGES) ## everything that `check` does, and all tests
 	$(NPM) run --silent check
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n $(WORKERS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 bench: .venv/dev.stamp ## the workloads of bench/ beside their yardsticks; ARGS chooses
 	$(BIN)/python -m bench $(ARGS)

@@ -52,7 +52,7 @@ def update(number: int, moment: int, turn: int) -> EntityUpdate:
     """What one entity says at a moment (microseconds); values wander, and a few in a thousand are high."""
     id, kind = thing(number)
     noise = (number * 7919 + turn * 104_729) % 10_007
-    level = 9.995 if noise < 5 else noise / 1_112
+    level = 9.995 if noise < 20 else noise / 1_112
     attributes = {
         DEFAULT_VOCAB + name: [{"type": "Property", "value": value, "observedAt": text_of(moment)}]
         for name, value in zip(ATTRIBUTES, (level, noise % 50 / 10), strict=True)

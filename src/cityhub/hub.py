@@ -247,7 +247,7 @@ class Hub:
             response.Around(
                 self.settings, self.store, self.store, self.clock, self.analysis, self.outbound, self.people, self._terms_of,
                 self.settings.public_url or self.url, served.about.time_zone if served else "Asia/Shanghai",
-                served.folder if served else None,
+                *((served.folder, served.about.code, served.about.bounding_box) if served else ()),
             )
         )  # fmt: skip
         parts.watch(self.observation.metrics)

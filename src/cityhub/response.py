@@ -18,6 +18,9 @@ import msgspec
 from cityhub.access.people import Register as People
 from cityhub.cases.desk import assembly as cases
 from cityhub.cases.duty import assembly as duty
+from cityhub.cases.open311 import open311_api as open311
+from cityhub.cases.open311.open311_api import Open311Api
+from cityhub.cases.open311.pace import Pace
 from cityhub.cases.processes import assembly as processes
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ports import Analysis, Journal, Outbound, Store
@@ -49,6 +52,8 @@ class Around(msgspec.Struct, frozen=True):
         base: Address under which people and other systems reach the hub.
         zone: Name of the district's time zone.
         folder: The district's folder; None: none is served.
+        jurisdiction: The district's code; "": none.
+        bounds: West, south, east and north of the district in degrees; None: unknown.
     """
 
     settings: Settings
@@ -62,6 +67,8 @@ class Around(msgspec.Struct, frozen=True):
     base: str
     zone: str = "Asia/Shanghai"
     folder: Path | None = None
+    jurisdiction: str = ""
+    bounds: tuple[float, float, float, float] | None = None
 
 
 class Parts:
@@ -73,6 +80,7 @@ class Parts:
         warnings: Warnings to the public and to other agencies.
         processes: What cases run.
         cases: The cases.
+        open311: Residents' doors to them.
         duty: Who is on duty.
         notices: What people are told.
 
@@ -83,7 +91,7 @@ class Parts:
     def __init__(self, around: Around) -> None:
         store, journal, clock, folder, zone = around.store, around.journal, around.clock, around.folder, around.zone
         settings, people = around.settings, around.people
-        self.duty = duty.DutyService(duty.Around(store, people, clock, zone, folder))
+        self.duty = duty.DutyService(duty.Around(store, people, around.analysis, clock, zone, folder))
         outlets = notices.outlets_of(settings, around.outbound, os.environ)
         self.notices = notices.NoticeService(
             notices.Around(store, journal, people, self.duty.rota, clock, zone, around.base, folder, outlets, settings.messages_keep)
@@ -95,10 +103,16 @@ class Parts:
                 folder,
             )
         )  # fmt: skip
+        self.open311 = Open311Api(
+            open311.Around(
+                self.cases.desk, self.cases.attachments, store, clock, Pace(settings.open311_per_hour, settings.open311_total_per_hour),
+                around.base, around.jurisdiction, around.bounds,
+            )
+        )  # fmt: skip
         self.warnings = warnings.Warnings(
             warnings.Around(
-                store, journal, clock, people, lambda: around.terms_of("", ""), Path(settings.data), lambda: around.base, folder,
-                settings.warning_key, settings.warning_certificate,
+                store, journal, clock, people, lambda: around.terms_of("", ""), around.outbound, Path(settings.data), lambda: around.base,
+                folder, settings.warning_key, settings.warning_certificate,
             )
         )  # fmt: skip
         trials = HistoryTrials(around.analysis, store, around.terms_of, zone)
@@ -106,7 +120,7 @@ class Parts:
         self.attention = rules.Attention(
             rules.Around(
                 store, journal, self.sentinel, clock, around.terms_of, ZoneInfo(zone), settings.alerts_keep_days, folder,
-                self.notices.notices, self.cases.alerts, self.warnings.drafts,
+                self.notices.notices, self.cases.alerts, self.warnings.drafts, around.analysis,
             )
         )  # fmt: skip
         self.sentinel.hearing = self.attention.hearing
@@ -115,8 +129,8 @@ class Parts:
     def routes(self) -> list[Route]:
         """All doors."""
         return [
-            *self.attention.routes(), *self.warnings.routes(), *self.processes.routes(self.cases.migrations), *self.cases.routes(), *self.duty.routes(),
-            *self.notices.routes(),
+            *self.attention.routes(), *self.warnings.routes(), *self.processes.routes(self.cases.migrations), *self.cases.routes(),
+            *self.open311.routes(), *self.duty.routes(), *self.notices.routes(),
         ]  # fmt: skip
 
     def watch(self, metrics: Metrics) -> None:
@@ -137,7 +151,8 @@ class Parts:
     def jobs(self) -> Jobs:
         """What is to be done again and again: seconds, and the work."""
         return (
-            (rules.SWEEP_S, self.attention.sweep), (warnings.SWEEP_S, self.warnings.sweep), (notices.SWEEP_S, self.notices.sweep),
+            (rules.SWEEP_S, self.attention.sweep), (rules.TRAIN_S, self.attention.train),
+            (warnings.SWEEP_S, self.warnings.sweep), (notices.SWEEP_S, self.notices.sweep),
         )  # fmt: skip
 
     def ends(self) -> tuple[Callable[[], Awaitable[None]], ...]:
@@ -153,4 +168,5 @@ class Parts:
 
     def troubles(self) -> list[str]:
         """What people must be told that does not work."""
-        return [text for text in (self.sentinel.trouble, *self.attention.troubles(), *self.processes.troubles()) if text]
+        of_parts = (*self.attention.troubles(), *self.processes.troubles(), *self.warnings.polling.troubles())
+        return [text for text in (self.sentinel.trouble, *of_parts) if text]

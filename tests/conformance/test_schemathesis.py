@@ -15,7 +15,7 @@ from hypothesis import HealthCheck
 
 from tests.e2e.hub_process import RunningHub, running_hub
 
-EXAMPLES = 25
+EXAMPLES = 12
 """Requests of one operation."""
 PATIENCE_S = 60.0
 """One answer may take so long on a slow machine."""

@@ -56,7 +56,7 @@ def command(hub: RunningHub, *words: str) -> str:
     # It starts further processes of itself by its name.
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     line = ["ckanapi", *words, "-r", hub.url]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=240, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -88,26 +88,19 @@ def enter(ckan: Any) -> None:
     ckan.action.resource_create(package_id=known["id"], name="说明", url="https://data.example/readme.pdf", format="PDF")
 
 
-def test_dump_and_load_into_the_same_hub_change_nothing(hub: RunningHub, ckan: Any, tmp_path: Path) -> None:
-    enter(ckan)
-    before = {thing: dump(hub, thing) for thing in ("organizations", "groups", "datasets")}
-    assert {"river-chiefs", "water-observed"} <= {package["name"] for package in before["datasets"]}
-    for thing, records in before.items():
-        load(hub, thing, records, tmp_path)
-    assert {thing: dump(hub, thing) for thing in before} == before
-
-
 def test_dump_and_load_into_a_new_hub_give_the_same_catalogue(hub: RunningHub, ckan: Any, tmp_path: Path) -> None:
     enter(ckan)
     before = {thing: dump(hub, thing) for thing in ("organizations", "groups", "datasets")}
+    assert {"river-chiefs", "water-observed"} <= {package["name"] for package in before["datasets"]}
     with running_hub(tmp_path / "new", "--no-feeds") as new:
         with_entities(new)
         for thing, records in before.items():
             load(new, thing, records, tmp_path)
         assert {thing: dump(new, thing) for thing in before} == before
-        # Loading again finds nothing to change either.
-        load(new, "datasets", before["datasets"], tmp_path)
-        assert dump(new, "datasets") == before["datasets"]
+    # Where all of it is already, nothing changes.
+    for thing, records in before.items():
+        load(hub, thing, records, tmp_path)
+    assert {thing: dump(hub, thing) for thing in before} == before
 
 
 def test_a_dataset_comes_by_itself_and_edits_stay(hub: RunningHub, ckan: Any) -> None:
@@ -122,7 +115,7 @@ def test_a_dataset_comes_by_itself_and_edits_stay(hub: RunningHub, ckan: Any) ->
     assert hub.get("/health").status_code == 200
     assert httpx.post(f"{hub.url}/ngsi-ld/v1/entities", json=entity, timeout=60).status_code == 201
     fields: list[dict[str, Any]] = []
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
     while "warningLevel" not in {field["name"] for field in fields}:
         assert time.monotonic() < end, fields
         time.sleep(0.5)

@@ -85,26 +85,27 @@ def open_page(page: Any, hub: RunningHub, path: str) -> None:
     page.wait_for_load_state("networkidle")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_every_page_at_every_width(browser: Any, filled: RunningHub, language: str, theme: str, screens: Path | None) -> None:
-    context = browser.new_context()
-    page = watched(context.new_page())
-    for name, path in {**PAGES, "dead-letter": f"/dead-letters/{letter_of(filled, 'map')}"}.items():
-        open_page(page, filled, f"{path}?lang={language}&theme={theme}")
-        for width in (390, 1366, 1920):
-            page.set_viewport_size({"width": width, "height": 900})
-            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert overflow <= 0, (name, width)
-            if screens:
-                page.screenshot(path=screens / f"centre-{name}-{language}-{theme}-{width}.png", full_page=True)
-        text = page.inner_text("body")
-        assert WORD_KEY.findall(text) == [], name
-        assert page.get_attribute("html", "lang") == ("zh-CN" if language == "zh" else "en")
-        assert page.get_attribute("html", "data-theme") == theme
-    assert page.problems == []
-    assert {url.startswith(filled.url) for url in page.asked} == {True}
-    context.close()
+def test_every_page_at_every_width(browser: Any, filled: RunningHub, language: str, screens: Path | None) -> None:
+    # A page is as wide in one theme as in the other; only the pictures need all of both.
+    for theme in ("light", "dark") if screens else ({"zh": "light", "en": "dark"}[language],):
+        context = browser.new_context()
+        page = watched(context.new_page())
+        for name, path in {**PAGES, "dead-letter": f"/dead-letters/{letter_of(filled, 'map')}"}.items():
+            open_page(page, filled, f"{path}?lang={language}&theme={theme}")
+            for width in (390, 1366, 1920):
+                page.set_viewport_size({"width": width, "height": 900})
+                overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                assert overflow <= 0, (name, width)
+                if screens:
+                    page.screenshot(path=screens / f"centre-{name}-{language}-{theme}-{width}.png", full_page=True)
+            text = page.inner_text("body")
+            assert WORD_KEY.findall(text) == [], name
+            assert page.get_attribute("html", "lang") == ("zh-CN" if language == "zh" else "en")
+            assert page.get_attribute("html", "data-theme") == theme
+        assert page.problems == []
+        assert {url.startswith(filled.url) for url in page.asked} == {True}
+        context.close()
 
 
 def test_first_load_is_small(page: Any, filled: RunningHub) -> None:
@@ -226,10 +227,10 @@ def test_says_since_when_it_is_offline_and_resumes(browser: Any, tmp_path: Path,
         open_page(page, hub, "/?lang=zh")
         page.wait_for_selector("tbody tr")
         hub.kill()
-        page.wait_for_selector(".link[data-state=offline]", timeout=20_000)
+        page.wait_for_selector(".link[data-state=offline]", timeout=90_000)
         assert re.search(r"离线，自 \d\d:\d\d:\d\d 起", page.locator(".link").inner_text())
         assert page.locator("tbody tr").count() == 12
     with running_hub(tmp_path, port=unused_tcp_port):
-        page.wait_for_selector(".link[data-state=live]", timeout=40_000)
+        page.wait_for_selector(".link[data-state=live]", timeout=90_000)
         assert page.locator("[role=alert]").count() == 0
     context.close()

@@ -46,7 +46,7 @@ def test_shows_figures_map_feeds_and_table_and_they_live(page: Any, hub: Running
     assert page.locator("#rows tr").first.locator(".trust").text_content() == "模拟"
     assert "仅供示意" in page.text_content("#map-note")
     before = page.locator("#rows td.moment").first.text_content()
-    page.wait_for_function("(old) => document.querySelector('#rows td.moment').textContent !== old", arg=before, timeout=15_000)
+    page.wait_for_function("(old) => document.querySelector('#rows td.moment').textContent !== old", arg=before, timeout=60_000)
     assert page.problems == []
 
 
@@ -131,7 +131,7 @@ def test_says_since_when_it_is_offline_and_recovers(browser: Any, tmp_path: Path
         assert page.locator("#f-entities").text_content() == shown
         assert page.locator("#rows tr").count() == 20
     with running_hub(tmp_path, port=port):
-        page.wait_for_selector("#link[data-state=live]", timeout=30_000)
+        page.wait_for_selector("#link[data-state=live]", timeout=90_000)
         assert page.locator("#notice").is_hidden()
     context.close()
 

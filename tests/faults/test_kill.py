@@ -25,7 +25,7 @@ from tests.faults.audit import Audit, copied
 from tests.faults.hub import Hub
 from tests.faults.ledger import API, TYPE, Cell, Client, cells, content, opened
 
-KILLS = int(os.environ.get("CITYHUB_KILLS", "10"))
+KILLS = int(os.environ.get("CITYHUB_KILLS", "6"))
 ROUND = 20
 """Kills on one data folder, before the next begins with an empty one."""
 CLIENTS = 8

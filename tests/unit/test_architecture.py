@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
-OPEN = {"model", "settings", "web", "registers", "cli", "hub", "historian", "gateway", "sentinel", "caseworker", "apps", "__main__"}
+OPEN = {"model", "settings", "web", "registers", "cli", "hub", "historian", "gateway", "response", "sentinel", "caseworker", "apps", "__main__"}
 """What may be imported from above without a port."""
 
 

@@ -63,6 +63,9 @@ def test_locks_name_no_index_and_have_hashes() -> None:
 def test_every_dependency_of_the_source_is_declared() -> None:
     declared = (ROOT / "pyproject.toml").read_text("utf-8").lower()
     packages = {
+        "chinese_calendar": "chinesecalendar",
+        "docx": "python-docx",
+        "python_multipart": "python-multipart",
         "opentelemetry": "opentelemetry-sdk",
         "paho": "paho-mqtt",
         "prometheus_client": "prometheus-client",

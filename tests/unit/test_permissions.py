@@ -19,6 +19,8 @@ OPEN_DATA = re.compile(
     r"/open-data(/.*)?|/catalog(\..*)?|/dataset/\{name\}|/api/catalogue/(datasets|words)(/.*)?|/api/(3/)?action/\{action\}"
 )
 """The catalogue's reading doors: a stranger sees there what providers have opened to residents, and nothing else."""
+OPEN311 = re.compile(r"/open311/v2/.*")
+"""Residents' doors: anybody reads what residents reported, without names, and reports."""
 READ_BY_POST = re.compile(r"/api/(3/)?action/\{action\}")
 """CKAN's clients read by POST as well."""
 BY_TOKEN = {"/api/notices/receipts/{channel}"}
@@ -51,7 +53,9 @@ async def test_a_stranger_passes_the_public_doors_only(hub: Hub, peer: str, head
     answers = {(route.method, route.path): await knock(hub, route, peer, headers) for route in hub.application.router.routes}
     opened = {door for door, status in answers.items() if status != 401}
     catalogue = {(method, path) for method, path in opened if OPEN_DATA.fullmatch(path)}
-    assert opened - catalogue == {("GET", path) for path in PUBLIC}
+    open311 = {(method, path) for method, path in opened if OPEN311.fullmatch(path)}
+    assert {path for method, path in open311 if method != "GET"} == {"/open311/v2/requests.json", "/open311/v2/requests.xml"}
+    assert opened - catalogue - open311 == {("GET", path) for path in PUBLIC}
     assert {path for method, path in catalogue if method != "GET" and not READ_BY_POST.fullmatch(path)} == set()
     for action in ("package_create", "package_update", "package_patch", "package_delete", "organization_create", "datastore_search_sql"):
         assert answers["POST", f"/api/3/action/{action}"] == 401, action
@@ -62,7 +66,7 @@ async def test_a_stranger_passes_the_public_doors_only(hub: Hub, peer: str, head
 async def test_every_permission_is_named_by_subject_and_deed(hub: Hub) -> None:
     for route in hub.application.router.routes:
         named = re.fullmatch(r"[a-z]+(-[a-z]+)*\.[a-z]+", route.permission)
-        public = route.path in PUBLIC | BY_TOKEN or OPEN_DATA.fullmatch(route.path)
+        public = route.path in PUBLIC | BY_TOKEN or OPEN_DATA.fullmatch(route.path) or OPEN311.fullmatch(route.path)
         assert public if route.permission == "public" else named, f"{route.method} {route.path}: '{route.permission}'"
         assert route.path not in PUBLIC or route.permission == "public", f"{route.method} {route.path}: '{route.permission}'"
 

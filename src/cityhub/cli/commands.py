@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (
         _add_run, _add_check, _add_backup, _add_restore, _add_load, _add_backfill, _add_query, _add_sql, _add_export, _add_tiers,
-        _add_ingest, _add_rules, _add_trace, _add_flow, _add_readers, _add_forget,
+        _add_ingest, _add_rules, _add_cases, _add_trace, _add_flow, _add_readers, _add_forget,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -229,6 +229,15 @@ def _add_rules(commands: Any) -> None:
     from cityhub.cli.rules import add_parts, run
 
     parser = _command(commands, "rules", "Lists and checks rules, tries them on the past, and traces entities through them.", run)
+    parser.add_argument("--json", action="store_true", help="print the hub's answers as JSON")
+    _add_connection(parser)
+    add_parts(parser)
+
+
+def _add_cases(commands: Any) -> None:
+    from cityhub.cli.cases import add_parts, run
+
+    parser = _command(commands, "cases", "Lists and shows cases.", run)
     parser.add_argument("--json", action="store_true", help="print the hub's answers as JSON")
     _add_connection(parser)
     add_parts(parser)

@@ -64,6 +64,7 @@ async def _built_here(settings: Settings) -> AsyncIterator[Any]:
         hub = await build(settings)
         try:
             await hub.registers.load()
+            await hub.response.cases.load()
             await hub.registers.devices.load_names()
             await hub.supervision.start()  # a question about the past begins its process, others do without
             yield hub.application

@@ -508,8 +508,8 @@ class SqliteStore:
 
     async def compact(self, keep: int = 0) -> int:
         """See `cityhub.model.ports.Journal.compact`."""
-        removed = 0
-        while portion := cast(int, await self._writer.submit_job(partial(delete_passed, keep))):
+        removed, end = 0, self._last  # what comes meanwhile is for the next time, or it would never end under writing
+        while portion := cast(int, await self._writer.submit_job(partial(delete_passed, keep, end))):
             removed += portion
         return removed
 

@@ -28,7 +28,7 @@ class Checkpoints(threading.Thread):
         super().__init__(name="cityhub-checkpoints", daemon=True)
         self._path = path
         self._wanted = threading.Event()
-        self._is_stopping = False
+        self._stopping = threading.Event()
         self._is_moved = False
 
     def watch(self, writing: apsw.Connection) -> None:
@@ -48,7 +48,7 @@ class Checkpoints(threading.Thread):
 
     def stop(self) -> None:
         """Ends the thread and waits for it."""
-        self._is_stopping = True
+        self._stopping.set()
         self._wanted.set()
         self.join()
 
@@ -57,10 +57,12 @@ class Checkpoints(threading.Thread):
         try:
             while True:
                 self._wanted.wait()
-                if self._is_stopping:
+                if self._stopping.is_set():
                     return
                 move(connection)
                 self._wanted.clear()
+                if self._stopping.is_set():  # it was told while the log was being moved
+                    return
                 self._is_moved = True
         finally:
             connection.close()

@@ -67,14 +67,14 @@ def oldest(connection: apsw.Connection) -> int | None:
     return None if first is None else max(first, compacted(connection) + 1)
 
 
-def delete_passed(keep: int, connection: apsw.Connection) -> int:
-    """Removes the oldest journal entries that all readers have passed, one portion of them; how many positions that were."""
+def delete_passed(keep: int, end: int, connection: apsw.Connection) -> int:
+    """Removes the oldest journal entries up to `end` that all readers have passed, one portion of them; how many positions that were."""
     begin = oldest(connection)
     if begin is None:
         return 0
     last: int = connection.execute("SELECT max(position) FROM journal").get
     passed: int | None = connection.execute("SELECT min(position) FROM reader").get
-    bound: int = min(last - max(keep, 1), last if passed is None else passed, begin - 1 + PORTION)
+    bound: int = min(end, last - max(keep, 1), last if passed is None else passed, begin - 1 + PORTION)
     if bound < begin:
         return 0
     connection.execute("DELETE FROM journal WHERE position <= ?", (bound,))

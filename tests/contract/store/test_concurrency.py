@@ -86,4 +86,4 @@ async def test_a_closed_store_takes_no_more_writes(store: Any) -> None:
     await store.write("", [create(entity("urn:1"))])
     await store.close()
     with pytest.raises(StoreUnavailable):
-        await asyncio.wait_for(store.write("", [create(entity("urn:2"))]), 5)
+        await asyncio.wait_for(store.write("", [create(entity("urn:2"))]), 60)

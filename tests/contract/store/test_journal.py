@@ -122,7 +122,7 @@ async def test_wait_returns_when_something_comes(store: Any) -> None:
     await asyncio.sleep(0.05)
     assert not any(task.done() for task in waiting)
     await store.write("", [create(entity("urn:1"))])
-    await asyncio.wait_for(asyncio.gather(*waiting), 2)
+    await asyncio.wait_for(asyncio.gather(*waiting), 60)
     assert not later.done(), "there is no second change yet"
     await store.write("", [create(entity("urn:2"))])
     await asyncio.wait_for(later, 60)

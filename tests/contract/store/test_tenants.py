@@ -129,7 +129,7 @@ async def test_positions_go_on_after_a_tenant_was_dropped(store: Any, open_store
     last = store.last()
     await store.drop_tenant("a")
     assert store.last() == last
-    await asyncio.wait_for(store.wait(last - 1), 2)
+    await asyncio.wait_for(store.wait(last - 1), 60)
     assert len(await store.read(last - 1)) == 1, "what can be waited for can be read"
     assert [one.position for one in await store.read(0)] == [last]
     await store.write("b", [create(entity("urn:1"))])

@@ -212,7 +212,7 @@ async def test_one_slow_source_delays_by_its_time_out_only(pair: Pair) -> None:
         await a.register(b.url, 2)
         began = asyncio.get_running_loop().time()
         status, found = await a("GET", "/entities?type=Vehicle")
-        assert asyncio.get_running_loop().time() - began < 20
+        assert asyncio.get_running_loop().time() - began < 4
         silent.close()
     assert (status, len(found)) == (200, 1)
     assert "199" in a.headers["ngsild-warning"]

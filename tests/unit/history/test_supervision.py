@@ -89,7 +89,7 @@ async def test_what_is_laid_down_is_passed_in_the_journal(hub: Hub) -> None:
         os.kill(first, signal.SIGTERM)  # it ends in order and lays down what it has
         await until(lambda: hub.supervision.status is not None and hub.supervision.pid not in (None, first))
         await until(lambda: hub.supervision.status is not None and hub.supervision.status.committed == hub.store.last())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await hub.store.readers())["history"] < hub.store.last():
                 await asyncio.sleep(0.05)
 

@@ -131,7 +131,7 @@ async def ask(
         raise AssertionError
 
     answer = Answer()
-    await asyncio.wait_for(hub(scope, receive or next_message, answer.send), 5)
+    await asyncio.wait_for(hub(scope, receive or next_message, answer.send), 60)
     return answer
 
 

@@ -336,7 +336,7 @@ async def test_silence_is_broken_by_a_heartbeat(make: Callable[..., Any]) -> Non
     desk = await make(bounds=Bounds(heartbeat_s=0.05))
     stream = await desk.open()
     await anext(stream)
-    assert await asyncio.wait_for(anext(stream), 1) == b": still here\n\n"
+    assert await asyncio.wait_for(anext(stream), 60) == b": still here\n\n"
 
 
 async def test_tenants_do_not_hear_of_each_other(desk: Desk) -> None:

@@ -76,7 +76,8 @@ class Node(msgspec.Struct, frozen=True):
         event: Of an event, and of send and receive tasks.
         more_events: Whether it has further definitions, which is not supported.
         attached: Of a boundary event, the activity.
-        interrupting: Of a boundary event, whether it ends the activity.
+        interrupting: Of a boundary event, whether it ends the activity; of an event subprocess's start, whether it ends all else.
+        by_event: Of a subprocess: it begins when its start event happens.
         loop: Whether it runs several times.
         script: Text of a script.
         language: Of the script.
@@ -101,6 +102,7 @@ class Node(msgspec.Struct, frozen=True):
     more_events: bool = False
     attached: str = ""
     interrupting: bool = True
+    by_event: bool = False
     loop: Loop | None = None
     script: str = ""
     language: str = ""
@@ -128,7 +130,7 @@ class Flow(msgspec.Struct, frozen=True):
 
 
 class Scope(msgspec.Struct, frozen=True, dict=True):
-    """A process or a subprocess: its elements and flows in the order of the document."""
+    """A process or a subprocess: its elements and flows in the order of the document. `by_event`: of an event subprocess."""
 
     id: str
     name: str
@@ -136,11 +138,16 @@ class Scope(msgspec.Struct, frozen=True, dict=True):
     line: int
     nodes: dict[str, Node]
     flows: list[Flow]
+    by_event: bool = False
 
     def starts(self) -> list[Node]:
         """Its start events; the one that a case begins with stands first."""
         events = [node for node in self.nodes.values() if node.kind == "startEvent"]
         return sorted(events, key=lambda node: node.event is not None)
+
+    def by_events(self) -> list[Node]:
+        """Its event subprocesses."""
+        return [node for node in self.nodes.values() if node.by_event]
 
     def leaving(self, node: str) -> list[Flow]:
         """The flows that leave an element."""

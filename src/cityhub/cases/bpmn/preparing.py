@@ -23,4 +23,6 @@ def prepared_of(checked: Checked) -> Prepared:
     """What a process without grave findings becomes."""
     assert checked.model is not None and checked.sayings is not None
     nodes = {node.id: node for node in checked.model.nodes()}
-    return Prepared(checked.model, checked.sayings, checked.decisions, weave(checked.model), nodes)
+    main = checked.model.main()[0]
+    ending = {main, *(node.id for node in checked.model.scopes[main].by_events())}
+    return Prepared(checked.model, checked.sayings, checked.decisions, weave(checked.model), nodes, ending)

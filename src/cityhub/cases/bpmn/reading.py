@@ -43,6 +43,8 @@ _RUN_EVENTS: Final = {
     "intermediateThrowEvent": {"message", "signal", "escalation", "link"},
     "boundaryEvent": {"message", "timer", "signal", "error", "escalation"},
 }
+_BEGINNINGS: Final = {"message", "timer", "signal", "error", "escalation"}
+"""What an event subprocess may begin with."""
 
 
 def read_process(text: str) -> ProcessModel:
@@ -97,7 +99,8 @@ class _Reader:
     def _scope(self, element: Element, parent: str) -> str:
         name = parent or self._known(element)
         lanes = _lanes(element)
-        scope = Scope(name, element.get("name"), element.get("isExecutable") == "true", element.line, {}, [])
+        executable = element.get("isExecutable") == "true"
+        scope = Scope(name, element.get("name"), executable, element.line, {}, [], element.get("triggeredByEvent") == "true")
         self._scopes[name] = scope
         for child in element.children:
             if child.namespace != NAMESPACE:
@@ -133,7 +136,7 @@ class _Reader:
         refs = [self._names[ref.text.strip()] for ref in events_by_ref if ref.text.strip() in self._names]
         script = element.first("script")
         own_script = extensions.own("script")
-        unsupported = list(self._unsupported(element, [*events, *refs]))
+        unsupported = list(self._unsupported(element, [*events, *refs], by_event=self._scopes[scope].by_event))
         loop, why_not = self._loop(element, extensions)
         return Node(
             id=name,
@@ -146,7 +149,8 @@ class _Reader:
             event=self._event(element, [*events, *refs]),
             more_events=len(events) + len(refs) > 1,
             attached=element.get("attachedToRef"),
-            interrupting=element.get("cancelActivity", "true") != "false",
+            interrupting=element.get("isInterrupting" if element.name == "startEvent" else "cancelActivity", "true") != "false",
+            by_event=element.get("triggeredByEvent") == "true" and element.name == "subProcess",
             loop=loop,
             script=script.text if script is not None else own_script.text if own_script is not None else "",
             language=element.get("scriptFormat"),
@@ -184,18 +188,17 @@ class _Reader:
         target = self._names.get(_local(reference))
         return (target.get("name") or target.get("id")) if target is not None else ""
 
-    def _unsupported(self, element: Element, definitions: list[Element]) -> list[str]:
+    def _unsupported(self, element: Element, definitions: list[Element], *, by_event: bool) -> list[str]:
         found: list[str] = []
         if element.name in UNSUPPORTED:
             found.append(UNSUPPORTED[element.name])
-        if element.get("triggeredByEvent") == "true":
-            found.append("an event subprocess cannot be run; right would be a boundary event at the activities that it is for")
         if element.get("isForCompensation") == "true":
             found.append("compensation cannot be run; right would be a path that undoes what was done")
         for definition in definitions:
             kind = definition.name.removesuffix("EventDefinition")
-            if kind not in _RUN_EVENTS.get(element.name, set()):
-                can = ", ".join(sorted(_RUN_EVENTS.get(element.name, set())))
+            run = _BEGINNINGS if by_event and element.name == "startEvent" else _RUN_EVENTS.get(element.name, set())
+            if kind not in run:
+                can = ", ".join(sorted(run))
                 found.append(f"a {kind} event cannot be run as {element.name}; right would be one of: {can}")
         if element.first("standardLoopCharacteristics") is not None:
             found.append("a standard loop cannot be run; right would be a gateway that leads back, or a multi-instance activity")

@@ -31,13 +31,15 @@ _KINDS: Final = {"businessRuleTask": "decision", "scriptTask": "script", "sendTa
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A process that can run: its model, what it says, its decisions, and its specifications."""
+    """A process that can run: its model, what it says, its decisions, its specifications, its elements by id, and the scopes whose ends
+    are outcomes of the case: the main process and its event subprocesses."""
 
     model: ProcessModel
     sayings: Sayings
     decisions: Decisions
     woven: Woven
     nodes: dict[str, Node]
+    ending: set[str]
 
 
 def quiet() -> None:
@@ -86,6 +88,7 @@ def _stepped(prepared: Prepared, state: dict[str, Any] | None, what: Begin | Com
         if state is None:
             raise Conflict("The case has not begun; right would be Begin first")
         numbered = state.get("n", 1)
+        step.outcome = state.get("outcome", "")
         top = restore(prepared.woven, state, step)
     runner = _Runner(prepared, top, step)
     if isinstance(what, Complete):
@@ -170,7 +173,7 @@ class _Runner:
             detail[node.event.kind] = node.event.name
         if kind == "gateway":
             detail["to"] = [child.task_spec.name.partition("|")[0] for child in task.children]
-        if node.kind == "endEvent" and task.workflow is self._top:
+        if node.kind == "endEvent" and node.scope in self._prepared.ending:
             self._step.outcome = node.id
         self._step.passed.append(Passed(node.id, node.name, kind, detail))
 

@@ -76,6 +76,7 @@ def compile_sayings(model: ProcessModel) -> Sayings:
 class _Maker:
     def __init__(self, model: ProcessModel) -> None:
         self.sayings = Sayings({}, {}, {}, {}, {}, {}, [])
+        self._scopes = model.scopes
         nodes = model.nodes()
         self._split = {node.id: _split_script(node) for node in nodes if node.kind == "scriptTask" and is_feel(node.language)}
         assigned = {name for parts in self._split.values() if isinstance(parts, list) for name, _, _ in parts}
@@ -94,10 +95,13 @@ class _Maker:
     def node(self, node: Node) -> None:
         if node.kind == "scriptTask":
             self._script(node)
-        if node.event is not None and node.event.kind == "timer" and node.kind != "startEvent":
+        if node.event is not None and node.event.kind == "timer" and (node.kind != "startEvent" or self._by_event(node)):
             self._timer(node)
         if node.loop is not None:
             self._loop(node, node.loop)
+
+    def _by_event(self, node: Node) -> bool:
+        return self._scopes[node.scope].by_event
 
     def _script(self, node: Node) -> None:
         if not is_feel(node.language) or not node.language:

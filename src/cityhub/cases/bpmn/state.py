@@ -1,7 +1,7 @@
 """The state of a case as plain JSON, small: without the specifications, without what is only foreseen, and without what lies behind
 and cannot be asked any more.
 
-    {"n": next id, "data": {variables}, "root": [rows], "subs": [[id of the task that waits for it, rows], ...]}
+    {"n": next id, "data": {variables}, "root": [rows], "subs": [[id of the task that waits for it, rows], ...], "outcome": id of an end}
 
 A row is a task: [id, id of the one before it (0: none), element, state, and where there is some its own data].
 """
@@ -85,7 +85,8 @@ def save(top: Any, step: Step, numbered: int) -> tuple[dict[str, Any], dict[Any,
                 numbers[task.id] = task.id if isinstance(task.id, int) else numbered
                 numbered += not isinstance(task.id, int)
     subs = [[numbers[key], _rows(sub, numbers)] for key, sub in top.subprocesses.items()]
-    return {"n": numbered, "data": step.data, "root": _rows(top, numbers), "subs": subs}, numbers
+    state = {"n": numbered, "data": step.data, "root": _rows(top, numbers), "subs": subs}
+    return ({**state, "outcome": step.outcome} if step.outcome else state), numbers
 
 
 def _kept(task: Any) -> bool:

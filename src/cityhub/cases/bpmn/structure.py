@@ -93,6 +93,11 @@ def _scope(scope: Scope, model: ProcessModel) -> Iterator[Finding]:
 
 def _starts(scope: Scope) -> Iterator[Finding]:
     starts = scope.starts()
+    if scope.by_event:
+        if len(starts) != 1 or starts[0].event is None:
+            text = "an event subprocess begins with one start event that has a trigger; right would be a timer, a message, ..."
+            yield Finding(True, scope.id, text)
+        return
     plain = [node for node in starts if node.event is None]
     if not starts:
         yield Finding(True, scope.id, f"'{scope.name or scope.id}' has no start event; right would be one")
@@ -132,6 +137,8 @@ def _node(node: Node, scope: Scope) -> Iterator[Finding]:
     if node.kind == "serviceTask":
         text = "a service task cannot be run: no service is called from a process; right would be a user task, a decision, or a send task"
         yield Finding(True, node.id, text)
+    if node.by_event and (scope.entering(node.id) or scope.leaving(node.id) or node.loop is not None or scope.attached(node.id)):
+        yield Finding(True, node.id, "an event subprocess stands alone; right would be one without flows, loop and boundary events")
     if node.more_events:
         yield Finding(True, node.id, "an event with several definitions cannot be run; right would be one event for each")
     if node.kind == "boundaryEvent" and node.attached not in scope.nodes:
@@ -139,11 +146,13 @@ def _node(node: Node, scope: Scope) -> Iterator[Finding]:
     if node.kind == "boundaryEvent" and node.event is None:
         text = "a boundary event without a definition never happens; right would be a timer, message, signal, error or escalation"
         yield Finding(True, node.id, text)
-    if node.event is not None and node.event.kind in ("message", "signal", "link") and not node.event.name and node.kind != "startEvent":
+    begins = node.kind == "startEvent" and not scope.by_event
+    if node.event is not None and node.event.kind in ("message", "signal", "link") and not node.event.name and not begins:
         yield Finding(True, node.id, f"its {node.event.kind} has no name; right would be a name")
-    if node.event is not None and node.event.timer == "cycle" and (node.kind != "boundaryEvent" or node.interrupting):
+    beside = node.kind == "boundaryEvent" or (node.kind == "startEvent" and scope.by_event)
+    if node.event is not None and node.event.timer == "cycle" and (not beside or node.interrupting):
         text = "a cycle can only stand at a boundary event that does not interrupt; right would be a duration"
-        yield Finding(node.kind != "startEvent", node.id, text)
+        yield Finding(node.kind != "startEvent" or scope.by_event, node.id, text)
     if node.kind in GATEWAYS:
         yield from _gateway(node, scope)
     yield from _links(node, scope)
@@ -184,7 +193,7 @@ def _gateway(node: Node, scope: Scope) -> Iterator[Finding]:
 
 def _ways(scope: Scope) -> Iterator[Finding]:
     after = {node: list(_next(scope, node)) for node in scope.nodes}
-    reached = _reach(after, [scope.starts()[0].id])
+    reached = _reach(after, [scope.starts()[0].id, *(node.id for node in scope.by_events())])
     for node in scope.nodes.values():
         if node.id not in reached and node.kind != "startEvent" and not node.unsupported:
             yield Finding(True, node.id, "it is never reached; right would be a flow that leads to it, or to leave it out")

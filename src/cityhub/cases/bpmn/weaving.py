@@ -48,23 +48,62 @@ class Woven(msgspec.Struct, frozen=True):
 def weave(model: ProcessModel) -> Woven:
     """The specifications of a model without grave findings."""
     names = model.run()
-    specs = {name: _Weaver(model.scopes[name]).weave() for name in names}
+    specs: dict[str, Any] = {}
+    for name in names:
+        scope = model.scopes[name]
+        if scope.by_events():
+            specs[name] = _frame(scope, model)
+            specs[f"{name}|body"] = _Weaver(scope, f"{name}|body").weave()
+        else:
+            specs[name] = _Weaver(scope, name).weave()
     return Woven(specs[names[0]], {name: spec for name, spec in specs.items() if name != names[0]})
 
 
+def _frame(scope: Scope, model: ProcessModel) -> Any:
+    """A scope with event subprocesses: all else of it is a subprocess, at whose boundary they wait."""
+    spec = BpmnProcessSpec(name=scope.id)
+    start = StartEvent(spec, f"{scope.id}|begin", event_definition=NoneEventDefinition())
+    body = SubWorkflowTask(spec, f"{scope.id}|frame", subworkflow_spec=f"{scope.id}|body")
+    split = BoundaryEventSplit(spec, f"{scope.id}|frame|bound")
+    join = BoundaryEventJoin(spec, f"{scope.id}|frame|join", split_task=split.name, cancel=True)
+    spec.start.connect(start)
+    start.connect(split)
+    split.connect(body)
+    body.connect(join)
+    ways = [(body, f"{scope.id}|frame|end")]
+    for node in scope.by_events():
+        begin = model.scopes[node.id].starts()[0]
+        event = BoundaryEvent(spec, begin.id, event_definition=_event(begin), cancel_activity=begin.interrupting, bpmn_name=begin.name)
+        split.connect(event)
+        event.connect(join)
+        handler = SubWorkflowTask(spec, node.id, subworkflow_spec=node.id, bpmn_name=node.name)
+        event.connect(handler)
+        ways.append((handler, f"{node.id}|end"))
+    for task, name in ways:
+        end = EndEvent(spec, name, event_definition=NoneEventDefinition())
+        task.connect(end)
+        end.connect(spec.end)
+    for made in (start, body):
+        made.bpmn_id = None
+    return spec
+
+
 class _Weaver:
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, name: str) -> None:
         self._scope = scope
-        self._spec = BpmnProcessSpec(name=scope.id)
+        self._spec = BpmnProcessSpec(name=name)
         self._made: dict[str, Any] = {}
         self._entries: dict[str, Any] = {}
 
     def weave(self) -> Any:
         start = self._scope.starts()[0].id
-        nodes = [node for node in self._scope.nodes.values() if node.kind != "startEvent" or node.id == start]
+        others = [node for node in self._scope.nodes.values() if node.kind != "startEvent" and not node.by_event]
+        nodes = [self._scope.nodes[start], *others]
         for node in nodes:
             self._made[node.id] = self._entries[node.id] = self._task(node)
         self._spec.start.connect(self._made[start])
+        if self._scope.by_event:
+            self._made[start].bpmn_id = None  # it has passed already, where it waited
         for node in nodes:
             self._bound(node)
         for node in nodes:

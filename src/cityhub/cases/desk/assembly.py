@@ -80,6 +80,7 @@ class Cases:
         desk: Opens cases and takes them on.
         operations: What else is done to them.
         alerts: The port `Openings`.
+        attachments: The files of cases.
         migrations: Takes cases over to other versions of their processes.
 
     Args:
@@ -100,7 +101,7 @@ class Cases:
         self.migrations = CaseMigrations(self.desk)
         self.alerts = AlertCases(self.desk, self.operations, around.store, TENANT)
         self._lists = CaseLists(self.index, ledger, around.store, around.people, TENANT)
-        self._attachments = Attachments(around.data / FILES, settings.most_file_bytes)
+        self.attachments = Attachments(around.data / FILES, settings.most_file_bytes)
         self._watch = Watch(self.desk)
         self._ends: list[Change] = []
         self._reader = JournalReader(around.journal, {CASES: self.index.changed, CLOSED: self.index.changed}, self._hear)
@@ -108,14 +109,18 @@ class Cases:
 
     def routes(self) -> list[Route]:
         """All doors of cases."""
-        api = CaseApi(self.desk, self.operations, self._lists, self._attachments)
+        api = CaseApi(self.desk, self.operations, self._lists, self.attachments)
         return [*api.routes(), *IndicatorApi(self._around.store, TENANT).routes()]
 
     async def start(self) -> None:
         """Reads the open cases, follows the journal, and looks after the clocks."""
         position = await self._around.journal.position(READER)
-        self.index.fill(await self.desk.around.ledger.open_cases())
+        await self.load()
         self._tasks = [asyncio.create_task(job) for job in (self._reader.run(position), self._tell_cases(), self._look())]
+
+    async def load(self) -> None:
+        """Reads the open cases: enough to answer."""
+        self.index.fill(await self.desk.around.ledger.open_cases())
 
     async def stop(self) -> None:
         """Ends all of it; stopping again does nothing."""

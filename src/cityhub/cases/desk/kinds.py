@@ -6,7 +6,7 @@ Files of the district's folder: `cases/desk.yaml`, `cases/kinds.yaml`, `cases/li
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import yaml
@@ -102,6 +102,8 @@ class DeskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
         leader: Role of who leads a department.
         supervisor: Role of who supervises.
         supervising: Id of the organization whose supervisors hear; "": all.
+        tell_unassigned: Of which new tasks that nobody has yet all are told who may take them: "all", those of "grave" cases (red and
+            orange), or "none".
         most_file_bytes: Of an attachment.
     """
 
@@ -112,6 +114,7 @@ class DeskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     leader: str = "leader"
     supervisor: str = "supervisor"
     supervising: str = ""
+    tell_unassigned: Literal["all", "grave", "none"] = "grave"
     most_file_bytes: int = 10_000_000
 
 

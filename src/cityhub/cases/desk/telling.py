@@ -14,6 +14,7 @@ TASK = "case-task"
 DEADLINE = "case-deadline"
 SUPERVISED = "case-supervised"
 """Ids of the templates."""
+GRAVE = frozenset({"red", "orange"})
 
 
 class Telling:
@@ -35,8 +36,13 @@ class Telling:
     def new_tasks(self, before: Case | None, after: Case) -> list[Write]:
         """Tells those for whom tasks wait now that did not wait for them before."""
         known = {(task.id, task.assignee, task.department) for task in before.tasks} if before else set()
-        fresh = [task for task in after.tasks if (task.id, task.assignee, task.department) not in known]
+        fresh = [task for task in after.tasks if (task.id, task.assignee, task.department) not in known and self._is_told(after, task)]
         return [write for task in fresh for write in self._write(self._of_task(after, task))]
+
+    def _is_told(self, case: Case, task: Task) -> bool:
+        """Whether a new task is told of: one that nobody has yet stands in the list of all who may take it."""
+        told = self._district.settings.tell_unassigned
+        return bool(task.assignee) or told == "all" or (told == "grave" and case.grade in GRAVE)
 
     def _of_task(self, case: Case, task: Task) -> Notice:
         key = f"{case.id}#task:{task.id}:{task.assignee or task.department}"

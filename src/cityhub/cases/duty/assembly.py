@@ -15,11 +15,13 @@ from cityhub.cases.duty.duty_api import DutyApi
 from cityhub.cases.duty.escalation import Escalation
 from cityhub.cases.duty.handover import Handovers
 from cityhub.cases.duty.matters import Matters
+from cityhub.cases.duty.report import Form, Reports, read_form
+from cityhub.cases.duty.report_api import ReportApi
 from cityhub.cases.duty.rota import Rota
 from cityhub.cases.duty.standing import Standing
 from cityhub.cases.duty.swaps import Swaps
-from cityhub.model.errors import StoreUnavailable
-from cityhub.model.ports import Notices, OpenAlerts, People, Store
+from cityhub.model.errors import CityHubError, StoreUnavailable
+from cityhub.model.ports import Analysis, Notices, OpenAlerts, People, Store
 from cityhub.model.time import Clock
 from cityhub.web.http import Route
 
@@ -37,6 +39,7 @@ class Around(msgspec.Struct, frozen=True):
     Attributes:
         store: Where everything is kept.
         people: Who works with the hub.
+        analysis: Answers the statements of the daily report.
         clock: The present time.
         zone: Name of the district's time zone.
         folder: The district's folder; None: none is served.
@@ -44,6 +47,7 @@ class Around(msgspec.Struct, frozen=True):
 
     store: Store
     people: People
+    analysis: Analysis
     clock: Clock
     zone: str = "Asia/Shanghai"
     folder: Path | None = None
@@ -72,13 +76,15 @@ class DutyService:
         self.standing = Standing(around.store, self.rota, notices, around.clock)
         self.handovers = Handovers(around.store, self.rota, self.matters, notices, around.clock)
         self.swaps = Swaps(around.store, self.rota, around.clock)
+        self.reports = Reports(
+            _form(around.folder), self.rota, around.people, self.matters, self.handovers, around.analysis, around.clock
+        )
 
     def routes(self) -> list[Route]:
         """All doors."""
         around = self._around
-        return DutyApi(
-            self.rota, self.swaps, self.handovers, self.escalation, self.standing, around.people, around.clock
-        ).routes()
+        api = DutyApi(self.rota, self.swaps, self.handovers, self.escalation, self.standing, around.people, around.clock)
+        return [*api.routes(), *ReportApi(self.reports).routes()]
 
     async def start(self) -> None:
         """Reads what is kept, takes the district's posts and chains, and begins to look."""
@@ -95,6 +101,15 @@ class DutyService:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _form(folder: Path | None) -> Form:
+    """The district's form of the daily report; one that cannot be read is logged, and the usual one is taken."""
+    try:
+        return read_form(folder)
+    except (CityHubError, OSError) as error:
+        log.warning("the form of the daily report was not taken: %s", error)
+        return Form()
 
 
 async def _again_and_again(seconds: float, look: Callable[[], Awaitable[Any]]) -> None:

@@ -79,8 +79,15 @@ def _link(parent: etree._Element, relation: str, href: str, type: str) -> None:
         link.set(name, value)
 
 
-def links_of(root: etree._Element, base: str) -> list[str]:
-    """The addresses of a feed's messages in its order, each once.
+class Link(msgspec.Struct, frozen=True):
+    """Where a message of a feed is, and when the feed says that it was last changed ("": it does not)."""
+
+    href: str
+    updated: str = ""
+
+
+def links_of(root: etree._Element, base: str) -> list[Link]:
+    """The messages of a feed in its order, each address once.
 
     Args:
         root: The document: an Atom or RSS feed.
@@ -90,15 +97,15 @@ def links_of(root: etree._Element, base: str) -> list[str]:
         BadRequestData: It is neither, or has more messages than are read.
     """
     if root.tag == f"{{{ATOM}}}feed":
-        found = [_entry_link(entry) for entry in root.findall(f"{{{ATOM}}}entry")]
+        found = [(_entry_link(one), one.findtext(f"{{{ATOM}}}updated") or "") for one in root.findall(f"{{{ATOM}}}entry")]
     elif root.tag == "rss":
-        found = [(item.findtext("link") or "").strip() for item in root.findall("./channel/item")]
+        found = [(one.findtext("link") or "", one.findtext("pubDate") or "") for one in root.findall("./channel/item")]
     else:
         raise BadRequestData(f"The document is '{str(root.tag)[:100]}'; right would be a CAP 1.2 message, an Atom feed or an RSS feed")
-    links = list(dict.fromkeys(urljoin(base, link) for link in found if link))
+    links = {urljoin(base, href.strip()): updated.strip() for href, updated in reversed(found) if href.strip()}
     if len(links) > MOST_LINKS:
         raise BadRequestData(f"The feed has {len(links)} messages; at most {MOST_LINKS} are read")
-    return links
+    return [Link(href, updated) for href, updated in reversed(links.items())]
 
 
 def _entry_link(entry: etree._Element) -> str:

@@ -21,7 +21,7 @@ from cityhub.rules.engine.compiling import CompiledRule
 from cityhub.rules.engine.expressions import EventClock, Failed
 from cityhub.rules.engine.late import late_values
 from cityhub.rules.engine.levels import Turn, next_look, turn_of, weigh
-from cityhub.rules.engine.models import Models, NoModels
+from cityhub.rules.engine.models import MODELS, Models, NoModels
 from cityhub.rules.engine.moments import SECOND, Micros, text_of
 from cityhub.rules.engine.near import MOST_AFFECTED
 from cityhub.rules.engine.room import Concern, Room
@@ -165,6 +165,8 @@ class Engine:
         if now > self.now:
             self._advance(now)
         self.position = position
+        if collection == MODELS:
+            self._models.take(tenant, id, self._decode(after) if after is not None else None)
         room = self.rooms.get(tenant)
         if room is None:
             return
@@ -211,10 +213,8 @@ class Engine:
                 self._observe(room, running, seen)
             for place in others:
                 self._observe_other(room, running, place, seen)
-        except Failed as reason:
-            self._fail(running, seen.id, str(reason))
-        except Exception as error:  # a rule that meets something unforeseen must not stop the others
-            self._fail(running, seen.id, f"{type(error).__name__}: {error}")
+        except Exception as error:  # also what nobody foresaw: a rule must not stop the others
+            self._fail(running, seen.id, error)
 
     def _observe(self, room: Room, running: Running, seen: Observed) -> None:
         watch = running.compiled.watch
@@ -308,7 +308,7 @@ class Engine:
                     try:
                         self._look_about(running, affected, NEVER)
                     except Failed as reason:
-                        self._fail(running, id, str(reason))
+                        self._fail(running, id, reason)
         if id in room.followers:
             self._followed(room, id, None)
 
@@ -328,8 +328,8 @@ class Engine:
                         newest = max((one.watermark for one in running.subjects.values()), default=NEVER)
                         if running.late_other(place, entity, values, newest):
                             self._look_about(running, around.affected(entity, running.subjects), NEVER)
-                except Failed as reason:
-                    self._fail(running, entity, str(reason))
+                except Exception as error:  # see `_concerned`
+                    self._fail(running, entity, error)
 
     # -- Conditions ----------------------------------------------------------------------------------------------
 
@@ -350,8 +350,8 @@ class Engine:
                 last = subject.figures[place]
                 subject.context[figure.name] = None if last == NEVER else max(0, now - last) / SECOND
             turned = weigh(running.compiled.levels, subject, moment, self.clock)
-        except Failed as reason:
-            self._fail(running, subject.id, str(reason))
+        except Exception as error:  # see `_concerned`
+            self._fail(running, subject.id, error)
             turned = NEVER
         if turned != NEVER or subject.alert or True in subject.on:
             self._announce(running, subject, moment if turned == NEVER else turned)
@@ -465,7 +465,8 @@ class Engine:
         wanted = set(rules)
         return [running for room in self.rooms.values() for running in room.rules if running.compiled.rule.id in wanted]
 
-    def _fail(self, running: Running, entity: str, reason: str) -> None:
+    def _fail(self, running: Running, entity: str, error: Exception) -> None:
+        reason = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
         running.failed += 1
         running.failed_at = running.evaluated
         running.trouble = f"{entity}: {reason}"[:MOST_TEXT]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Final, Protocol
+
+MODELS: Final = "rule_model"
+"""The collection of models; the id is "<entity> <attribute>"."""
 
 
 class Models(Protocol):
     """Models of single attributes of entities. All answers come from memory and at once; what is trained, and when, is its own matter."""
+
+    def take(self, tenant: str, id: str, document: dict[str, Any] | None) -> None:
+        """Takes a model as the journal has it (collection `MODELS`); None: it is gone."""
 
     def surprise(self, tenant: str, entity: str, attribute: str, value: float, at: int) -> float | None:
         """How surprising a value is, from 0 to 1; None while there is no model.
@@ -25,6 +31,9 @@ class Models(Protocol):
 
 class NoModels:
     """Where there are none."""
+
+    def take(self, tenant: str, id: str, document: dict[str, Any] | None) -> None:
+        """See `Models.take`."""
 
     def surprise(self, tenant: str, entity: str, attribute: str, value: float, at: int) -> float | None:
         """See `Models.surprise`."""

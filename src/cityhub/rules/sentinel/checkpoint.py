@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import logging
 import os
 import struct
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +20,38 @@ from cityhub.rules.sentinel_port import Signal
 
 STATE: Final = "rules.state"
 TICKS: Final = "rules.ticks"
+LOCK: Final = "sentinel.lock"
+LOOK_S: Final = 0.05
 HEAD: Final = b"cityhub rules 1\n"
 """How a file of this version begins; one that begins otherwise is not read."""
 _TICK: Final = struct.Struct(">qq")
 
 log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def alone(folder: Path, patience_s: float) -> Iterator[bool]:
+    """Holds the lock of a folder's one sentinel for as long as the block runs; says whether it could be had within `patience_s`.
+
+    When a hub is killed, its sentinel may write its last while the next one begins.
+    """
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield _locked(descriptor, time.monotonic() + patience_s)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, end: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(LOOK_S)
+        else:
+            return True
 
 
 class Checkpoint(msgspec.Struct, frozen=True, array_like=True):

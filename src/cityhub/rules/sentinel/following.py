@@ -42,6 +42,8 @@ SHARE: Final = 20
 """A checkpoint that takes long is written seldom: at most this part of the time goes into it."""
 TOLD_AT_ONCE: Final = 500
 PAUSE_S: Final = 0.5
+FORGOTTEN: Final = -1
+"""In place of a position: what stands in the checkpoint is not what is there any more."""
 HEAR_S: Final = 60.0
 
 log = logging.getLogger(__name__)
@@ -88,10 +90,12 @@ class Following:
         self._wanted: words.Arrange | None = None
         self._ordered = asyncio.Event()
         self._ticks: deque[tuple[int, int]] = deque()
-        self._kept = -1
+        self._kept = FORGOTTEN
         self._kept_now = -1
         self._next_checkpoint = 0.0
         self._failing: frozenset[str] = frozenset()
+        self._unshown: set[str] = set()
+        self._unsaid: list[Signal] = []
 
     def order(self, arrange: words.Arrange) -> None:
         """Runs these rules as soon as what was read is done."""
@@ -101,17 +105,23 @@ class Following:
     async def run(self) -> None:
         """Follows until it is cancelled."""
         await self._ordered.wait()
-        assert self._wanted is not None
-        await self._resume(self._wanted)
+        is_resumed = False
         while True:
             try:
-                if self._ordered.is_set() and not self._ticks:
-                    self._ordered.clear()
-                    await self._arrange(self._wanted)
-                await self._step()
+                if not is_resumed:
+                    assert self._wanted is not None
+                    await self._resume(self._wanted)
+                    is_resumed = True
+                await self._turn()
             except StoreUnavailable as error:
                 log.warning("the rules wait: %s", error.detail)
                 await asyncio.sleep(PAUSE_S)
+
+    async def _turn(self) -> None:
+        if self._ordered.is_set() and not self._ticks:
+            assert self._wanted is not None
+            await self._arrange(self._wanted)
+        await self._step()
 
     # -- Beginning -----------------------------------------------------------------------------------------------
 
@@ -137,20 +147,33 @@ class Following:
     # -- Rules ---------------------------------------------------------------------------------------------------
 
     async def _arrange(self, arrange: words.Arrange) -> None:
-        """Runs other rules; what follows from that is written down before it is told."""
-        if self._kept >= 0 and arrange.rules == self._orders and arrange.zone == self._zone:
-            return
-        self._take_orders(arrange.rules, arrange.zone)
-        anew, signals = self.engine.arrange(self._compiled())
+        """Runs other rules; what follows from that is written down before it is told. Whatever fails on the way is tried again."""
+        if self._kept < 0 or arrange.rules != self._orders or arrange.zone != self._zone:
+            self._take_orders(arrange.rules, arrange.zone)
+            anew, signals = self.engine.arrange(self._compiled())
+            self._unshown |= set(anew)
+            self._unsaid += signals
+            self._kept = FORGOTTEN
         now = micros(to_text(self._clock.now()))
+        anew = sorted(self._unshown & self.engine.rules.keys())
         for tenant in sorted({self.engine.rules[id].compiled.rule.tenant for id in anew}):
             await self._show(tenant, anew, now)
-        signals += self.engine.shown(anew, now)
-        signals += await self._look_up(now)
-        self._kept = -1
-        await self._keep(signals)
-        await self._tell(signals)
+        self._unshown = set()
+        self._unsaid += self.engine.shown(anew, now)
+        await self._look_up(now)
+        await self._say_unsaid()
+        if self._wanted is arrange:
+            self._ordered.clear()
         self.news.set()
+
+    async def _say_unsaid(self) -> None:
+        """Tells what does not follow from the journal, after it was written down."""
+        if self._kept == FORGOTTEN or self._unsaid:
+            self._kept = FORGOTTEN
+            if not await self._keep():
+                raise StoreUnavailable("the checkpoint cannot be written, so new rules have nothing to say yet")
+            await self._tell(self._unsaid)
+            self._unsaid = []
 
     def _take_orders(self, orders: Sequence[words.RuleOrder], zone: str) -> None:
         self._orders, self._zone, self.refused = list(orders), zone, {}
@@ -176,9 +199,8 @@ class Following:
         async for piece in self._hub.stream("present", words.Present(tenant, sorted(types)), fresh=False):
             self.engine.show(tenant, orjson.loads(piece), anew, now)
 
-    async def _look_up(self, now: int) -> list[Signal]:
+    async def _look_up(self, now: int) -> None:
         """Asks for the entities that queries follow links to and that nobody knows."""
-        signals: list[Signal] = []
         for _ in range(4):  # links may lead further
             missing = self.engine.missing()
             for tenant in sorted({tenant for tenant, _ in missing}):
@@ -187,8 +209,8 @@ class Following:
                 async for piece in self._hub.stream("present", words.Present(tenant, ids=ids), fresh=False):
                     found |= {document["id"]: document for document in orjson.loads(piece)}
                 for id in ids:
-                    signals += self.engine.learn(tenant, id, found.get(id), now)
-        return signals
+                    self._unsaid += self.engine.learn(tenant, id, found.get(id), now)
+                    self._kept = FORGOTTEN
 
     # -- Following -----------------------------------------------------------------------------------------------
 
@@ -204,13 +226,11 @@ class Following:
             self.lag_s = 0.0
             await self._tick(micros(to_text(now - BEHIND)))
         if any(room.missing for room in engine.rooms.values()):
-            signals = await self._look_up(engine.now)
-            self._kept = -1
-            await self._keep(signals)
-            await self._tell(signals)
+            await self._look_up(engine.now)
+            await self._say_unsaid()
         self._notice()
         if time.monotonic() >= self._next_checkpoint:
-            await self._keep([])
+            await self._keep()
         if len(entries) < BLOCK:
             await asyncio.sleep(POLL_S)
 
@@ -229,7 +249,10 @@ class Following:
         while self._ticks:
             await self._tell(self.engine.tick(self._ticks.popleft()[1]))
         if NEVER != self.engine.due() <= now:
-            await asyncio.to_thread(self._memory.note_tick, self.engine.position, now)
+            try:
+                await asyncio.to_thread(self._memory.note_tick, self.engine.position, now)
+            except OSError as error:
+                raise StoreUnavailable(f"the time cannot be written down ({error})") from None
             await self._tell(self.engine.tick(now))
 
     async def _tell(self, signals: Sequence[Signal]) -> None:
@@ -240,27 +263,37 @@ class Following:
                 try:
                     await self._hub.call("hear", heard, fresh=False, timeout_s=HEAR_S)
                     break
-                except StoreUnavailable as error:
+                except CityHubError as error:
                     log.warning("signals wait until the hub takes them: %s", error.detail)
+                    self.lag_s = max(0.0, micros(to_text(self._clock.now())) - self.engine.now) / SECOND
                     await asyncio.sleep(PAUSE_S)
 
-    async def _keep(self, unsaid: list[Signal]) -> None:
-        """Writes a checkpoint, unless all is as in the one before; then the hub hears how far the journal is not needed any more."""
+    async def _keep(self) -> bool:
+        """Writes a checkpoint, unless all is as in the one before; then the hub hears how far the journal is not needed any more.
+
+        Returns whether there is one of this moment; the disk may be full.
+        """
         engine = self.engine
         if (engine.position, engine.now) == (self._kept, self._kept_now):
-            return
+            return True
         began = time.monotonic()
         position, now = engine.position, engine.now
-        content = self._memory.encoded(Checkpoint(self._orders, self._zone, frozen(engine), unsaid))
-        await asyncio.to_thread(self._memory.write, content)
-        if not self._ticks:
-            await asyncio.to_thread(self._memory.forget_ticks)
+        content = self._memory.encoded(Checkpoint(self._orders, self._zone, frozen(engine), self._unsaid))
+        try:
+            await asyncio.to_thread(self._memory.write, content)
+            if not self._ticks:
+                await asyncio.to_thread(self._memory.forget_ticks)
+        except OSError as error:
+            log.error("the checkpoint of the rules cannot be written: %s", error)
+            self._next_checkpoint = time.monotonic() + CHECKPOINT_S
+            return False
         self._kept, self._kept_now = position, now
         self._next_checkpoint = time.monotonic() + max(CHECKPOINT_S, SHARE * (time.monotonic() - began))
         try:
             await self._hub.call("kept", position, fresh=False)
-        except StoreUnavailable as error:
+        except CityHubError as error:
             log.debug("the hub does not hear of the checkpoint: %s", error.detail)
+        return True
 
     def _notice(self) -> None:
         failing = frozenset(id for id, running in self.engine.rules.items() if running.trouble)

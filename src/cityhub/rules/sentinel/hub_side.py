@@ -19,6 +19,7 @@ from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.q_condition import any_of
 from cityhub.model.ports import Journal, Store
 from cityhub.rules.engine.compiling import problems
+from cityhub.rules.engine.models import MODELS
 from cityhub.rules.rule import Rule
 from cityhub.rules.sentinel import words
 from cityhub.rules.sentinel.checkpoint import STATE
@@ -74,7 +75,7 @@ class SentinelLink:
             "hub",
             {
                 "orders": self._orders, "hear": self._hear, "kept": self._keep, "report": self._report,
-                "present": self._present, "answer": self._answer,
+                "present": self._present, "models": self._models, "answer": self._answer,
             },
         )  # fmt: skip
         self._watch: asyncio.Task[None] | None = None
@@ -221,6 +222,12 @@ class SentinelLink:
                     yield orjson.dumps(block[start : start + BLOCK])
         for start in range(0, len(question.ids), BLOCK):
             yield orjson.dumps(await self._found(question.tenant, question.ids[start : start + BLOCK]))
+
+    async def _models(self, body: bytes) -> AsyncIterator[bytes]:
+        """Every model that is kept, as [tenant, document], in blocks of JSON."""
+        found = await self._store.records(None, MODELS)
+        for start in range(0, len(found), BLOCK):
+            yield orjson.dumps(found[start : start + BLOCK])
 
     async def _found(self, tenant: str, ids: Sequence[str]) -> list[Entity]:
         found = [await self._store.fetch(tenant, id) for id in ids]

@@ -4,6 +4,7 @@
     hear     signals: a `Heard`, answered after they are durable
     kept     up to which position the sentinel needs the journal no more
     report   how each rule stands: rule id -> `RuleState`
+    models   the models of history that are kept, in blocks of JSON
     present  entities as they are now, in blocks of JSON: a `Present`
     answer   what became of an order that is a job: an `Answer`
 """

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from cityhub.model.ports import Journal, People, Store
+from cityhub.model.ports import Journal, Outbound, People, Store
 from cityhub.model.time import Clock
 from cityhub.registers.journal_reader import JournalReader
 from cityhub.rules.cap.keys import development_signer, signer_of
@@ -19,8 +19,12 @@ from cityhub.rules.warnings.authority import NOWHERE, read_authority
 from cityhub.rules.warnings.drafting import AlertDrafts
 from cityhub.rules.warnings.ground import Ground, TermsOf
 from cityhub.rules.warnings.impact import Impact
+from cityhub.rules.warnings.polling import Polling
 from cityhub.rules.warnings.public_api import PublicApi
+from cityhub.rules.warnings.received import Received
 from cityhub.rules.warnings.register import WarningRegister
+from cityhub.rules.warnings.source_api import SourceApi
+from cityhub.rules.warnings.sources import KIND, SOURCES, CapSource, SourceRegister
 from cityhub.rules.warnings.warning import WARNINGS
 from cityhub.rules.warnings.warning_api import WarningApi
 from cityhub.web.http import Route
@@ -38,6 +42,7 @@ class Around(msgspec.Struct, frozen=True):
         clock: The present time.
         people: Who works with the hub.
         terms: The names of the district's @context.
+        outbound: The door to other hosts.
         data: The data folder.
         base: Address under which others reach the hub.
         district: The district's folder; None: none is served, and nobody warns of anything.
@@ -50,6 +55,7 @@ class Around(msgspec.Struct, frozen=True):
     clock: Clock
     people: People
     terms: TermsOf
+    outbound: Outbound
     data: Path
     base: Callable[[], str]
     district: Path | None = None
@@ -63,6 +69,8 @@ class Warnings:
     Attributes:
         register: Of all warnings.
         drafts: Drafts warnings for alerts (the port `Drafts`).
+        sources: The feeds of others.
+        polling: Reads them.
 
     Args:
         around: What they stand among.
@@ -78,25 +86,43 @@ class Warnings:
         impact = Impact(around.store, around.terms, authority.impact)
         self.register = WarningRegister(around.store, around.clock, authority, _signer(around), around.people, ground, impact)
         self.drafts = AlertDrafts(self.register, ground, around.clock)
-        self._reader = JournalReader(around.journal, {WARNINGS: self.register.changed}, lambda changes: None)
+        self.sources = SourceRegister(KIND, around.store, self._arrange)
+        received = Received(around.store, around.clock)
+        self.polling = Polling(self.sources, received, around.store, around.outbound, around.clock)
+        hear = {WARNINGS: self.register.changed, SOURCES: self.sources.changed}
+        self._reader = JournalReader(around.journal, hear, lambda changes: None)
+        self._arranged: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def routes(self) -> list[Route]:
         """All doors."""
-        return [*WarningApi(self.register).routes(), *PublicApi(self.register, self._around.clock, self._around.base).routes()]
+        return [
+            *SourceApi(self.sources, self.polling).routes(),
+            *WarningApi(self.register).routes(),
+            *PublicApi(self.register, self._around.clock, self._around.base).routes(),
+        ]
+
+    async def _arrange(self, sources: list[CapSource]) -> None:
+        """Has every source that is new or has changed read at once."""
+        versions = {source.id: source.version for source in sources}
+        for id in [id for id, version in versions.items() if self._arranged.get(id) != version]:
+            self.polling.hurry(id)
+        self._arranged = versions
 
     async def start(self) -> None:
-        """Reads what is kept, and follows the journal."""
+        """Reads what is kept, follows the journal, and reads the feeds of others."""
         position = self._around.journal.last()
         await self.register.load()
-        self._tasks = [asyncio.create_task(self._reader.run(position))]
+        await self.sources.load()
+        await self.sources.begin()
+        self._tasks = [asyncio.create_task(job) for job in (self._reader.run(position), self.polling.run())]
 
     async def sweep(self) -> None:
         """Ends the warnings whose time has passed; to be called again and again."""
         await self.register.sweep()
 
     async def stop(self) -> None:
-        """Ends the reading of the journal; stopping again does nothing."""
+        """Ends the reading of the journal and of feeds; stopping again does nothing."""
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()

@@ -76,7 +76,6 @@ def test_what_is_no_process_is_not_even_read(text: str, says: str) -> None:
         (with_element('<intermediateCatchEvent id="x"><timerEventDefinition/></intermediateCatchEvent>'), "x", "no time"),
         (with_element('<intermediateCatchEvent id="x"><conditionalEventDefinition/></intermediateCatchEvent>'), "x", "conditional event"),
         (with_element('<intermediateThrowEvent id="x"><compensateEventDefinition/></intermediateThrowEvent>'), "x", "compensate event"),
-        (with_element('<subProcess id="x" triggeredByEvent="true"/>'), "x", "event subprocess"),
         (with_element('<userTask id="x"/>').replace('id="x"', 'id="x y"'), "x y", "signs that ids have not"),
         (
             document(

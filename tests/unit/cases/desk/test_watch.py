@@ -61,7 +61,14 @@ async def test_after_a_stop_what_was_missed_is_told_at_its_level(tmp_path: Path)
         assert [notice["values"]["share"] for notice in await later.notices("case-deadline")] == [1.0]
 
 
-async def test_new_tasks_are_told_to_the_department(site: Site) -> None:
-    await site.to("handle")
+async def test_new_tasks_of_grave_cases_are_told_to_all_who_may_take_them(site: Site) -> None:
+    await site.to("handle", grade="orange")
     told = [(notice["values"]["task"], notice["departments"]) for notice in await site.notices("case-task")]
     assert told == [("受理立案", [["", "dispatcher"]]), ("派遣", [["", "dispatcher"]]), ("处置", [[URBAN, "handler"]])]
+
+
+async def test_of_other_tasks_those_are_told_who_have_them(site: Site) -> None:
+    case = await site.to("handle")
+    assert await site.notices("case-task") == []
+    await site.operate(case, "assign", task=case["tasks"][0]["id"], person=site.handler(URBAN))
+    assert [notice["people"] for notice in await site.notices("case-task")] == [[site.handler(URBAN)]]

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from cityhub.cases.duty.assembly import Around, DutyService
+from cityhub.model.errors import BadRequestData
 from cityhub.model.ports import Document, Notice, Person, Principal, WaitingAlert, Write
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.application import Application
@@ -74,6 +75,13 @@ class Waiting:
         return sorted((one for one in self.alerts if one.since < before and grade in ("", one.grade)), key=lambda one: one.since)
 
 
+class NoAnalysis:
+    """A history in which there is nothing yet."""
+
+    async def rows(self, tenant: str, statement: str, parameters: Any = (), **bounds: Any) -> Any:
+        raise BadRequestData("There is no such table")
+
+
 class AsPerson:
     """The caller is the person that the header names."""
 
@@ -93,7 +101,7 @@ class Hub:
         self.people = SomePeople(person("a", "duty"), person("b", "duty"), person("c", "duty"), person("boss", "leader"))
         self.asked = Asked()
         self.waiting = Waiting()
-        self.duty = DutyService(Around(store, self.people, self.clock, folder=folder))
+        self.duty = DutyService(Around(store, self.people, NoAnalysis(), self.clock, folder=folder))  # type: ignore[arg-type]
         self.duty.join(self.asked, self.waiting)
         self.application = Application(self.duty.routes(), AsPerson(), 1_000_000)  # type: ignore[arg-type]
 

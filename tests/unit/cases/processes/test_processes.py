@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from cityhub.access.loopback import LoopbackAccess
+from cityhub.cases.bpmn.checking import check
 from cityhub.cases.process_port import Migrated, ProcessFiles
 from cityhub.cases.processes.assembly import Around, Processes
 from cityhub.cases.processes.definition import read_file
@@ -139,6 +140,11 @@ async def test_the_districts_files_are_taken(office: Office) -> None:
     graded = (await office.ask("GET", "/api/processes/graded")).json()
     assert list(graded["decisions"]) == ["grades"] and graded["district"] == {"file": "processes/graded.bpmn", "touched": "", "differs": False}
     assert any("broken.bpmn" in trouble and "UTF-8" in trouble for trouble in office.processes.troubles())
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[4] / "districts").glob("*/processes/*.bpmn")), ids=lambda path: path.stem)
+def test_what_districts_ship_can_run(path: Path) -> None:
+    assert [finding for finding in check(read_file(path, path.read_bytes()).files()).findings if finding.grave] == []
 
 
 def test_a_file_that_is_too_long_is_not_taken(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_an_instance_comes_back_from_its_row(instance: dict[str, Any]) -> None:
     }  # fmt: skip
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=json | text | numbers, members=st.fixed_dictionaries({}, optional=optional))
 def test_both_ways_through_the_lake_give_the_same(lake: Lake, journal: Journal, value: Any, members: dict[str, Any]) -> None:
     """Once as an update, which mostly goes the short way, read from the tail and from the tables."""

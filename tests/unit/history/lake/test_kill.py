@@ -21,7 +21,7 @@ from cityhub.model.ports import HISTORY_EVENTS
 from cityhub.storage.sqlite_journal import insert_change
 from tests.unit.history.lake.killed import open_here, work
 
-ROUNDS = int(os.environ.get("CITYHUB_TEST_KILLS", "100"))
+ROUNDS = int(os.environ.get("CITYHUB_TEST_KILLS", "20"))
 ENTRIES_A_ROUND = 150
 ATTRIBUTE = "https://smartdatamodels.org/temperature"
 JOURNAL = (

@@ -271,7 +271,7 @@ async def test_a_caller_who_leaves_ends_the_work(site: Whole) -> None:
     await anext(stream)
     assert made.open == 1
     await stream.aclose()
-    for _ in range(100):
+    for _ in range(1200):
         if not made.open:
             break
         await asyncio.sleep(0.05)
@@ -279,10 +279,11 @@ async def test_a_caller_who_leaves_ends_the_work(site: Whole) -> None:
 
 
 async def test_statements_wait_for_their_turn_and_not_for_ever(site: Whole) -> None:
-    _, analysis, _ = site
+    made, analysis, _ = site
     endless = "SELECT count(*) FROM range(10000000) a, range(10000000) b"
     running = [asyncio.create_task(analysis.rows("", endless, timeout_s=2.0)) for _ in range(2)]
-    await asyncio.sleep(0.3)
+    while made.open < 2:
+        await asyncio.sleep(0.01)
     with pytest.raises(StoreUnavailable, match="try again later"):
         await analysis.rows("", "SELECT 1")
     assert all(isinstance(one, TooComplexQuery) for one in await asyncio.gather(*running, return_exceptions=True))

@@ -43,7 +43,7 @@ async def give(hub: Hub, status: int = 201, **changes: Any) -> dict[str, Any]:  
 
 async def ended(hub: Hub, id: str, *states: str) -> dict[str, Any]:  # noqa: F811
     """The command once it is in one of the states."""
-    for _ in range(200):
+    for _ in range(3000):
         async with hub.client() as client:
             found: dict[str, Any] = (await client.get(f"{API}/rain-1/commands/{id}")).json()
         if found["state"] in states:
@@ -133,7 +133,7 @@ async def test_a_restart_in_between_loses_none(pump: Hub) -> None:
     again.start()
     for id in ids:
         await ended(pump, id, "acknowledged", "queued", "sent")
-    for _ in range(100):
+    for _ in range(3000):
         if not again.waiting():
             break
         await asyncio.sleep(0.02)

@@ -62,11 +62,11 @@ async def test_an_outage_of_a_web_service_is_filled_page_by_page(hub: Hub, clien
         source = {"url": f"http://127.0.0.1:{runner.addresses[0][1]}/", "query": {"since": "{watermark}", "offset": "{offset}"},
                   "paging": {"kind": "offset", "size": 6}, "watermark": "at", "start": "2026-01-01T00:00:00Z", "every_s": 0.2}  # fmt: skip
         await made(client, {"id": "service", "protocol": "web", "source": source, "records": "data.items"})
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await values(client, "A") != list(range(1, 11)):
                 await asyncio.sleep(0.1)
         available = rows
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await values(client, "A") != list(range(1, 29)):
                 await asyncio.sleep(0.1)
     finally:

@@ -28,7 +28,7 @@ def made(kept: Kept, policy: AddressPolicy | None = None, **source: Any) -> Conn
 async def send(context: aiocoap.Context, port: int, payload: bytes, path: str = "data/gauge/7", format: int | None = 50, code: Any = aiocoap.POST) -> Any:
     message = aiocoap.Message(code=code, uri=f"coap://127.0.0.1:{port}/{path}", payload=payload)
     message.opt.content_format = format
-    return (await asyncio.wait_for(context.request(message).response, 20)).code
+    return (await asyncio.wait_for(context.request(message).response, 60)).code
 
 
 @contextlib.asynccontextmanager

@@ -62,7 +62,7 @@ async def test_a_station_sends_rows_with_its_token(hub: Hub) -> None:
     async with caller(hub) as operator:
         found = await operator.get("/ngsi-ld/v1/entities/urn:ngsi-ld:Station:W1", params={"options": "keyValues"})
         assert found.json()["rain"] == 1.5
-        for _ in range(100):
+        for _ in range(1200):
             status = (await operator.get("/api/feeds/stations")).json()["status"]
             if status["received"] == 2:
                 break
@@ -81,7 +81,7 @@ async def test_a_command_is_posted_to_the_device(hub: Hub) -> None:
         states = {}
         for name in ("open", "close"):
             given = (await operator.post("/api/devices/pump/commands", json={"name": name, "timeoutS": 10})).json()
-            for _ in range(200):
+            for _ in range(1200):
                 states[name] = (await operator.get(f"/api/devices/pump/commands/{given['id']}")).json()
                 if states[name]["state"] not in ("queued", "sent"):
                     break

@@ -175,6 +175,7 @@ async def test_without_room_nothing_is_read_on_and_nothing_is_lost(tmp_path: Pat
         sink, bodies = Bounded(50, at_once=False), [b"%d" % number for number in range(1000)]
         async with running(connector(port, version=version), sink) as task:
             await asyncio.to_thread(publish, port, bodies)
+            await until(lambda: len(sink.messages) >= 50)
             await asyncio.sleep(0.2)
             assert len(sink.messages) == 50
             while len(sink.messages) < 1000 and not task.done():
@@ -219,6 +220,7 @@ async def test_retained_messages_are_taken_or_not(mosquitto: int, retained: bool
     await asyncio.to_thread(publish, mosquitto, [b"old"], retain=True)
     sink = Bounded()
     async with running(connector(mosquitto, retained=retained), sink):
+        await until(lambda: len(sink.bodies) >= len(seen))
         await asyncio.sleep(0.3)
     assert sink.bodies == seen and all(message.redelivered for message in sink.messages)
 
@@ -311,10 +313,11 @@ async def test_a_broker_that_is_not_there_or_ends_is_a_trouble_that_passes(tmp_p
     with pytest.raises(TroubleAtSource, match="cannot be reached"):
         await connector(free_port()).run(Bounded())
     with broker(tmp_path, "allow_anonymous true") as port:
-        task = asyncio.create_task(connector(port).run(Bounded()))
-        await asyncio.sleep(0.5)
+        made = connector(port)
+        task = asyncio.create_task(made.run(Bounded()))
+        await until(lambda: made._open)
     with pytest.raises(TroubleAtSource, match="broker"):
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n" * 100, b"\xff" * 100, b"\x20\x02\x00\x00" + b"\x30\xff\xff\xff\x7f"])
@@ -328,7 +331,7 @@ async def test_what_is_no_broker_is_told_so(answer: bytes) -> None:
     server = await asyncio.start_server(answering, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(TroubleAtSource):
-        await asyncio.wait_for(connector(port, version="3.1.1").run(Bounded()), 10)
+        await asyncio.wait_for(connector(port, version="3.1.1").run(Bounded()), 60)
     await asyncio.sleep(0.1)
     server.close()
 

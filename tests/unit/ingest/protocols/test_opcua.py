@@ -119,7 +119,7 @@ async def test_a_server_that_goes_is_trouble_and_its_return_brings_the_values_ag
         task = asyncio.ensure_future(made(kept, peer.port).run(kept))
         await kept.count(1)
     with pytest.raises(TroubleAtSource):
-        await asyncio.wait_for(task, 15)
+        await asyncio.wait_for(task, 60)
 
 
 def certificate(folder: Path, name: str, uri: str) -> tuple[str, str]:
@@ -144,7 +144,7 @@ async def test_user_password_and_encryption(tmp_path: Path) -> None:
             await kept.count(1)
         for wrong in ({"password": "env:BAD"}, {"server_certificate": f"file:{other[0]}"}, {"security": "None"}):
             with pytest.raises(TroubleAtSource):
-                await asyncio.wait_for(made(Kept(), peer.port, secrets=texts, **{**source, **wrong}).run(Kept()), 20)
+                await asyncio.wait_for(made(Kept(), peer.port, secrets=texts, **{**source, **wrong}).run(Kept()), 60)
 
 
 async def test_what_cannot_be() -> None:
@@ -173,11 +173,11 @@ async def test_a_silent_peer_and_one_that_speaks_garbage_are_trouble() -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         with pytest.raises(TroubleAtSource):
-            await asyncio.wait_for(made(Kept(), silent.getsockname()[1], timeout_s=0.3).run(Kept()), 10)
+            await asyncio.wait_for(made(Kept(), silent.getsockname()[1], timeout_s=0.3).run(Kept()), 60)
     server = await asyncio.start_server(garbage, "127.0.0.1", 0)
     async with server:
         with pytest.raises(TroubleAtSource):
-            await asyncio.wait_for(made(Kept(), server.sockets[0].getsockname()[1], timeout_s=0.3).run(Kept()), 10)
+            await asyncio.wait_for(made(Kept(), server.sockets[0].getsockname()[1], timeout_s=0.3).run(Kept()), 60)
 
 
 def test_values() -> None:

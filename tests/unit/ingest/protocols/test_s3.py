@@ -52,13 +52,13 @@ async def test_new_and_changed_objects_once_each(store: dict[str, str]) -> None:
     put(store, "other/1.json", b"no")
     source = {"prefix": "rain", "names": "*.json"}
     async with running(made(kept, store, **source), kept):
-        await kept.count(5, 20)
+        await kept.count(5)
     assert sorted(message.about["path"] for message in kept.messages) == [f"rain/{n}.json" for n in range(5)]
     async with running(made(kept, store, **source), kept):
         await asyncio.sleep(1.1)  # the store's times are whole seconds
         put(store, "rain/sub/9.json", b"[9]")
         put(store, "rain/0.json", b"[10]")
-        await kept.count(7, 20)
+        await kept.count(7)
         await asyncio.sleep(0.3)
     assert sorted(message.body for message in kept.messages[5:]) == [b"[10]", b"[9]"]
 
@@ -67,7 +67,7 @@ async def test_a_large_object_is_passed_over_with_a_word(store: dict[str, str]) 
     kept = Kept()
     put(store, "large/1.json", b"x" * 1000)
     async with running(made(kept, store, prefix="large", max_bytes=100), kept):
-        await kept.count(1, 20)
+        await kept.count(1)
     assert kept.messages[0].records == [] and kept.bookmark is not None
     assert any("bring it in as an import" in detail for _, detail in kept.states)
 

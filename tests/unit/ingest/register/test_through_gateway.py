@@ -31,7 +31,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def letters(client: httpx.AsyncClient, count: int) -> list[dict[str, Any]]:
-    for _ in range(200):
+    for _ in range(1200):
         found = (await client.get("/api/dead-letters")).json()
         if found["total"] == count:
             break

@@ -21,7 +21,9 @@ from cityhub.model.ngsild.parse import parse_entity
 from cityhub.model.ports import Person, Write
 from cityhub.rules.warnings.assembly import Around, Warnings
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
+from cityhub.web.addresses import AddressPolicy
 from cityhub.web.application import Application
+from cityhub.web.outbound import HttpOutbound
 
 DISTRICT = Path(__file__).parents[4] / "districts/qianjiang"
 PEOPLE = "urn:ngsi-ld:Person:500114:"
@@ -116,7 +118,8 @@ def around(store: SqliteStore, clock: SetClock, data: Path, terms: TermMap, **mo
     async def district_terms() -> TermMap:
         return terms
 
-    return Around(store, store, clock, DistrictPeople(), district_terms, data, lambda: "https://hub.example", DISTRICT, **more)
+    outbound = HttpOutbound(AddressPolicy(loopback_allowed=True))
+    return Around(store, store, clock, DistrictPeople(), district_terms, outbound, data, lambda: "https://hub.example", DISTRICT, **more)
 
 
 @pytest.fixture
@@ -129,6 +132,7 @@ async def city(loaded: Path, tmp_path: Path, terms: TermMap) -> AsyncIterator[Ci
     await warnings.start()
     yield City(store, clock, warnings, terms)
     await warnings.stop()
+    await warnings._around.outbound.close()  # type: ignore[attr-defined]
     await store.close()
 
 

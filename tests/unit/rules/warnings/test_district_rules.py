@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
-import yaml
 
 from cityhub.model.feel import compile_expression
 from cityhub.model.jsonld import TermMap
+from cityhub.rules.engine.compiling import problems
+from cityhub.rules.register.definition import read_rule
 from cityhub.rules.rule import Rule
 from cityhub.rules.warnings.authority import check_content, check_issue, read_authority
 from cityhub.rules.warnings.template import filled, read_template
@@ -21,7 +21,7 @@ SENSORS = {"RainGauge", "WaterObserved", "WeatherObserved", "AirQualityObserved"
 
 
 def read(path: Path) -> Rule:
-    return msgspec.convert(yaml.safe_load(path.read_bytes()), Rule)
+    return read_rule(path.read_bytes())
 
 
 def test_there_are_the_rules_of_the_story() -> None:
@@ -32,6 +32,7 @@ def test_there_are_the_rules_of_the_story() -> None:
 def test_a_rule_is_whole(path: Path, terms: TermMap) -> None:
     rule = read(path)
     assert rule.id == path.stem
+    assert problems(rule, terms, "Asia/Shanghai") == []
     assert rule.source
     assert {"zh", "en"} <= rule.title.keys() & rule.note.keys() & rule.event.keys()
     assert rule.watch.type in SENSORS
