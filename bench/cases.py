@@ -171,12 +171,22 @@ async def copied(data: Path, count: int) -> None:
     await store.close()
 
 
+async def settled(pid: int) -> None:
+    """Waits until the hub has read what was copied beside it and rests, or for at most three minutes."""
+    for _ in range(60):
+        used = used_processor_s(pid) or 0.0
+        await asyncio.sleep(3.0)
+        if (used_processor_s(pid) or 0.0) - used < 0.5:
+            return
+
+
 async def measure(url: str, pid: int, given: argparse.Namespace) -> dict[str, Any]:
     """Lets the people work, and tells how long it took them."""
     chance, everybody = random.Random(8), people(given.people)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         async with session.get(url + "/api/cases?limit=1") as answer:
             count = (await answer.json())["count"]
+        await settled(pid)
         work = Work(session, url, chance)
         used, end = used_processor_s(pid) or 0.0, time.perf_counter() + given.seconds
         await asyncio.gather(*(work.person(who, everybody, given.think, end) for who in everybody))

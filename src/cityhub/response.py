@@ -120,7 +120,7 @@ class Parts:
         self.attention = rules.Attention(
             rules.Around(
                 store, journal, self.sentinel, clock, around.terms_of, ZoneInfo(zone), settings.alerts_keep_days, folder,
-                self.notices.notices, self.cases.alerts, self.warnings.drafts,
+                self.notices.notices, self.cases.alerts, self.warnings.drafts, around.analysis,
             )
         )  # fmt: skip
         self.sentinel.hearing = self.attention.hearing
@@ -151,7 +151,8 @@ class Parts:
     def jobs(self) -> Jobs:
         """What is to be done again and again: seconds, and the work."""
         return (
-            (rules.SWEEP_S, self.attention.sweep), (warnings.SWEEP_S, self.warnings.sweep), (notices.SWEEP_S, self.notices.sweep),
+            (rules.SWEEP_S, self.attention.sweep), (rules.TRAIN_S, self.attention.train),
+            (warnings.SWEEP_S, self.warnings.sweep), (notices.SWEEP_S, self.notices.sweep),
         )  # fmt: skip
 
     def ends(self) -> tuple[Callable[[], Awaitable[None]], ...]:
@@ -167,4 +168,5 @@ class Parts:
 
     def troubles(self) -> list[str]:
         """What people must be told that does not work."""
-        return [text for text in (self.sentinel.trouble, *self.attention.troubles(), *self.processes.troubles()) if text]
+        of_parts = (*self.attention.troubles(), *self.processes.troubles(), *self.warnings.polling.troubles())
+        return [text for text in (self.sentinel.trouble, *of_parts) if text]

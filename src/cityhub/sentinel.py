@@ -22,6 +22,7 @@ import msgspec
 import uvloop
 
 from cityhub.model.time import SystemClock
+from cityhub.rules.models.model import KeptModels
 from cityhub.rules.sentinel.checkpoint import Memory, alone
 from cityhub.rules.sentinel.desk import Desk
 from cityhub.rules.sentinel.following import Following
@@ -32,14 +33,12 @@ from cityhub.web.wire_client import WireClient
 
 YOUNG: Final = 200_000
 """New objects before the collector looks for cycles: entries leave none behind."""
-LOCK_S: Final = 30.0
-"""How long it waits for an earlier sentinel of the same folder that has not ended yet."""
 
 log = logging.getLogger("cityhub.sentinel")
 
 
 def main() -> int:
-    """Runs until standard input closes, or SIGTERM. Returns 0, or 1 when another one has the folder."""
+    """Runs until standard input closes, or SIGTERM. Returns 0."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal reaches the hub as well, which ends this process in order
     line = sys.stdin.buffer.readline()
     if not line:  # the hub ended before it gave orders
@@ -47,11 +46,9 @@ def main() -> int:
     orders = msgspec.json.decode(line, type=SentinelOrders, dec_hook=lambda kind, value: kind(value))
     configure(orders.settings.log_format, orders.settings.log_level)
     gc.set_threshold(YOUNG, 20, 1000)
-    with alone(Path(orders.settings.data), LOCK_S) as is_alone:
-        if not is_alone:
-            log.error("another sentinel has the folder %s", orders.settings.data)
-            return 1
-        uvloop.run(_run(orders))
+    with alone(Path(orders.settings.data), sys.stdin.fileno()) as is_alone:
+        if is_alone:
+            uvloop.run(_run(orders))
     return 0
 
 
@@ -63,7 +60,7 @@ async def _run(orders: SentinelOrders) -> None:
     data = Path(orders.settings.data)
     hub = WireClient("hub", Path(orders.socket))
     with contextlib.closing(open_journal(orders.settings.store, data)) as journal:
-        following = Following(journal, hub, Memory(data), SystemClock())
+        following = Following(journal, hub, Memory(data), SystemClock(), KeptModels())
         desk = Desk(hub, following)
         tasks = [asyncio.create_task(work) for work in (following.run(), desk.listen(), desk.report())]
         ended = asyncio.create_task(end.wait())

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from cityhub.model.errors import StoreUnavailable
-from cityhub.model.ports import Drafts, Journal, Notices, Openings, Store
+from cityhub.model.ports import Analysis, Drafts, Journal, Notices, Openings, Store
 from cityhub.model.time import Clock, to_text
 from cityhub.registers.journal_reader import JournalReader
 from cityhub.rules.alerts.alert_api import AlertApi
@@ -24,6 +24,9 @@ from cityhub.rules.alerts.reactions import Reactions
 from cityhub.rules.alerts.release import Release
 from cityhub.rules.alerts.suppression import Suppression, TermsOf
 from cityhub.rules.maintenance.windows import WINDOWS, MaintenanceApi, MaintenanceRegister
+from cityhub.rules.models.model import KeptModels
+from cityhub.rules.models.model_api import ModelApi
+from cityhub.rules.models.training import Training
 from cityhub.rules.register.rule_answers import RuleAnswers
 from cityhub.rules.register.rule_api import RuleApi
 from cityhub.rules.register.rules import RULES, RuleRegister, rule_files
@@ -34,6 +37,8 @@ from cityhub.web.metrics import Metrics
 READER: Final = "rules"
 ADVANCE_S: Final = 2.0
 """How often the journal may hear how far it was read."""
+TRAIN_S: Final = 60.0
+"""How often it is looked which models are to be trained."""
 SWEEP_S: Final = 1.0
 """How often it is looked which suppressed alerts become live."""
 
@@ -53,6 +58,7 @@ class Around(msgspec.Struct, frozen=True):
         notices: Tells people.
         openings: Opens cases.
         drafts: Drafts warnings.
+        analysis: Asks the history, for models; None: none are trained.
     """
 
     store: Store
@@ -66,6 +72,7 @@ class Around(msgspec.Struct, frozen=True):
     notices: Notices | None = None
     openings: Openings | None = None
     drafts: Drafts | None = None
+    analysis: Analysis | None = None
 
 
 class Attention:
@@ -96,6 +103,9 @@ class Attention:
         self.reactions = Reactions(
             store, around.journal, self.rules, self.deeds, around.notices, around.openings, around.drafts
         )
+        self.training = None if around.analysis is None else Training(
+            around.analysis, store, KeptModels(), self.rules.all, around.terms_of, around.clock, around.zone.key
+        )  # fmt: skip
         self._answers = RuleAnswers(self.rules, around.sentinel, self.index, self.files)
         hear = {RULES: self.rules.changed, WINDOWS: self.windows.changed}
         self._reader = JournalReader(around.journal, hear, self.index.heard)
@@ -104,7 +114,9 @@ class Attention:
     def routes(self) -> list[Route]:
         """All doors, for the hub."""
         around = self._around
+        models = ModelApi(around.store, self.training).routes() if self.training is not None else []
         return [
+            *models,
             *RuleApi(self.rules, self._answers, around.sentinel).routes(),
             *AlertApi(around.store, self.index, self.deeds, self.reactions).routes(),
             *MaintenanceApi(self.windows, around.clock).routes(),
@@ -117,6 +129,8 @@ class Attention:
         await self.rules.load()
         await self.windows.load()
         await self.index.load(self._around.store)
+        if self.training is not None:
+            await self.training.load()
         if self.files is not None:
             await self.files.load()
         jobs = (self._reader.run(position), self._keep(), self.reactions.run())
@@ -131,6 +145,11 @@ class Attention:
                 with contextlib.suppress(StoreUnavailable):  # it is kept the next time
                     await self._around.journal.advance(READER, self._reader.position)
                     position = self._reader.position
+
+    async def train(self) -> None:
+        """Trains models that rules ask for and that are not there or old; to be called again and again."""
+        if self.training is not None:
+            await self.training.renew()
 
     async def sweep(self) -> None:
         """Makes alerts live that nothing keeps quiet any more; to be called again and again."""

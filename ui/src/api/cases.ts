@@ -53,8 +53,8 @@ export interface Clock {
   limit: string;
   startedAt: string;
   dueAt: string;
-  halfAt?: string;
-  lateAt?: string;
+  /** When the levels of escalation hear of it, in their order. */
+  marks?: string[];
   rule?: string;
   endedAt?: string;
   paused?: boolean;
@@ -94,11 +94,13 @@ export interface CaseHead {
   overdue?: boolean;
   supervised?: unknown;
   place?: { location?: Geometry | null; township?: string; address?: string };
-  source?: { kind: string; ref?: string; system?: string; reporter?: Record<string, string> };
+  /** Id of the alert that it was opened for; "" none. In lists. */
+  alert?: string;
 }
 
 export interface CaseRecord extends CaseHead {
   description?: string;
+  source?: { kind: string; ref?: string; system?: string; reporter?: Record<string, string> };
   process: string;
   processVersion?: number;
   tasks?: Task[];

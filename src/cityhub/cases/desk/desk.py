@@ -222,7 +222,7 @@ class CaseDesk:
         _check_open_parts(case, task)
         _check_form(case, task, outcome, data)
         files = await self.around.processes.version(case.process, case.process_version)
-        given = {**data, "outcome": outcome}
+        given = {**_departments(case), **data, "outcome": outcome}
         position = await self.around.engine.step(files, case.position, Complete(task.id, given), now)
         what = "returned" if outcome == "return" else "completed"
         entry = Entry(
@@ -230,9 +230,8 @@ class CaseDesk:
             data={"task": task.id, **({"given": data} if data else {}), **_decisions(position.passed)},
         )  # fmt: skip
         case = noted(case, entry)
-        departments = position.data.get("departments")
-        if isinstance(departments, list) and departments and all(isinstance(one, str) for one in departments):
-            case = msgspec.structs.replace(case, departments=departments)
+        if _are_texts(data.get("departments")):
+            case = msgspec.structs.replace(case, departments=data["departments"])
         case = msgspec.structs.replace(case, events=[*case.events, Event(f"{task.element}.{outcome}", now, case.grade)])
         return rested(case, position, now, self.around.district)
 
@@ -296,6 +295,12 @@ def _check_form(case: Case, task: Task, outcome: str, data: dict[str, Any]) -> N
             raise BadRequestData(f"'data' needs '{name}' ({field.get('title') or name}), which must not be empty")
         if field.get("type") == "organizations" and name in data and not _are_texts(data[name]):
             raise BadRequestData(f"'{name}' must be a list of ids of organizations, each once, at most {MOST_DEPARTMENTS}")
+
+
+def _departments(case: Case) -> dict[str, Any]:
+    """The departments for the process, where others got a task or joined since it was told of them."""
+    known = case.variables.get("departments")
+    return {"departments": case.departments} if known is not None and known != case.departments else {}
 
 
 def _are_texts(value: Any) -> bool:

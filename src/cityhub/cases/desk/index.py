@@ -25,6 +25,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         shown: As it stands in a list.
         version: Of the case.
         due_at: The next due moment; "": none.
+        urgency: Sorts by due moment, then by grade.
         broken_at: The first moment at which a limit is or was broken; "": none can be.
         mark_at: The next moment at which somebody is to be told of a clock; "".
         wake_at: The next moment that its process waits for; "".
@@ -40,6 +41,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     shown: dict[str, Any]
     version: int
     due_at: str
+    urgency: str
     broken_at: str
     mark_at: str
     wake_at: str
@@ -62,9 +64,10 @@ def row_of(case: Case) -> Row:
     ]  # fmt: skip
     people = frozenset(task.assignee for task in case.tasks if task.assignee)
     text = f"{case.number} {case.title} {case.description} {case.place.address}".lower()
+    urgency = f"{case.due_at or LATEST} {GRADES[case.grade]}"
     return Row(
-        shown_of(case), case.version, case.due_at, min(broken, default=""), min(marks, default=""), case.wake_at, case.tasks, text, people,
-        case.messages, point_of(case), f"{case.title} {case.description}", case.source.ref,
+        shown_of(case), case.version, case.due_at, urgency, min(broken, default=""), min(marks, default=""), case.wake_at, case.tasks, text,
+        people, case.messages, point_of(case), f"{case.title} {case.description}", case.source.ref,
     )  # fmt: skip
 
 
@@ -74,7 +77,8 @@ def shown_of(case: Case) -> dict[str, Any]:
         "id": case.id, "number": case.number, "kind": case.kind, "grade": case.grade, "title": case.title, "state": case.state,
         "step": case.step, "stepNames": [task.name for task in case.tasks], "departments": case.departments,
         "assignees": sorted({task.assignee for task in case.tasks if task.assignee}), "place": msgspec.to_builtins(case.place),
-        "source": case.source.kind, "openedAt": case.opened_at, "closedAt": case.closed_at, "dueAt": case.due_at, "round": case.round,
+        "source": case.source.kind, "alert": case.source.ref if case.source.kind == "alert" else "",
+        "openedAt": case.opened_at, "closedAt": case.closed_at, "dueAt": case.due_at, "round": case.round,
         "supervised": bool(case.supervised), "version": case.version, "changedAt": case.changed_at,
         **({"onTime": case.on_time} if case.on_time is not None else {}),
     }  # fmt: skip
@@ -113,9 +117,7 @@ class CaseIndex:
 
     def take(self, case: Case) -> None:
         """Takes a case as it was written; an older version changes nothing."""
-        known = self._rows.get(case.id)
-        newest = max(known.version if known else 0, self._gone.get(case.id, 0))
-        if case.version <= newest:
+        if case.version <= self._newest(case.id):
             return
         if case.state == "open":
             self._gone.pop(case.id, None)
@@ -126,10 +128,15 @@ class CaseIndex:
         if len(self._gone) > MOST_GONE:
             del self._gone[next(iter(self._gone))]
 
+    def _newest(self, id: str) -> int:
+        known = self._rows.get(id)
+        return max(known.version if known else 0, self._gone.get(id, 0))
+
     async def changed(self, change: Change) -> None:
         """Takes over what the journal says of a record of an open or a closed case."""
         if change.after is not None:
-            self.take(from_document(change.after))
+            if change.after.get("version", 1) > self._newest(change.id):
+                self.take(from_document(change.after))
         elif change.collection == CASES and change.before is not None:
             known = self._rows.get(change.id)
             if known is not None and known.version <= change.before.get("version", 1):
@@ -138,7 +145,7 @@ class CaseIndex:
     def tasks(self, wanted: Callable[[Row, Task], bool]) -> list[tuple[Row, Task]]:
         """The tasks that wait and are wanted, the next due first."""
         found = [(row, task) for row in self._rows.values() for task in row.tasks if wanted(row, task)]
-        found.sort(key=lambda one: (one[0].due_at or LATEST, GRADES[one[0].shown["grade"]], one[1].opened_at))
+        found.sort(key=lambda one: one[0].urgency)
         return found
 
 

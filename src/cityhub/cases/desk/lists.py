@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 
 from cityhub.cases.desk.face import TYPE
-from cityhub.cases.desk.index import GRADES, LATEST, CaseIndex, Row, is_for, is_overdue, shown_of
+from cityhub.cases.desk.index import GRADES, CaseIndex, Row, is_for, is_overdue, shown_of
 from cityhub.cases.desk.ledger import Ledger
 from cityhub.cases.desk.record import Task, whole
 from cityhub.model.condition import AllOf, Condition, TypeIs, ValueIn
@@ -18,8 +19,8 @@ from cityhub.model.ports import People, Person, Store
 
 STATES: Final = ("open", "closed", "rejected", "withdrawn", "merged")
 ORDERS: Final[dict[str, tuple[Callable[[Row], Any], bool]]] = {
-    "due": (lambda row: (row.due_at or LATEST, GRADES[row.shown["grade"]]), False),
-    "grade": (lambda row: (GRADES[row.shown["grade"]], row.due_at or LATEST), False),
+    "due": (attrgetter("urgency"), False),
+    "grade": (lambda row: (GRADES[row.shown["grade"]], row.urgency), False),
     "opened": (lambda row: row.shown["openedAt"], False),
     "-opened": (lambda row: row.shown["openedAt"], True),
     "-changed": (lambda row: row.shown["changedAt"], True),
@@ -103,7 +104,9 @@ class CaseLists:
 
     def _open(self, wanted: Wanted, limit: int, offset: int, now: str) -> tuple[list[dict[str, Any]], int]:
         tests = self._tests(wanted, now)
-        rows = [row for row in self._index if all(test(row) for test in tests)]
+        rows: list[Row] = list(self._index)
+        for test in tests:
+            rows = list(filter(test, rows))
         key, reverse = ORDERS[wanted.order]
         rows.sort(key=key, reverse=reverse)
         return [shown(row, now) for row in rows[offset : offset + limit]], len(rows)

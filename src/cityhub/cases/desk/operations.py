@@ -169,11 +169,19 @@ class Operations:
     async def give_back(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Does a task with the outcome "return" (退回). Raises Conflict when none that waits can be returned."""
         wanted = _read(body, Return)
-        case = _open(await self._desk.get(id))
+        case = await self._desk.get(id)
+        if self._is_returned(case, deed):
+            return case
+        _open(case)
         found = [task for task in case.tasks if "return" in task.outcomes and wanted.task in ("", task.id)]
         if len(found) != 1:
             raise Conflict("Exactly one task that waits must be one that can be returned; name it as 'task'")
         return await self._desk.complete(id, found[0].id, "return", {}, msgspec.structs.replace(deed, note=wanted.note))
+
+    def _is_returned(self, case: Case, deed: Deed) -> bool:
+        """Whether this very request has returned a task already."""
+        tasks = [entry.data["task"] for entry in case.timeline if entry.what == "returned"]
+        return bool(deed.key) and any(deed.known_as(f"{case.id} {task} return") in case.keys for task in tasks)
 
     async def extend(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Asks for more time (延期); it counts when somebody else has granted it. Raises Conflict, BadRequestData."""
@@ -338,6 +346,8 @@ class Operations:
 
         async def work(case: Case, now: str) -> Case:
             at = _moment(wanted.at, now)
+            if not case.opened_at <= at <= now:
+                raise BadRequestData("'at' must lie between the opening of the case and now; what is planned is said when it is opened")
             what = "milestone" if wanted.event else "commented"
             data = {"event": wanted.event, "at": at} if wanted.event else {}
             case = noted(case, Entry(now, deed.by, what, note=wanted.note, files=list(deed.files), data=data))

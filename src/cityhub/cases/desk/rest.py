@@ -10,7 +10,7 @@ from cityhub.cases.deadlines.clocks import Event, Facts, Pause, opened_by, run_c
 from cityhub.cases.desk.kinds import DistrictCases
 from cityhub.cases.desk.record import MOST_KEYS, Case, Entry, Round, State, Task
 from cityhub.cases.process_port import Position, ReadyTask
-from cityhub.model.errors import Unprocessable
+from cityhub.model.errors import Conflict, Unprocessable
 
 CHECK: Final = "check"
 """Id of the element that checks what was done, in every process whose cases need it."""
@@ -18,6 +18,8 @@ PASSED: Final = "pass"
 HANDLER: Final = "handler"
 """The lane of those who handle: its tasks go to the department in charge."""
 FOLLOW_UP: Final = "follow-up"
+PARTS: Final = (FOLLOW_UP, "joint")
+"""Tasks of the desk's own without which a case is not done."""
 ENDS: Final[dict[str, State]] = {"rejected": "rejected", "withdrawn": "withdrawn"}
 """States by the id of the end event; any other end closes the case."""
 
@@ -27,6 +29,7 @@ def rested(case: Case, position: Position, at: str, district: DistrictCases) -> 
 
     Raises:
         Unprocessable: The process would close it without the check that its kind asks for.
+        Conflict: It would close it while parts of it wait.
     """
     known = {task.id: task for task in case.tasks if not task.own}
     own = [task for task in case.tasks if task.own]
@@ -86,6 +89,9 @@ def _ended(case: Case, outcome: str, at: str, district: DistrictCases) -> Case:
     kind = district.kinds.get(case.kind)
     if state == "closed" and (kind is None or kind.checked) and not is_checked(case):
         raise Unprocessable(f"A case of kind '{case.kind}' is closed only after a check has passed; its process has none on this way")
+    waiting = [task.name for task in case.tasks if task.own and task.element in PARTS]
+    if state == "closed" and waiting:
+        raise Conflict(f"A case is closed when all of its parts are done; these wait: {', '.join(waiting)}")
     return ended(case, state, at)
 
 

@@ -39,12 +39,13 @@ class Watch:
     async def look(self) -> int:
         """Tells and wakes what is due; returns how many cases that were."""
         self._looks += 1
+        self._failed = {id: look for id, look in self._failed.items() if look >= self._looks}
         now = self._desk.now()
         due = [
             row.shown["id"] for row in self._desk.around.index
             if (row.mark_at and row.mark_at < now) or (row.wake_at and row.wake_at <= now)
         ]  # fmt: skip
-        todo = [id for id in due if self._failed.get(id, 0) <= self._looks][:AT_ONCE]
+        todo = [id for id in due if id not in self._failed][:AT_ONCE]
         for id in todo:
             await self._tend(id)
         return len(todo)
@@ -53,7 +54,6 @@ class Watch:
         try:
             await self._escalate(id)
             await self._desk.wake(id)
-            self._failed.pop(id, None)
         except (Conflict, NotFound):
             return  # another hub was faster, or the case is done
         except CityHubError as error:

@@ -34,6 +34,7 @@ class Line(msgspec.Struct):
         return self.channel == "screen" and not self.read_at and self.state in ARRIVED
 
 
+Found = tuple[list[str], int]
 Change = Callable[[Message, str], Message | None]
 """A message and the present time to the message that it becomes; None: it stays as it is."""
 
@@ -72,9 +73,13 @@ class Ledger:
         """All, the oldest first."""
         return self._lines.items()
 
-    def find(self, matches: Callable[[Line], bool], limit: int, offset: int) -> tuple[list[str], int]:
-        """Ids of those that match, the newest first, and how many match."""
-        found = [id for id, line in reversed(self._lines.items()) if matches(line)]
+    def find(self, matches: Callable[[Line], bool], limit: int, offset: int, *, person: str | None = None, key: str | None = None) -> Found:
+        """Ids of those that match, the newest first, and how many match; only those of a person or a key if one is named."""
+        if key is not None:
+            ids: Iterable[str] = reversed(self._of_key.get(key, {}))
+        else:
+            ids = reversed(self._lines if person is None else self._of_person.get(person, {}))
+        found = [id for id in ids if matches(self._lines[id])]
         return found[offset : offset + limit], len(found)
 
     def of_receipt(self, channel: str, receipt: str) -> str | None:

@@ -75,7 +75,9 @@ class NoticeApi:
         for state in filter(None, wanted.get("state", "").split(",")):
             if state not in STATES:
                 raise BadRequestData(f"'state' must be one or more of {', '.join(STATES)}")
-        ids, count = self._ledger.find(lambda line: _matches(line, wanted), limit, offset)
+        ids, count = self._ledger.find(
+            lambda line: _matches(line, wanted), limit, offset, person=wanted.get("person"), key=wanted.get("key")
+        )
         return json_response({"notices": [self._shown(await self._ledger.read(id)) for id in ids], "count": count})
 
     async def _show(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -72,7 +73,8 @@ def check_template(template: Template) -> None:
                 phrases(text, where)
 
 
-def phrases(text: str, where: str = "the template") -> list[str | Expression]:
+@lru_cache(maxsize=2_000)
+def phrases(text: str, where: str = "the template") -> tuple[str | Expression, ...]:
     """The parts of a text: what is said as it is, and expressions. Raises BadRequestData with the place.
 
     >>> [part if isinstance(part, str) else part.text for part in phrases("{a + 1} of {{b}}")]
@@ -87,7 +89,7 @@ def phrases(text: str, where: str = "the template") -> list[str | Expression]:
             made.append(compile_expression(part))
         except FeelSyntaxError as error:
             raise BadRequestData(f"'{where}': in {{{part[:100]}}}: {error.detail}") from None
-    return made
+    return tuple(made)
 
 
 def _split(text: str, where: str) -> Iterator[tuple[str, bool]]:
@@ -171,7 +173,7 @@ def shown(value: Any, language: str, zone: ZoneInfo) -> str:
     >>> shown(["2026-11-23T06:05:00Z", 4.5, True, None], "zh", ZoneInfo("Asia/Shanghai"))
     '2026-11-23 14:05、4.5、是、—'
     """
-    if value is None:
+    if value is None or value == {} or value == []:
         return MISSING
     if isinstance(value, bool):
         return {"zh": ("否", "是"), "en": ("no", "yes")}[language][value]

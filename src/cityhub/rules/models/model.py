@@ -9,8 +9,6 @@ import msgspec
 
 from cityhub.model.ports import Document
 
-MODELS: Final = "rule_model"
-"""The collection of models; the id is "<entity> <attribute>"."""
 SPREADS: Final = 1.6448536269514722
 """Standard deviations between the middle and the bounds at the level 0.9, as of a normal distribution."""
 SECOND: Final = 1_000_000

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from cityhub.model.ports import Store
 from cityhub.registers.questions import page_of
-from cityhub.rules.models.model import MODELS
+from cityhub.rules.engine.models import MODELS
 from cityhub.rules.models.training import Training
 from cityhub.web.http import Request, Response, Route, json_response
 from cityhub.web.negotiation import tenant_of

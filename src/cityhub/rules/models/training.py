@@ -16,7 +16,8 @@ from cityhub.model.jsonld import TermMap
 from cityhub.model.ports import Analysis, Document, Store, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.rules.engine.compiling import CompiledRule, compile_rule
-from cityhub.rules.models.model import MODELS, SECOND, KeptModels, Model, model_id
+from cityhub.rules.engine.models import MODELS
+from cityhub.rules.models.model import SECOND, KeptModels, Model, model_id
 from cityhub.rules.rule import Rule
 
 MODELLED: Final = frozenset(("anomaly", "forecast"))
@@ -86,6 +87,11 @@ class Training:
         self._zone = zone
         self._tried: dict[tuple[str, str], str] = {}
         self.refused: dict[str, str] = {}
+
+    async def load(self) -> None:
+        """Reads the models that are kept."""
+        for tenant, document in await self._store.records(None, MODELS):
+            self._kept.take(tenant, document["id"], document)
 
     async def renew(self) -> int:
         """Trains what is asked for and old or not there, the oldest first, a few at a time; returns how many. To be called often."""

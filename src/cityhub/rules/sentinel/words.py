@@ -5,6 +5,8 @@
     kept     up to which position the sentinel needs the journal no more
     report   how each rule stands: rule id -> `RuleState`
     present  entities as they are now, in blocks of JSON: a `Present`
+    models   the models of history that there are: tenant, id and document of each, in blocks of JSON
+    moment   a time, RFC 3339, before which nothing is committed to the journal any more
     answer   what became of an order that is a job: an `Answer`
 """
 

@@ -10,6 +10,8 @@ import msgspec
 from cityhub.rules.rule import Rule
 from cityhub.rules.sentinel_port import Signal
 
+SCOPE: Final = "scope"
+"""The name under which the history keeps scopes."""
 MOST_BYTES: Final = 512 * 1024 * 1024
 
 

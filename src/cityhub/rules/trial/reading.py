@@ -11,7 +11,7 @@ import msgspec
 from cityhub.model.ports import Analysis
 from cityhub.model.time import to_text
 from cityhub.rules.engine.compiling import ANY, LOCATION, CompiledRule
-from cityhub.rules.trial.replay import SCOPE
+from cityhub.rules.trial.frames import SCOPE
 
 ROWS: Final = 200_000
 """About so many observations are read at a time."""

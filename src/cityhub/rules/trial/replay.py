@@ -16,10 +16,9 @@ from cityhub.model.ports import ENTITIES
 from cityhub.rules.engine.compiling import CompiledRule
 from cityhub.rules.engine.engine import Engine
 from cityhub.rules.sentinel_port import Signal
-from cityhub.rules.trial.frames import Heard, Part
+from cityhub.rules.trial.frames import SCOPE, Heard, Part
 
 COLUMNS: Final = ("entity", "type", "attribute", "time", "number", "text", "json", "lon", "lat", "unit", "kind")
-SCOPE: Final = "scope"
 BLOCK: Final = 2_000
 """So many entries are given to the engine at once."""
 Row = tuple[Any, ...]

@@ -19,6 +19,7 @@ from cityhub.rules.warnings.warning import RULE, Content, Texts, Warning
 
 FILE: Final = "warnings.yaml"
 MOST_BYTES: Final = 1_000_000
+MOST_NOTE: Final = 4_000
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -161,6 +162,8 @@ def check_content(authority: Authority, content: Content) -> None:
     """Raises BadRequestData for content that could not be released by anybody as it is: unknown event or issuer, no headline."""
     authority.event(content.event)
     authority.body(content.issuer)
+    if len(content.note) > MOST_NOTE:
+        raise BadRequestData(f"'note' may have at most {MOST_NOTE} characters")
     for language in ("zh", "en"):
         if not content.headline.get(language, "").strip():
             raise BadRequestData(f"'headline.{language}' must not be empty: warnings go out in Chinese and in English")

@@ -10,12 +10,14 @@ from hashlib import blake2b
 from typing import Final
 
 import msgspec
+from cryptography import x509
 
 from cityhub.model.dead_letter import letter_writes
 from cityhub.model.errors import CityHubError, StoreUnavailable
 from cityhub.model.ports import Answer, DeadLetter, Document, Outbound, Store, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.rules.cap.atom import Link, is_message, links_of
+from cityhub.rules.cap.message import Message
 from cityhub.rules.cap.reading import read_message
 from cityhub.rules.cap.safe_xml import read_tree
 from cityhub.rules.cap.signing import verified_message
@@ -87,6 +89,11 @@ class Polling:
                 task.cancel()
             await asyncio.gather(*running.values(), return_exceptions=True)
 
+    def troubles(self) -> list[str]:
+        """What people must be told that does not work: the sources that cannot be read."""
+        enabled = {source.id for source in self._sources.all() if source.enabled}
+        return [f"The source '{id}' of warnings: {state.trouble}" for id, state in self.states.items() if state.trouble and id in enabled]
+
     def hurry(self, id: str) -> None:
         """Has a source read at once: its definition has changed."""
         self.states[id] = SourceState()
@@ -144,7 +151,7 @@ class Polling:
             return
         certificate = certificate_of(source.certificate)
         try:
-            message = read_message(body) if certificate is None else verified_message(body, certificate)
+            message = await asyncio.to_thread(_read, body, certificate)  # what strangers send may take long to look through
         except CityHubError as error:
             await self._refuse(source, seen, key, link.href, body, error)
             return
@@ -177,6 +184,10 @@ class Polling:
         record: Document = {"id": source.id, "version": source.version, "keys": list(seen)[-MOST_SEEN:]}
         with contextlib.suppress(StoreUnavailable):  # then they are looked at again, which changes nothing
             await self._store.write("", [Write(source.id, lambda current, at: (record, None), SEEN)])
+
+
+def _read(body: bytes, certificate: x509.Certificate | None) -> Message:
+    return read_message(body) if certificate is None else verified_message(body, certificate)
 
 
 def _trouble(answer: Answer) -> str:

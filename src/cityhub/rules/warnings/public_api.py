@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
@@ -20,6 +21,8 @@ from cityhub.web.http import Request, Response, Route
 FEED: Final = "/cap/feed"
 FEED_AGE_S: Final = 15
 MOST_ENTRIES: Final = 500
+KEPT: Final = timedelta(seconds=5)
+"""So long the feed may be given as it was made."""
 _NAMES: Final = {"zh": "预警信息", "en": "Warnings"}
 FOREVER: Final = "public, max-age=31536000, immutable"
 
@@ -37,6 +40,7 @@ class PublicApi:
         self._register = register
         self._clock = clock
         self._base = base
+        self._made: dict[str, tuple[int, datetime, bytes]] = {}
 
     def routes(self) -> list[Route]:
         """Both doors, for the hub."""
@@ -50,15 +54,27 @@ class PublicApi:
         language = request.query.get("lang", "zh")
         if language not in LANGUAGES or request.query.keys() - {"lang"}:
             raise InvalidRequest("The only parameter is 'lang', which is zh or en")
-        now = to_text(self._clock.now())
+        body = await self._kept(language)
+        return _cached(request, body, "application/atom+xml; charset=utf-8", f"public, max-age={FEED_AGE_S}")
+
+    async def _kept(self, language: str) -> bytes:
+        """The feed, made again when a warning has changed or some seconds have passed: strangers may ask often."""
+        moment_now = self._clock.now()
+        revision, made_at, body = self._made.get(language, (-1, moment_now, b""))
+        if revision != self._register.revision or not timedelta(0) <= moment_now - made_at < KEPT:
+            revision = self._register.revision
+            body = await self._make(language, to_text(moment_now))
+            self._made[language] = (revision, moment_now, body)
+        return body
+
+    async def _make(self, language: str, now: str) -> bytes:
         listed = [one for one in self._register.in_force(now) if one.content.scope == "Public"]
         ended = [one for one in self._register.all() if one.cancelled_by and one.content.scope == "Public" and _is_fresh(one, now)]
         entries = [await self._entry(one, language) for one in (*listed, *ended)[:MOST_ENTRIES]]
         found = sorted((one for one in entries if one is not None), key=lambda one: moment_of(one.updated, "sent"), reverse=True)
         updated = found[0].updated if found else "1970-01-01T00:00:00Z"
         address = f"{self._base()}{FEED}?lang={language}"
-        body = write_feed(address, _NAMES[language], address, updated, found, LANGUAGES[language])
-        return _cached(request, body, "application/atom+xml; charset=utf-8", f"public, max-age={FEED_AGE_S}")
+        return write_feed(address, _NAMES[language], address, updated, found, LANGUAGES[language])
 
     async def _entry(self, warning: Warning, language: str) -> Entry | None:
         record = await self._register.message(warning.cancelled_by or warning.identifier)

@@ -25,15 +25,22 @@ from cityhub.rules.warnings.ground import Ground
 from cityhub.rules.warnings.impact import Impact
 from cityhub.rules.warnings.warning import MESSAGES, WARNINGS, Content, State, Step, Warning, id_for, warning_of
 
-MOST_WARNINGS: Final = 20_000
+MOST_DRAFTS: Final = 1_000
+"""So many drafts may wait."""
 MOST_STEPS: Final = 200
 MOST_REFERENCES: Final = 50
 MOST_WHY: Final = 1_000
+OPEN: Final[frozenset[State]] = frozenset(("draft", "released"))
+"""The states of warnings that are held in memory as a whole."""
 
 
 
 class WarningRegister:
     """All warnings of a hub.
+
+    Attributes:
+        authority: Who may warn of what.
+        revision: Counted with every change that was heard of.
 
     Args:
         store: Where they are kept, in the default tenant.
@@ -56,6 +63,7 @@ class WarningRegister:
         self._ground = ground
         self._impact = impact
         self._warnings: dict[str, Warning] = {}
+        self.revision = 0
 
     async def load(self) -> None:
         """Reads all of them."""
@@ -72,7 +80,8 @@ class WarningRegister:
     def _take(self, warning: Warning) -> None:
         known = self._warnings.get(warning.id)
         if known is None or known.version <= warning.version:
-            self._warnings[warning.id] = warning
+            self._warnings[warning.id] = warning if warning.state in OPEN else _shortened(warning)
+            self.revision += 1
 
     def all(self) -> list[Warning]:
         """All of them, the newest first."""
@@ -88,6 +97,12 @@ class WarningRegister:
         if found is None:
             raise NotFound(f"There is no warning '{id[:100]}'")
         return found
+
+    async def whole(self, id: str) -> Warning:
+        """A warning with its places and its impact, which those that have ended do not have in memory. Raises NotFound."""
+        warning = self.get(id)
+        record = None if warning.state in OPEN else await self._store.fetch("", id, WARNINGS)
+        return warning if record is None else warning_of(record)
 
     def of_alert(self, alert: str) -> list[Warning]:
         """The warnings that were drafted for an alert, the newest first."""
@@ -116,14 +131,14 @@ class WarningRegister:
 
         Raises:
             BadRequestData: It could not become a right message.
-            Conflict: There are too many warnings.
+            Conflict: Too many drafts are waiting.
         """
         at = to_text(self._clock.now())
         id = id or id_for(by, at, str(len(self._warnings)))
         if id in self._warnings:
             return self._warnings[id]
-        if len(self._warnings) >= MOST_WARNINGS:
-            raise Conflict(f"A hub keeps at most {MOST_WARNINGS} warnings")
+        if sum(one.state == "draft" for one in self._warnings.values()) >= MOST_DRAFTS:
+            raise Conflict(f"{MOST_DRAFTS} drafts of warnings are waiting already; release or reject some of them first")
         warning = Warning(
             id, "draft", kind, content, [], {}, [by], [Step(at, by, "drafted", why[:MOST_WHY])], alert, incident or f"i{id[1:]}",
             follows.id if follows is not None else "",
@@ -334,6 +349,17 @@ class _Together:
             return record, record
 
         return made
+
+
+def _shortened(warning: Warning) -> Warning:
+    """A warning that has ended, without what takes room: that stays in the store."""
+    impact = {"population": {"value": warning.impact.get("population", {}).get("value")}, "townshipCount": township_count(warning)}
+    return msgspec.structs.replace(warning, places=[], impact=impact)
+
+
+def township_count(warning: Warning) -> int:
+    """How many townships it is about."""
+    return int(warning.impact.get("townshipCount", len(warning.impact.get("townships", []))))
 
 
 def _stepped(warning: Warning, at: str, by: str, what: str, why: str) -> Warning:

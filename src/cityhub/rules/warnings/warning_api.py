@@ -10,7 +10,7 @@ from cityhub.model.errors import BadRequestData
 from cityhub.registers.questions import object_of, page_of, tag_of, text_of, versions_of
 from cityhub.rules.cap.message import Message
 from cityhub.rules.warnings.authority import shown
-from cityhub.rules.warnings.register import MOST_WHY, WarningRegister
+from cityhub.rules.warnings.register import MOST_WHY, WarningRegister, township_count
 from cityhub.rules.warnings.warning import Content, Warning, content_of
 from cityhub.web.http import Request, Response, Route, json_response
 
@@ -61,7 +61,7 @@ class WarningApi:
         return json_response(shown(self._register.authority))
 
     async def _show(self, request: Request) -> Response:
-        return self._answer(self._register.get(request.parameters["id"]))
+        return self._answer(await self._register.whole(request.parameters["id"]))
 
     async def _draft(self, request: Request) -> Response:
         content, why = _content(request)
@@ -97,7 +97,7 @@ class WarningApi:
 
     async def _cap(self, request: Request) -> Response:
         """The signed message; of a draft what a release would sign, as JSON, since nothing unsigned may look like a warning."""
-        warning = self._register.get(request.parameters["id"])
+        warning = await self._register.whole(request.parameters["id"])
         record = await self._register.message(warning.cancelled_by or warning.identifier) if warning.identifier else None
         if record is not None:
             return Response(200, record["xml"].encode(), [("cache-control", "no-cache")], CAP)
@@ -114,7 +114,7 @@ class WarningApi:
         people = warning.impact.get("population", {})
         return {
             "alert": "", "follows": "", "followedBy": "", "identifier": "", "sent": "", "cancelledBy": "", **brief,
-            "version": warning.version, "population": people.get("value"), "townships": len(warning.impact.get("townships", [])),
+            "version": warning.version, "population": people.get("value"), "townships": township_count(warning),
             "cap": f"{PREFIX}/{warning.id}/cap",
         }  # fmt: skip
 

@@ -38,7 +38,17 @@ async def test_another_department_gets_the_task(site: Site) -> None:
     case = await site.to("handle")
     case = await site.operate(case, "reassign", task=case["tasks"][0]["id"], department=HOUSING, note="井盖属住建")
     assert (case["departments"], case["tasks"][0]["department"]) == ([HOUSING], HOUSING)
-    await site.do(case, "handle", "done", site.handler(HOUSING))
+    case = await site.do(case, "handle", "done", site.handler(HOUSING))
+    case = await site.do(case, "feedback", "done", site.handler(HOUSING))
+    case = await site.do(case, "check", "return", CHECKER)
+    assert (case["departments"], case["tasks"][0]["department"]) == ([HOUSING], HOUSING), "it comes back to who has it now"
+
+
+async def test_a_return_that_is_sent_again_is_done_once(site: Site) -> None:
+    case = await site.to("handle")
+    path = f"/api/cases/{case['id']}/return"
+    first, again = [await site.ask("POST", path, {"note": "不属本部门"}, site.handler(URBAN), key="k") for _ in range(2)]
+    assert first["version"] == again["version"]
 
 
 async def test_more_time_counts_when_somebody_else_has_granted_it(site: Site) -> None:
@@ -147,6 +157,8 @@ async def test_a_milestone_stops_a_clock_of_law(site: Site) -> None:
     case = await site.operate(case, "comment", event="reported-city", note="已电话报告")
     [clock] = [clock for clock in case["clocks"] if clock["limit"] == "report-city"]
     assert clock["endedAt"] and clock["broken"] is False
+    for at in ("2026-03-01T00:00:00+08:00", "2026-03-05T00:00:00+08:00", "yesterday", "2026-03-02T10:00:00"):
+        await site.operate(case, "comment", event="other", at=at, expect=400)
     for event in ("check.pass", "opened", "x" * 65):
         await site.operate(case, "comment", event=event, expect=400)
     await site.operate(case, "comment", expect=400)
@@ -166,6 +178,12 @@ async def test_a_long_water_cut_asks_for_emergency_supply(site: Site) -> None:
     assert (task["name"], task["department"]) == ("组织应急供水", f"{ORGANIZATION}water-resources")
     [notice] = [clock for clock in case["clocks"] if clock["limit"] == "water-cut-notice"]
     assert notice["broken"] and case["overdue"], "it was told 23 hours ahead"
+    for element, outcome, by in (
+        ("accept", "accept", DISPATCHER), ("dispatch", "dispatch", DISPATCHER), ("handle", "done", site.handler(WATER)),
+        ("feedback", "done", site.handler(WATER)), ("check", "pass", CHECKER),
+    ):  # fmt: skip
+        await site.do(case, element, outcome, by)
+    assert "组织应急供水" in (await site.do(case, "close", "close", DISPATCHER, expect=409))["detail"]
     case = await site.do(case, "follow-up", "done", site.handler(WATER))
     assert not any(task["element"] == "follow-up" for task in case["tasks"])
 

@@ -22,7 +22,10 @@ from tests.e2e.hub_process import ROOT
 from tests.services import free_port
 from tests.unit.ingest.gateway.conftest import meters, until
 
-LIBRARIES = ("aiocoap", "asyncua", "google.protobuf", "pandas", "paho.mqtt.publish", "pymodbus", "py_mini_racer", "pysnmp", "websockets")
+LIBRARIES = (
+    "aiocoap", "asyncua", "docx", "duckdb", "google.protobuf", "pandas", "paho.mqtt.publish", "pyarrow", "pymodbus", "py_mini_racer", "pysnmp",
+    "SpiffWorkflow", "typst", "websockets",
+)  # fmt: skip
 
 
 def test_neither_hub_nor_gateway_loads_a_library_before_a_feed_needs_it() -> None:

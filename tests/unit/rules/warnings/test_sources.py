@@ -14,6 +14,7 @@ from cityhub.model.alert import iri, read_alert
 from cityhub.model.entity import NGSI_LD, Entity, value_of
 from cityhub.model.ports import DEAD_LETTERS
 from cityhub.model.time import SystemClock
+from cityhub.registers.versioned import Deed
 from cityhub.rules.cap.atom import Entry, write_feed
 from cityhub.rules.cap.keys import development_signer
 from cityhub.rules.cap.message import Area, Info, Message, Reference
@@ -171,10 +172,12 @@ async def test_rss_and_a_single_message_are_read_too(city: City, elsewhere: Else
 @pytest.mark.parametrize(("path", "words"), [("/nothing", "answered 404"), ("http://127.0.0.1:1/", "")])
 async def test_a_source_that_cannot_be_reached_says_so(city: City, elsewhere: Elsewhere, path: str, words: str) -> None:
     target = CapSource("other", {"en": "x"}, path if path.startswith("http") else elsewhere.url + path)
+    await city.warnings.sources.create(target, Deed("test"))
     await city.warnings.polling.read(target)
     state = city.warnings.polling.states["other"]
     assert state.trouble
     assert words in state.trouble
+    assert [text for text in city.warnings.polling.troubles() if state.trouble in text]
     assert await city.store.records("", DEAD_LETTERS) == []
 
 

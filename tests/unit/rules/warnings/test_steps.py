@@ -121,6 +121,8 @@ async def test_an_update_takes_the_place_and_names_what_was_before(city: City) -
     assert answer.status_code == 200, answer.text
     old = (await city.ask("GET", f"/api/warnings/{first}")).json()
     assert (old["state"], old["followedBy"], old["steps"][-1]["what"]) == ("updated", second, "updated")
+    assert len(old["impact"]["townships"]) == len(old["places"]) == old["townships"] == 2  # whole, though memory has it no more
+    assert city.warnings.register.get(first).places == []
     message = read_message((await city.ask("GET", f"/api/warnings/{second}/cap")).content)
     assert message.msg_type == "Update"
     assert [one.identifier for one in message.references] == [f"500114-{first}"]

@@ -69,9 +69,9 @@ export function stateOf(alert: Alert): string {
   return alert.state === "closed" && alert.outcome ? `closed-${alert.outcome}` : alert.state;
 }
 
-/** Whether it rests on simulated data, as far as it says so itself. */
+/** Whether its reason says that data are simulated while its title does not. */
 export function saysSimulatedAlert(alert: Alert): boolean {
-  return [alert.title, alert.description].some((names) => saysSimulated(inLanguage(names)));
+  return saysSimulated(inLanguage(alert.description)) && !saysSimulated(inLanguage(alert.title));
 }
 
 /** What to do with an alert next, for the one who sees it. */

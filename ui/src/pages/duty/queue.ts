@@ -29,7 +29,7 @@ export interface Waiting {
 export function queueOf(alerts: Alert[], cases: CaseHead[], mine: Set<string> | null): Waiting[] {
   const waiting = alerts.filter((alert) => alert.state === "open" || alert.state === "acknowledged");
   const byId = new Map(waiting.map((alert) => [alert.id, alert]));
-  const alertOf = (one: CaseHead): Alert | undefined => byId.get(one.source?.ref ?? "") ?? waiting.find((alert) => alert.case === one.id);
+  const alertOf = (one: CaseHead): Alert | undefined => byId.get(one.alert ?? "");
   const known = new Set(cases.map((one) => alertOf(one)?.id));
   const rows = [
     ...cases.filter((one) => !mine || mine.has(one.id) || alertOf(one)?.state === "open").map((one) => caseRow(one, alertOf(one))),

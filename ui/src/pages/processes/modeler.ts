@@ -32,7 +32,8 @@ export interface Selection {
 }
 
 export interface Canvas {
-  zoom(to: "fit-viewport", centre: "auto"): void;
+  zoom(to: "fit-viewport" | number, centre?: "auto"): number;
+  scroll(by: { dx: number; dy: number }): void;
   scrollToElement(element: Element): void;
 }
 
