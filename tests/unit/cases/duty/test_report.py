@@ -15,6 +15,7 @@ from cityhub.cases.duty import report_pdf
 from cityhub.cases.duty.report import Form, Measured
 from cityhub.cases.duty.report_pdf import TEMPLATE, inputs_of, pdf_of
 from cityhub.cases.duty.report_word import word_of
+from cityhub.model.alert import iri
 from cityhub.model.entity import DEFAULT_VOCAB
 from cityhub.model.errors import NotImplementedHere
 from cityhub.model.ports import Rows, Write
@@ -25,7 +26,7 @@ from tests.unit.cases.duty.test_duty import A, B, add
 
 
 def entity(id: str, type: str, **values: Any) -> Write:
-    attrs = {DEFAULT_VOCAB + name: [{"type": "Property", "value": value}] for name, value in values.items()}
+    attrs = {iri(name): [{"type": "Property", "value": value}] for name, value in values.items()}
     made = {"id": id, "type": [DEFAULT_VOCAB + type], "attrs": attrs, "createdAt": "2026-07-01T00:00:00Z", "modifiedAt": "2026-07-01T00:00:00Z"}
     return Write(id, lambda current, at: (made, None))
 
