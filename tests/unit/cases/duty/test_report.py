@@ -50,7 +50,7 @@ async def test_what_happened_on_the_day(hub: Hub) -> None:
     await hub.store.write("", [
         entity("urn:ngsi-ld:Alert:1", "Alert", rule="r", grade="red", state="open", title={"zh": "洪水"}, dateIssued="2026-07-01T01:00:00.000000Z"),
         entity("urn:ngsi-ld:Alert:2", "Alert", rule="r", grade="blue", state="closed", title={"zh": "大风"}, dateIssued="2026-06-30T15:00:00.000000Z"),
-        entity("urn:ngsi-ld:Case:1", "Case", caseNumber="2026-0001", caseKind="积水", openedAt="2026-07-01T01:00:00.000000Z", overdue=True,
+        entity("urn:ngsi-ld:Case:1", "Case", caseNumber="2026-0001", caseKind="积水", openedAt="2026-07-01T01:00:00.000000Z", status="open",
                dueAt="2026-07-01T01:30:00.000000Z", step="处置"),
         entity("urn:ngsi-ld:Case:2", "Case", caseNumber="2026-0002", openedAt="2026-06-29T01:00:00.000000Z", closedAt="2026-07-01T01:10:00.000000Z"),
         entity("urn:ngsi-ld:Case:3", "Case", caseNumber="2026-0003", openedAt="2026-06-01T01:00:00.000000Z", closedAt="2026-06-02T01:10:00.000000Z"),
