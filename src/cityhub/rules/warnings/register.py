@@ -7,7 +7,7 @@ its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -66,6 +66,7 @@ class WarningRegister:
         self._impact = impact
         self._notices = notices
         self._warnings: dict[str, Warning] = {}
+        self._by_alert: dict[str, set[str]] = {}
         self.revision = 0
 
     async def load(self) -> None:
@@ -84,11 +85,12 @@ class WarningRegister:
         known = self._warnings.get(warning.id)
         if known is None or known.version <= warning.version:
             self._warnings[warning.id] = warning if warning.state in OPEN else _shortened(warning)
+            self._by_alert.setdefault(warning.alert, set()).add(warning.id)
             self.revision += 1
 
     def all(self) -> list[Warning]:
         """All of them, the newest first."""
-        return sorted(self._warnings.values(), key=lambda one: (one.steps[-1].at, one.id), reverse=True)
+        return _newest_first(self._warnings.values())
 
     def known(self, id: str) -> Warning | None:
         """A warning; None: there is none."""
@@ -109,7 +111,7 @@ class WarningRegister:
 
     def of_alert(self, alert: str) -> list[Warning]:
         """The warnings that were drafted for an alert, the newest first."""
-        return [one for one in self.all() if one.alert == alert]
+        return _newest_first(one for id in self._by_alert.get(alert, ()) if (one := self._warnings.get(id)) is not None)
 
     def in_force(self, at: str) -> list[Warning]:
         """The warnings that are released and have not ended at a moment (RFC 3339 UTC), the newest first."""
@@ -355,6 +357,10 @@ class _Together:
             return record, record
 
         return made
+
+
+def _newest_first(warnings: Iterable[Warning]) -> list[Warning]:
+    return sorted(warnings, key=lambda one: (one.steps[-1].at, one.id), reverse=True)
 
 
 def _to_releasers(warning: Warning, authority: Authority) -> Notice:
