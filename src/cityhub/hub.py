@@ -52,7 +52,7 @@ from cityhub.history.lake_history import LakeHistory
 from cityhub.history.past import Past
 from cityhub.history.sql.analysis import LakeAnalysis
 from cityhub.history.sql.sql_api import SqlApi
-from cityhub.history.supervision import SOCKET, Orders, Supervision
+from cityhub.history.supervision import SOCKET, START_S, Orders, Supervision
 from cityhub.history.temporal_api import TemporalApi
 from cityhub.history.temporal_query_api import TemporalQueryApi
 from cityhub.history.temporal_view import TemporalShaping
@@ -146,7 +146,7 @@ class Hub:
         RegistrationNotifier(store, self.delivery, self.contexts, clock, self.tallies, self.notifier)
         self.forwarder = Forwarder(store, self.registrations, requests, self.contexts, self.notifier, settings.public_url or url)
         socket = socket_path(Path(settings.data), SOCKET)
-        self.historian = WireClient("historian", socket, store.last)
+        self.historian = WireClient("historian", socket, store.last, START_S)
         self.supervision = Supervision(Orders(str(socket), settings), store, self.historian)
         self.history = LakeHistory(self.historian, store)
         self.analysis = LakeAnalysis(self.historian)

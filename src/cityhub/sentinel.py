@@ -19,10 +19,8 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import orjson
 import uvloop
 
-from cityhub.model.errors import StoreUnavailable
 from cityhub.model.time import SystemClock
 from cityhub.rules.models.model import KeptModels
 from cityhub.rules.sentinel.checkpoint import Memory, alone
@@ -33,17 +31,14 @@ from cityhub.storage.journal_file import open_journal
 from cityhub.web.logging import configure
 from cityhub.web.wire_client import WireClient
 
-PAUSE_S: Final = 0.5
 YOUNG: Final = 200_000
 """New objects before the collector looks for cycles: entries leave none behind."""
-LOCK_S: Final = 30.0
-"""How long it waits for an earlier sentinel of the same folder that has not ended yet."""
 
 log = logging.getLogger("cityhub.sentinel")
 
 
 def main() -> int:
-    """Runs until standard input closes, or SIGTERM. Returns 0, or 1 when another one has the folder."""
+    """Runs until standard input closes, or SIGTERM. Returns 0."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal reaches the hub as well, which ends this process in order
     line = sys.stdin.buffer.readline()
     if not line:  # the hub ended before it gave orders
@@ -51,11 +46,9 @@ def main() -> int:
     orders = msgspec.json.decode(line, type=SentinelOrders, dec_hook=lambda kind, value: kind(value))
     configure(orders.settings.log_format, orders.settings.log_level)
     gc.set_threshold(YOUNG, 20, 1000)
-    with alone(Path(orders.settings.data), LOCK_S) as is_alone:
-        if not is_alone:
-            log.error("another sentinel has the folder %s", orders.settings.data)
-            return 1
-        uvloop.run(_run(orders))
+    with alone(Path(orders.settings.data), sys.stdin.fileno()) as is_alone:
+        if is_alone:
+            uvloop.run(_run(orders))
     return 0
 
 
@@ -67,10 +60,9 @@ async def _run(orders: SentinelOrders) -> None:
     data = Path(orders.settings.data)
     hub = WireClient("hub", Path(orders.socket))
     with contextlib.closing(open_journal(orders.settings.store, data)) as journal:
-        models = KeptModels()
-        following = Following(journal, hub, Memory(data), SystemClock(), models)
+        following = Following(journal, hub, Memory(data), SystemClock(), KeptModels())
         desk = Desk(hub, following)
-        tasks = [asyncio.create_task(work) for work in (_follow(hub, models, following), desk.listen(), desk.report())]
+        tasks = [asyncio.create_task(work) for work in (following.run(), desk.listen(), desk.report())]
         ended = asyncio.create_task(end.wait())
         done, _ = await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in done - {ended}:
@@ -78,20 +70,6 @@ async def _run(orders: SentinelOrders) -> None:
         for task in (ended, *tasks):
             task.cancel()
         await asyncio.gather(ended, *tasks, return_exceptions=True)
-
-
-async def _follow(hub: WireClient, models: KeptModels, following: Following) -> None:
-    """Learns which models there are, and follows the journal, which has every later one."""
-    while True:
-        try:
-            async for piece in hub.stream("models", None, fresh=False):
-                for tenant, document in orjson.loads(piece):
-                    models.take(tenant, document["id"], document)
-            break
-        except StoreUnavailable as error:
-            log.warning("the models cannot be had yet: %s", error.detail)
-            await asyncio.sleep(PAUSE_S)
-    await following.run()
 
 
 def _watch_input(loop: asyncio.AbstractEventLoop, end: asyncio.Event) -> None:

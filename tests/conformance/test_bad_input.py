@@ -131,7 +131,7 @@ def test_concurrent_huge_bodies(hub: Attacked) -> None:
         held.append(hub.memory())
     assert all(status < 500 for status in statuses)
     assert held[-1] - min(held[:2]) < 200 * MEGABYTE
-    httpx.delete(f"{hub.url}{PREFIX}/entities/urn:ngsi-ld:T:1")
+    httpx.delete(f"{hub.url}{PREFIX}/entities/urn:ngsi-ld:T:1", timeout=60)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
 
 @pytest.mark.filterwarnings("ignore")
 def test_no_request_makes_the_hub_fail(hub: RunningHub) -> None:
-    schema: Any = schemathesis.openapi.from_dict(httpx.get(f"{hub.url}/api/openapi.json").json())
+    schema: Any = schemathesis.openapi.from_dict(httpx.get(f"{hub.url}/api/openapi.json", timeout=60).json())
     session = requests.Session()
     failures: list[str] = []
     operations = [result.ok() for result in schema.get_all_operations()]

@@ -386,13 +386,13 @@ def test_top_and_the_next_link(town: Town) -> None:
             assert ("@iot.nextLink" in page) == (top < total), path
     seen, address = [], f"{town.root}/Observations?$top=5"
     while address:
-        page = httpx.get(address).json()
+        page = httpx.get(address, timeout=60).json()
         seen += [row["@iot.id"] for row in page["value"]]
         address = page.get("@iot.nextLink", "")
     assert seen == town.ids["Observation"]
     [row] = town.values("Datastreams?$top=1&$orderby=name&$expand=Observations($top=2;$orderby=result desc;$select=result)")
     assert row["Observations"] == [{"result": 3}, {"result": 2}]
-    assert httpx.get(row["Observations@iot.nextLink"]).json()["value"] == [{"result": 1}]
+    assert httpx.get(row["Observations@iot.nextLink"], timeout=60).json()["value"] == [{"result": 1}]
 
 
 def test_skip_leaves_out_the_first(town: Town) -> None:
@@ -541,7 +541,7 @@ def test_a_thousand_observations_are_taken_at_once(sta: Sta) -> None:
     links = answer.json()
     assert len(links) == 1000
     assert links[7].startswith("error")
-    assert httpx.get(links[8]).json()["result"] == 8
+    assert httpx.get(links[8], timeout=60).json()["result"] == 8
     page = sta.get(f"{one_of('Things', thing)}/Datastreams?$expand=Observations($count=true;$top=1;$orderby=result desc)")
     assert page["value"][0]["Observations@iot.count"] == 999
     assert page["value"][0]["Observations"][0]["result"] == 999
@@ -556,7 +556,7 @@ def test_what_one_door_writes_the_other_shows(sta: Sta) -> None:
         "location": {"type": "GeoProperty", "value": point(108.7, 29.5)}, "owner": {"type": "Property", "value": "Water office"},
         "level": {"type": "Property", "value": 2.5, "unitCode": "MTR", "observedAt": "2026-11-01T00:00:00Z"},
     }  # fmt: skip
-    assert httpx.post(f"{hub}/ngsi-ld/v1/entities", json=station).status_code == 201
+    assert httpx.post(f"{hub}/ngsi-ld/v1/entities", timeout=60, json=station).status_code == 201
     thing = one_of("Things", "urn:ngsi-ld:Station:7")
     seen = sta.get(f"{thing}?$expand=Locations,Datastreams($expand=Observations,Sensor,ObservedProperty),HistoricalLocations")
     assert (seen["name"], seen["properties"]["owner"]) == ("Bridge", "Water office")
@@ -572,31 +572,31 @@ def test_what_one_door_writes_the_other_shows(sta: Sta) -> None:
     path = f"{one_of('Datastreams', stream['@iot.id'])}/Observations"
     new = sta.make(path, {"phenomenonTime": "2026-11-01T01:00:00Z", "result": 3.5})
     late = sta.make(path, {"phenomenonTime": "2026-10-31T00:00:00Z", "result": 1.5})
-    present = httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7").json()["level"]
+    present = httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7", timeout=60).json()["level"]
     assert (present["value"], present["observedAt"], present["unitCode"]) == (3.5, "2026-11-01T01:00:00Z", "MTR")
-    past = httpx.get(f"{hub}/ngsi-ld/v1/temporal/entities/urn:ngsi-ld:Station:7?attrs=level&options=temporalValues").json()["level"]["values"]
+    past = httpx.get(f"{hub}/ngsi-ld/v1/temporal/entities/urn:ngsi-ld:Station:7?attrs=level&options=temporalValues", timeout=60).json()["level"]["values"]
     assert [value for value, _ in past] == [1.5, 2.5, 3.5]
     assert sta.ask("DELETE", one_of("Observations", new)).status_code == 200
-    assert httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7").json()["level"]["value"] == 2.5
+    assert httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7", timeout=60).json()["level"]["value"] == 2.5
     assert sta.ask("PATCH", one_of("Observations", late), {"result": 1.25, "resultQuality": {"flag": "ok"}}).status_code == 200
     assert [row["result"] for row in sta.values(f"{path}?$orderby=phenomenonTime desc")] == [2.5, 1.25]
     correction = {"level": {"type": "Property", "value": 0.5, "observedAt": "2026-11-01T00:00:00Z"}}
-    assert httpx.patch(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7/attrs", json=correction).status_code == 204
+    assert httpx.patch(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7/attrs", timeout=60, json=correction).status_code == 204
     for order in ("phenomenonTime desc", "result", "id desc"):
         assert [row["result"] for row in sta.values(f"{path}?$orderby={order}")] == [0.5, 1.25]
     assert sta.get(f"{path}?$count=true&$filter=result gt 2")["@iot.count"] == 0  # what was corrected is not found any more
     assert sta.get(f"{path}?$count=true")["@iot.count"] == 2
     assert sta.ask("PATCH", thing, {"name": "Old bridge"}).status_code == 200
-    assert httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7").json()["name"]["value"] == "Old bridge"
+    assert httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7", timeout=60).json()["name"]["value"] == "Old bridge"
     sta.refused("PATCH", one_of("Datastreams", stream["@iot.id"]), {"name": "x"})
     sta.refused("DELETE", one_of("Sensors", "urn:ngsi-ld:Station:7~sensor"))
     assert sta.ask("DELETE", one_of("Datastreams", stream["@iot.id"])).status_code == 200
-    assert "level" not in httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7").json()
-    assert httpx.delete(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7").status_code == 204
+    assert "level" not in httpx.get(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7", timeout=60).json()
+    assert httpx.delete(f"{hub}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:7", timeout=60).status_code == 204
 
     sta.make("Things", {"name": "Made here", "description": "d", "Locations": [location()], "Datastreams": [
         datastream(Observations=[{"phenomenonTime": "2026-11-01T00:00:00Z", "result": 7}])]})  # fmt: skip
-    [entity] = httpx.get(f"{hub}/ngsi-ld/v1/entities?type=Thing").json()
+    [entity] = httpx.get(f"{hub}/ngsi-ld/v1/entities?type=Thing", timeout=60).json()
     assert entity["location"]["value"] == point(-117.05, 51.05)
     assert entity["https://example.org/quantity#LuminousFlux"]["value"] == 7
     assert entity["https://example.org/quantity#LuminousFlux"]["unitCode"] == "LUM"
@@ -674,7 +674,7 @@ def test_what_is_wrong_with_a_body_is_told(sta: Sta) -> None:
         sta.refused("POST", collection, body)
     assert sta.ask("POST", one_of("Things", NOBODY), {}).status_code == 405
     assert sta.ask("DELETE", "Things").status_code == 405
-    assert httpx.post(f"{sta.root}/Things", content=b"{", headers={"content-type": "application/json"}).status_code == 400
+    assert httpx.post(f"{sta.root}/Things", timeout=60, content=b"{", headers={"content-type": "application/json"}).status_code == 400
 
 
 def _anything(random: Random, depth: int = 0) -> Any:

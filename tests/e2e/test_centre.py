@@ -41,10 +41,10 @@ WORD_KEY = re.compile(r"\b(?:frame|way|feeds?|editor|entity|attribute|letters?|d
 @pytest.fixture(scope="module")
 def filled(hub: RunningHub) -> RunningHub:
     """The hub with a feed, what of it could not be taken, and a device."""
-    made = httpx.post(f"{hub.url}/api/feeds", json=FEED)
+    made = httpx.post(f"{hub.url}/api/feeds", timeout=60, json=FEED)
     assert made.status_code == 201, made.text
     device = {"id": "rain-0017", "name": "Rain gauge 17", "feed": FEED["id"], "interval_s": 60}
-    assert httpx.post(f"{hub.url}/api/devices", json=device).status_code == 201
+    assert httpx.post(f"{hub.url}/api/devices", timeout=60, json=device).status_code == 201
     for body in ('{"station": "w7", "rain": ', '{"station": "w8", "time": "yesterday", "rain": {"mm": 1}}'):
         hub.wait_until(lambda status, body=body: pushed(hub, body))
     return hub

@@ -71,7 +71,7 @@ def test_written_is_asked_at_once_and_after_a_restart(tmp_path: Path) -> None:
         assert ask(hub, "SELECT entity, count(level), max(level) FROM Station GROUP BY 1 ORDER BY 1") == [
             ["urn:ngsi-ld:Station:1", 10, 4.5], ["urn:ngsi-ld:Station:2", 1, 7.0],
         ]  # fmt: skip
-        refused = httpx.post(f"{hub.url}/api/sql", content="SELECT * FROM read_text('/etc/hostname')")
+        refused = httpx.post(f"{hub.url}/api/sql", timeout=60, content="SELECT * FROM read_text('/etc/hostname')")
         assert (refused.status_code, "'read_text' is not allowed" in refused.text) == (400, True)
         late = httpx.post(f"{hub.url}/api/sql?timeout=0.5", content="SELECT count(*) FROM range(1000000) a, range(1000000) b", timeout=60)
         assert (late.status_code, "stopped after 0.5 s" in late.text) == (403, True)
@@ -83,7 +83,7 @@ def test_written_is_asked_at_once_and_after_a_restart(tmp_path: Path) -> None:
         assert (wrong.returncode, "did you mean 'station'" in wrong.stderr) == (1, True)
     with running_hub(data, *OPTIONS) as hub:
         assert ask(hub, "SELECT entity, count(level), max(level) FROM Station GROUP BY 1 ORDER BY 1")[0] == ["urn:ngsi-ld:Station:1", 10, 4.5]
-        deleted = httpx.delete(f"{hub.url}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:1")
+        deleted = httpx.delete(f"{hub.url}/ngsi-ld/v1/entities/urn:ngsi-ld:Station:1", timeout=60)
         assert deleted.status_code == 204
         assert ask(hub, "SELECT entity FROM Station_now") == [["urn:ngsi-ld:Station:2"]]
         assert ask(hub, "SELECT count(level) FROM Station") == [[11]]

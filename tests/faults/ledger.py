@@ -166,4 +166,4 @@ async def content(session: aiohttp.ClientSession, url: str) -> dict[Cell, int]:
 
 def opened() -> aiohttp.ClientSession:
     """A session for the clients."""
-    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), connector=aiohttp.TCPConnector(limit=0))
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120), connector=aiohttp.TCPConnector(limit=0))

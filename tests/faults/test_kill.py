@@ -80,7 +80,7 @@ async def test_kills_under_load(tmp_path: Path) -> None:
             operations += sum(client.operations for client in one.clients)
         shutil.rmtree(tmp_path / f"round{first}")
     print(f"{KILLS} kills, {operations} acknowledged operations")
-    assert operations > 20 * KILLS, "there was hardly any load"
+    assert operations > 5 * KILLS, "there was hardly any load"
 
 
 def keep_boxes(data: Path) -> None:

@@ -63,11 +63,12 @@ TEARS: list[Callable[[bytes], bytes]] = [
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Client]]:
-    """The files of a hub that was killed under load, with a log that is not empty, and who wrote to it."""
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Client], dict[int, dict[Cell, int]]]:
+    """The files of a hub that was killed under load, with a log that is not empty, who wrote to it, and what it had at each moment."""
 
-    async def work() -> tuple[Path, list[Client]]:
-        hub = Hub(tmp_path_factory.mktemp("torn") / "data")
+    async def work() -> tuple[Path, list[Client], dict[int, dict[Cell, int]]]:
+        folder = tmp_path_factory.mktemp("torn")
+        hub = Hub(folder / "data")
         clients = [Client(str(number), number) for number in range(4)]
         await hub.start()
         async with opened() as session:
@@ -75,7 +76,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Client]
             await asyncio.sleep(1.5)
             hub.kill()
             await asyncio.gather(*tasks)
-        return hub.data, clients
+        return hub.data, clients, await states(copied(hub.data, folder / "whole"))
 
     return asyncio.run(work())
 
@@ -104,9 +105,10 @@ async def states(data: Path) -> dict[int, dict[Cell, int]]:
 
 
 @pytest.mark.parametrize("tear", TEARS, ids=lambda tear: tear.__name__)
-async def test_a_torn_log(killed: tuple[Path, list[Client]], tmp_path: Path, tear: Callable[[bytes], bytes]) -> None:
-    data, clients = killed
-    whole = await states(copied(data, tmp_path / "whole"))
+async def test_a_torn_log(
+    killed: tuple[Path, list[Client], dict[int, dict[Cell, int]]], tmp_path: Path, tear: Callable[[bytes], bytes]
+) -> None:
+    data, clients, whole = killed
     torn = copied(data, tmp_path / "torn")
     log = torn / "hub.sqlite-wal"
     original = log.read_bytes()
@@ -127,7 +129,8 @@ async def test_a_torn_log(killed: tuple[Path, list[Client]], tmp_path: Path, tea
         assert await content(session, hub.url) == left
         writer = Client("99", 1)
         task = asyncio.create_task(writer.work(session, hub.url))
-        await asyncio.sleep(0.5)
+        while writer.operations < 20 and not task.done():
+            await asyncio.sleep(0.02)
         hub.kill()
         await task
     assert writer.operations

@@ -35,7 +35,7 @@ def test_commands_exist(page: str) -> None:
 
 async def test_metrics_of_the_page_exist() -> None:
     page = (ROOT / "docs/operations.md").read_text("utf-8")
-    files = ("web/observation.py", "history/gauges.py", "ingest/register/assembly.py", "ingest/gateway/gauges.py")
+    files = ("web/observation.py", "history/gauges.py", "ingest/register/assembly.py", "ingest/gateway/gauges.py", "rules/assembly.py")
     source = "".join((ROOT / "src/cityhub" / file).read_text("utf-8") for file in files) + (await Metrics().exposition()).decode()
     named = {name for name in re.findall(r"`(cityhub_\w+)", page) if name not in ("cityhub_requests_total", "cityhub_request_seconds")}
     assert len(named) >= 6

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 
 import { daysOf, monthBeside, monthSpan } from "../src/pages/duty/calendar";
-import { cellText, sectionsOf } from "../src/pages/duty/report";
 
 const shift = { from: "2026-11-23T12:30:00Z", to: "2026-11-24T00:30:00Z", people: ["p1"] };
 
@@ -28,11 +27,4 @@ test("a shift over midnight stands on both days with its hours of each", () => {
 test("a gap marks each day that it touches", () => {
   const days = daysOf("2026-11", [], [{ from: "2026-11-10T00:30:00Z", to: "2026-11-11T16:00:00Z" }], String);
   expect(days.filter((day) => day.gaps.length).map((day) => [day.date, day.gaps])).toEqual([["2026-11-10", ["08:30–24:00"]], ["2026-11-11", ["00:00–24:00"]]]);
-});
-
-test("a report's single figures stand together, its lists are tables", () => {
-  const sections = sectionsOf({ date: "2026-11-23", opened: 3, alerts: [{ id: "a", grade: "red" }], cases: { closed: 2, rows: [{ number: "1" }] }, none: null });
-  expect(sections.map((one) => [one.name, one.sums.length, one.columns])).toEqual([["", 1, []], ["alerts", 0, ["id", "grade"]], ["cases", 1, ["number"]]]);
-  const zh = (names: Record<string, string>): string => names["zh"] ?? "";
-  expect(cellText([{ zh: "甲", en: "A" }, { name: "乙" }, null], zh, "、")).toBe("甲、乙、—");
 });

@@ -4,12 +4,12 @@ import type { Clock, Task } from "../src/api/cases";
 import { loadWords } from "../src/frame/words";
 import { newCase } from "../src/pages/cases/making";
 import { told } from "../src/pages/cases/operating";
-import { ASKED, clockShare, clockState, OPERATIONS, operationsOf, remainingText, sortedClocks, tasksFor } from "../src/pages/cases/reading";
+import { ASKED, clockShare, clockState, isFor, OPERATIONS, operationsOf, remainingText, sortedClocks, tasksFor } from "../src/pages/cases/reading";
 import { stagesOf } from "../src/pages/cases/stages";
 
 beforeAll(() => loadWords("zh"));
 
-const clock: Clock = { id: "handle:1", limit: "handle", startedAt: "2026-11-23T00:00:00Z", lateAt: "2026-11-23T08:00:00Z", dueAt: "2026-11-23T10:00:00Z" };
+const clock: Clock = { id: "handle:1", limit: "handle", startedAt: "2026-11-23T00:00:00Z", marks: ["2026-11-23T05:00:00Z", "2026-11-23T08:00:00Z"], dueAt: "2026-11-23T10:00:00Z" };
 const at = (time: string): number => Date.parse(`2026-11-23T${time}:00Z`);
 
 test.each([
@@ -37,6 +37,17 @@ test("my tasks stand first, then my department's that nobody has", () => {
   const task = (id: string, members: Partial<Task>): Task => ({ id, element: "handle", name: "", openedAt: "1", ...members });
   const tasks = [task("others", { assignee: "p2" }), task("any", { department: "d2" }), task("ours", { department: "d1" }), task("mine", { assignee: "p1" })];
   expect(tasksFor(tasks, "p1", "d1").map((one) => one.id)).toEqual(["mine", "ours", "any", "others"]);
+});
+
+test("a task is for its assignee, else for the role and the department that it names; the local user may do any", () => {
+  const task: Task = { id: "t", element: "handle", name: "", openedAt: "1", lane: "handler", department: "d1" };
+  const person = { id: "p1", name: "", department: "d1", roles: ["handler"] };
+  expect(isFor(task, person)).toBe(true);
+  expect(isFor(task, { ...person, department: "d2" })).toBe(false);
+  expect(isFor(task, { ...person, roles: ["checker"] })).toBe(false);
+  expect(isFor({ ...task, assignee: "p2" }, person)).toBe(false);
+  expect(isFor({ ...task, assignee: "p1", lane: "checker" }, person)).toBe(true);
+  expect(isFor(task, undefined)).toBe(true);
 });
 
 test("an operation is told what it asks for and nothing else", () => {

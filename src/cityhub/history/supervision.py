@@ -22,7 +22,7 @@ NAME: Final = "history"
 BEGIN_S: Final = 2.0
 """The process is started so long after the first change that it does not have, or as soon as somebody asks it."""
 START_S: Final = 30.0
-"""A first start that takes no longer is in order."""
+"""A first start that takes no longer is in order; a question waits so long for it."""
 STATUS_S: Final = 2.0
 """How often the historian is asked how far it is, and the journal hears of it."""
 GRACE_S: Final = 20.0

@@ -1,7 +1,8 @@
 """An alert as an entity of type Alert: the names of its attributes, and what they say.
 
 The terms of the Smart Data Models' Alert are used where there is one (category, severity, dateIssued, validFrom, validTo, alertSource,
-description, location); the rest is the hub's own, in the NGSI-LD default vocabulary too, so that short names work without an @context.
+description, location); the rest is the hub's own. All are written as the core @context has them, most in the default vocabulary, so
+that short names work without an @context and geo queries find alerts by their "location".
 
 Source: Smart Data Models, dataModel.Alert, Alert (severity: informational, low, medium, high, critical).
 """
@@ -13,6 +14,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from cityhub.model.entity import DEFAULT_VOCAB, Entity, value_of
+from cityhub.model.jsonld import CORE
 
 ALERT: Final = f"{DEFAULT_VOCAB}Alert"
 Grade = Literal["red", "orange", "yellow", "blue"]
@@ -26,8 +28,12 @@ Outcome = Literal["", "true", "false", "ended"]
 
 
 def iri(name: str) -> str:
-    """The IRI of one of the alert's attributes."""
-    return DEFAULT_VOCAB + name
+    """The IRI of one of the alert's attributes: what its short name means without an @context.
+
+    >>> iri("location")
+    'https://uri.etsi.org/ngsi-ld/location'
+    """
+    return CORE.expand(name)
 
 
 class Alert(msgspec.Struct, frozen=True, rename="camel"):
@@ -88,7 +94,7 @@ def read_alert(entity: Entity) -> Alert | None:
     """What an entity of type Alert says; None where it is no alert of this hub's rules."""
     if ALERT not in entity["type"]:
         return None
-    values = {name.removeprefix(DEFAULT_VOCAB): value_of(instances[0]) for name, instances in entity["attrs"].items() if instances}
+    values = {CORE.compact(name): value_of(instances[0]) for name, instances in entity["attrs"].items() if instances}
     text: Any = values.get
     if text("rule") is None or text("grade") not in GRADES:
         return None

@@ -66,7 +66,7 @@ class Site:
         self.store = store
         self.folder = folder
         self.clock = clock
-        self.client = WireClient("historian", folder / "historian.sock", store.last, patience_s=5)
+        self.client = WireClient("historian", folder / "historian.sock", store.last, patience_s=60)
         self.history = LakeHistory(self.client, store)
         self.lake: Lake
 

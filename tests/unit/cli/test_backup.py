@@ -27,12 +27,12 @@ def cityhub(*arguments: Any) -> subprocess.CompletedProcess[str]:
 def saved(tmp_path: Path) -> Path:
     """A backup of a running hub with an entity, and another that only the history knows."""
     with running_hub(tmp_path / "one", "--no-feeds") as hub:
-        assert httpx.post(f"{hub.url}/ngsi-ld/v1/entities", json=ENTITY).status_code == 201
-        assert httpx.post(f"{hub.url}/ngsi-ld/v1/temporal/entities", json=PAST).status_code == 201
+        assert httpx.post(f"{hub.url}/ngsi-ld/v1/entities", timeout=60, json=ENTITY).status_code == 201
+        assert httpx.post(f"{hub.url}/ngsi-ld/v1/temporal/entities", timeout=60, json=PAST).status_code == 201
         done = cityhub("backup", "--data", tmp_path / "one", tmp_path / "saved.tar")
         assert done.returncode == 0, done.stderr
         assert "1 entities" in done.stdout
-        httpx.delete(f"{hub.url}/ngsi-ld/v1/entities/{ENTITY['id']}")
+        httpx.delete(f"{hub.url}/ngsi-ld/v1/entities/{ENTITY['id']}", timeout=60)
     return tmp_path / "saved.tar"
 
 
@@ -65,7 +65,7 @@ def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
 def test_on_a_terminal_its_progress_is_shown(tmp_path: Path) -> None:
     pty = pytest.importorskip("pty")
     with running_hub(tmp_path / "one", "--no-feeds") as hub:
-        assert httpx.post(f"{hub.url}/ngsi-ld/v1/entities", json=ENTITY).status_code == 201
+        assert httpx.post(f"{hub.url}/ngsi-ld/v1/entities", timeout=60, json=ENTITY).status_code == 201
     ours, theirs = pty.openpty()
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "CITYHUB_FEEDS": "false"}
     command = [sys.executable, "-m", "cityhub", "backup", "--data", str(tmp_path / "one"), str(tmp_path / "saved.tar")]

@@ -86,7 +86,7 @@ def test_the_page_does_what_it_says(hub: str, peers: Peers, capfd: pytest.Captur
 
 async def _data_arrive(url: str, peers: Peers) -> None:
     """What real peers have becomes entities."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as client, _service(peers.service), _tank(peers.tank):
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client, _service(peers.service), _tank(peers.tank):
         await _until(client, "/api/feeds/rain", lambda shown: shown["status"]["state"] == "running")
         payload = PAGE.files["rain-sample.json"].replace("1.2", "201")
         await asyncio.to_thread(publish.single, "city/rain/R1", payload, 1, hostname="127.0.0.1", port=peers.broker)

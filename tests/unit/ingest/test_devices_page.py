@@ -18,7 +18,7 @@ def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
     page.lay_out(tmp_path)
     with running() as url:
         page.run(capfd)
-        devices = httpx.get(f"{url}/api/devices", trust_env=False).json()
+        devices = httpx.get(f"{url}/api/devices", timeout=60, trust_env=False).json()
     assert [one["name"] for one in devices["devices"]] == ["城东雨量计", "城西雨量计", "城南雨量计"]
     assert devices["devices"][1]["location"]["coordinates"] == [108.77, 29.53]
 

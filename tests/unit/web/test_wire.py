@@ -123,7 +123,7 @@ async def test_work_that_takes_too_long_is_ended(client: WireClient, peer: Peer)
 
 
 async def test_a_historian_that_is_not_there_is_waited_for_a_while(tmp_path: Path, peer: Peer) -> None:
-    client = WireClient("historian", tmp_path / "s", lambda: 0, patience_s=2)
+    client = WireClient("historian", tmp_path / "s", lambda: 0, patience_s=60)
     server = WireServer("historian", {"echo": peer.echo}, peer.note)
 
     async def late() -> None:

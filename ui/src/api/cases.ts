@@ -53,8 +53,8 @@ export interface Clock {
   limit: string;
   startedAt: string;
   dueAt: string;
-  halfAt?: string;
-  lateAt?: string;
+  /** When the levels of escalation hear of it, in their order. */
+  marks?: string[];
   rule?: string;
   endedAt?: string;
   paused?: boolean;

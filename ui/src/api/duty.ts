@@ -65,7 +65,16 @@ export interface Handover {
   whole: boolean;
 }
 
-export type DailyReport = Record<string, unknown>;
+type Text = Names | string;
+
+export interface DailyReport {
+  date: string;
+  title: Text;
+  office: Text;
+  note?: Text;
+  made_at: string;
+  sections: { title: Text; text?: Text; columns?: Text[]; rows?: Text[][] }[];
+}
 
 export const readDutyNow = (signal?: AbortSignal): Promise<DutyNow> => ask("/api/duty/now", { signal });
 export const listPosts = async (signal?: AbortSignal): Promise<Post[]> => (await ask<{ posts: Post[] }>("/api/duty/posts", { signal })).posts;

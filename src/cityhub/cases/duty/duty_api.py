@@ -188,10 +188,9 @@ class _Planned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _whole(handover: Document) -> Document:
-    """A handover as it is shown; "whole" says whether what was signed is what stands there."""
+    """A handover as it is shown: "content" is what is signed; "whole" says whether that still is what stands there."""
     content = handover["content"]
-    about = {name: value for name, value in handover.items() if name != "content"}
-    return {**about, **content, "open": [*content["alerts"], *content["cases"]], "whole": is_whole(handover)}
+    return {**handover, **content, "open": [*content["alerts"], *content["cases"]], "whole": is_whole(handover)}
 
 
 def _listed(request: Request, name: str, found: list[Document]) -> Response:

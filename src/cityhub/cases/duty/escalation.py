@@ -159,5 +159,5 @@ def _notice(alert: WaitingAlert, step: list[Rung], number: int, minutes: float) 
     }  # fmt: skip
     return Notice(
         f"{alert.id}#{alert.since}#escalation:{number}", alert.rule, TEMPLATE, values, posts=[rung.post for rung in step if rung.post],
-        departments=[(rung.department, rung.role) for rung in step if not rung.post], urgent=True, link=f"/centre/alerts/{alert.id}",
+        departments=[(rung.department, rung.role) for rung in step if not rung.post], urgent=True, link=f"/alerts/{alert.id}",
     )  # fmt: skip

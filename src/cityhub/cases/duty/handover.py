@@ -25,6 +25,8 @@ TEMPLATE: Final = "duty-handover"
 LOOK: Final = timedelta(hours=1)
 """So long before and after the change of shifts a handover is made."""
 MOST_TOLD: Final = 10_000
+MOST_LISTED: Final = 300
+"""So many alerts, the gravest, and so many cases, the oldest, are listed; the handover says how many there are in all."""
 
 
 class Handovers:
@@ -51,25 +53,28 @@ class Handovers:
         if len(told) > MOST_TOLD:
             raise BadRequestData(f"'told' may have at most {MOST_TOLD} characters")
         leaving, coming = self._change_of_shifts(post, by)
+        now = to_text(self._clock.now())
+        alerts, cases = await self._matters.open_alerts(), await self._matters.open_cases()
         content = {
             "post": post, "at": to_text(leaving.end), "from": leaving.people, "to": coming.people, "told": told,
             "alerts": [
                 {"id": one.id, "grade": one.grade, "title": one.title, "state": one.state, "issued": one.issued, "subject": one.subject}
-                for one in await self._matters.open_alerts()
+                for one in alerts[:MOST_LISTED]
             ],
+            "openAlerts": len(alerts), "openCases": len(cases),
             "cases": [
                 {"id": one.id, "number": one.number, "kind": one.kind, "grade": one.grade, "step": one.step, "dueAt": one.due_at,
-                 "overdue": one.overdue}
-                for one in await self._matters.open_cases()
+                 "overdue": one.is_overdue(now)}
+                for one in cases[:MOST_LISTED]
             ],
         }  # fmt: skip
         id = secrets.token_hex(8)
         document = {"id": id, "content": content, "hash": hash_of(content), "state": "begun", "signatures": []}
         notice = Notice(
             f"duty-handover:{id}", by, TEMPLATE,
-            {"post": self._rota.posts.get(post).title, "at": content["at"], "told": told, "alerts": len(content["alerts"]),
-             "cases": len(content["cases"])},
-            people=coming.people, link=f"/centre/duty/handovers/{id}",
+            {"post": self._rota.posts.get(post).title, "at": content["at"], "told": told, "alerts": len(alerts),
+             "cases": len(cases)},
+            people=coming.people, link="/duty",
         )  # fmt: skip
         return await self._write(id, lambda current, at: _signed({**document, "at": at}, by, at), trace, self._notices.write(notice))
 

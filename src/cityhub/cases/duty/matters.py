@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
-from cityhub.model.alert import ALERT, Alert, read_alert
+from cityhub.model.alert import ALERT, GRADES, Alert, read_alert
 from cityhub.model.condition import AllOf, AnyOf, Condition, TypeIs, ValueIn
 from cityhub.model.entity import DEFAULT_VOCAB, Entity, value_of
 from cityhub.model.ports import Store
 
 CASE: Final = f"{DEFAULT_VOCAB}Case"
-MOST: Final = 1_000
-"""So many alerts, and so many cases, are looked at; the newest."""
+OPEN: Final = "open"
+"""What the entity of a case that is not closed has as its status."""
 
 
 class CaseSeen(msgspec.Struct, frozen=True, rename="camel"):
@@ -28,7 +28,10 @@ class CaseSeen(msgspec.Struct, frozen=True, rename="camel"):
     opened_at: str = ""
     closed_at: str = ""
     due_at: str = ""
-    overdue: bool = False
+
+    def is_overdue(self, at: str) -> bool:
+        """Whether it was open at a moment, or was closed, later than it was due."""
+        return bool(self.due_at) and self.due_at < (self.closed_at or at) and self.due_at < at
 
 
 class Matters:
@@ -43,7 +46,7 @@ class Matters:
 
     async def open_alerts(self) -> list[Alert]:
         """Alerts that are not closed, the gravest first."""
-        states = AnyOf(tuple(ValueIn(DEFAULT_VOCAB + "state", state, state) for state in ("open", "acknowledged")))
+        states = AnyOf((_is("state", "open"), _is("state", "acknowledged")))
         return await self._alerts(states, lambda alert: alert.state in ("open", "acknowledged"))
 
     async def alerts_of(self, start: str, end: str) -> list[Alert]:
@@ -52,24 +55,28 @@ class Matters:
 
     async def open_cases(self) -> list[CaseSeen]:
         """Cases that are not closed, the oldest first."""
-        return await self._cases(TypeIs(CASE), lambda case: not case.closed_at)
+        return await self._cases(_is("status", OPEN), lambda case: not case.closed_at)
 
     async def cases_of(self, start: str, end: str) -> list[CaseSeen]:
         """Cases that were opened or closed in a span, or are open at its end, the oldest first."""
-        return await self._cases(TypeIs(CASE), lambda case: case.opened_at < end and (not case.closed_at or case.closed_at >= start))
+        condition = AnyOf((_is("status", OPEN), ValueIn(DEFAULT_VOCAB + "closedAt", start)))
+        return await self._cases(condition, lambda case: case.opened_at < end and (not case.closed_at or case.closed_at >= start))
 
     async def _alerts(self, condition: Condition, matches: Callable[[Alert], bool]) -> list[Alert]:
-        def fits(entity: Entity) -> bool:
-            alert = read_alert(entity)
-            return alert is not None and matches(alert)
-
-        page = await self._store.find("", AllOf((TypeIs(ALERT), condition)), fits, limit=MOST, order=lambda entity: entity["id"])
-        alerts = [alert for entity in page.entities if (alert := read_alert(entity)) is not None]
-        return sorted(alerts, key=lambda alert: (("red", "orange", "yellow", "blue").index(alert.grade), alert.issued))
+        found = []
+        async for block in self._store.scan("", AllOf((TypeIs(ALERT), condition))):
+            found += [alert for entity in block if (alert := read_alert(entity)) is not None and matches(alert)]
+        return sorted(found, key=lambda alert: (GRADES.index(alert.grade), alert.issued))
 
     async def _cases(self, condition: Condition, matches: Callable[[CaseSeen], bool]) -> list[CaseSeen]:
-        page = await self._store.find("", condition, lambda entity: matches(case_of(entity)), limit=MOST, order=lambda entity: entity["id"])
-        return sorted(map(case_of, page.entities), key=lambda case: (case.opened_at, case.id))
+        found = []
+        async for block in self._store.scan("", AllOf((TypeIs(CASE), condition))):
+            found += [case for entity in block if CASE in entity["type"] and matches(case := case_of(entity))]
+        return sorted(found, key=lambda case: (case.opened_at, case.id))
+
+
+def _is(name: str, value: str) -> ValueIn:
+    return ValueIn(DEFAULT_VOCAB + name, value, value)
 
 
 def case_of(entity: Entity) -> CaseSeen:
@@ -82,5 +89,5 @@ def case_of(entity: Entity) -> CaseSeen:
 
     return CaseSeen(
         entity["id"], text("caseNumber"), text("caseKind"), text("grade"), text("step"), text("openedAt"), text("closedAt"),
-        text("dueAt"), values.get("overdue") is True,
+        text("dueAt"),
     )  # fmt: skip

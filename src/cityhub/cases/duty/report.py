@@ -171,7 +171,8 @@ class Reports:
         opened = sum(first <= case.opened_at < last for case in seen)
         closed = sum(first <= case.closed_at < last for case in seen)
         left = [case for case in seen if not case.closed_at or case.closed_at >= last]
-        overdue = sum(case.overdue for case in left)
+        until = min(last, to_text(self._clock.now()))
+        overdue = sum(case.is_overdue(until) for case in left)
         text = {
             "zh": f"当日立案 {opened} 件，结案 {closed} 件；在办 {len(left)} 件，其中超期 {overdue} 件。",
             "en": f"{opened} cases were opened and {closed} closed; {len(left)} are open, {overdue} of them overdue.",
@@ -180,12 +181,12 @@ class Reports:
             {"zh": "案件编号", "en": "Number"}, {"zh": "类别", "en": "Kind"}, {"zh": "等级", "en": "Grade"}, {"zh": "环节", "en": "Step"},
             {"zh": "时限", "en": "Due"},
         ]  # fmt: skip
-        shown = sorted(seen, key=lambda case: (not case.overdue, bool(case.closed_at), case.due_at or "~"))[:MOST_ROWS]
-        return Section({"zh": "案件办理", "en": "Cases"}, text, columns, [self._case(case) for case in shown])
+        shown = sorted(seen, key=lambda case: (not case.is_overdue(until), bool(case.closed_at), case.due_at or "~"))[:MOST_ROWS]
+        return Section({"zh": "案件办理", "en": "Cases"}, text, columns, [self._case(case, until) for case in shown])
 
-    def _case(self, case: CaseSeen) -> list[Words]:
+    def _case(self, case: CaseSeen, until: str) -> list[Words]:
         due = self._clock_time(case.due_at, whole=True)
-        late = {"zh": f"{due['zh']}（超期）", "en": f"{due['en']} (overdue)"} if case.overdue else due
+        late = {"zh": f"{due['zh']}（超期）", "en": f"{due['en']} (overdue)"} if case.is_overdue(until) else due
         step = {"zh": "已结案", "en": "closed"} if case.closed_at else _both(case.step)
         return [_both(case.number or case.id), _both(case.kind), COLOURS.get(case.grade, _both(case.grade)), step, late]
 

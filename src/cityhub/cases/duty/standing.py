@@ -61,5 +61,5 @@ class Standing:
         key = f"duty-gap:{gap['post']}:{gap['to']}" + ("#soon" if is_near else "")
         return Notice(
             key, WHY, TEMPLATE, {**gap, "near": is_near}, departments=[(gap["department"], LEADER)], urgent=is_near,
-            link=f"/centre/duty/rosters/{gap['post']}",
+            link="/roster",
         )  # fmt: skip

@@ -67,7 +67,7 @@ def _notice_of(body: dict[str, Any], by: str) -> Notice:
     if len(orjson.dumps(asked.values)) > MOST_VALUES:
         raise BadRequestData(f"'values' may have at most {MOST_VALUES} bytes as JSON")
     if asked.link and not (asked.link.startswith("/") and len(asked.link) <= 500):
-        raise BadRequestData("'link' must be a path in the operations centre, such as /centre/alerts")
+        raise BadRequestData("'link' must be a path in the operations centre, such as /alerts")
     return Notice(
         asked.key, by, asked.template, asked.values, asked.people, asked.posts, asked.departments, asked.urgent, asked.link
     )

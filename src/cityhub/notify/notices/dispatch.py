@@ -33,6 +33,8 @@ ESCALATE_AFTER: Final = 3
 """After so many failures an urgent message goes by the next channel too."""
 ATTEMPT_S: Final = 90.0
 """No attempt lasts longer."""
+CENTRE: Final = "/centre"
+"""Where the operations centre is; links of notices are paths in it, with or without this."""
 LOOK_S: Final = 1.0
 STORE_S: Final = 2.0
 ENDED_IN_BETWEEN: Final = Outcome("unknown", "the hub ended while the message was on its way")
@@ -177,7 +179,7 @@ class Dispatch:
             return Outcome("failed", f"'{message.channel}' does not reach the person: no such channel, no address, or they have left")
         parcel = Parcel(
             message.id, address, person.id, person.name, message.language, message.subject, message.text, message.urgent, message.key,
-            message.why, self._base + message.link if message.link else "", message.created_at,
+            message.why, self._link(message), message.created_at,
         )  # fmt: skip
         try:
             async with asyncio.timeout(ATTEMPT_S):
@@ -187,6 +189,12 @@ class Dispatch:
         except Exception as error:  # a fault of a channel must not leave the message without an end
             log.error("the channel %s failed: %s", message.channel, type(error).__name__)
             return Outcome("unknown", f"the channel failed: {type(error).__name__}", again=True)
+
+    def _link(self, message: Message) -> str:
+        """Where a message leads: a path on the screen, which is in the operations centre already, and an address elsewhere."""
+        if message.channel == "screen" or not message.link:
+            return message.link
+        return f"{self._base}{CENTRE}{message.link.removeprefix(CENTRE)}"
 
     async def _end(self, message: Message, outcome: Outcome) -> None:
         channel = self._around().channels.get(message.channel)

@@ -105,7 +105,7 @@ class Quotas:
             key = f"digest:{to_text(until)}#{number}"
             digest = Message(
                 message_id("", key, line.person, line.channel), key, WHY, line.person, line.channel, TEMPLATE, message.language, "", "",
-                to_text(self._clock.now()), to_text(until), link="/centre/notices", gathers=[id],
+                to_text(self._clock.now()), to_text(until), link="/notices", gathers=[id],
             )  # fmt: skip
             step = _Gathering(digest)
             await self._ledger.write_all([Write(digest.id, step.take_in, MESSAGES), Write(id, step.mark, MESSAGES)])

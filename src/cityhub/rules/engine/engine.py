@@ -47,6 +47,7 @@ class Engine:
         now: How far the time has come, in microseconds since 1970.
         rules: The rules that run, by id.
         rooms: The same by tenant.
+        models: The models of history that it has, by tenant and id.
         clock: The moment that expressions see.
 
     Args:
@@ -65,6 +66,7 @@ class Engine:
         self.position = 0
         self.now = 0
         self.rules: dict[str, Running] = {}
+        self.models: dict[tuple[str, str], dict[str, Any]] = {}
 
     # -- The rules -----------------------------------------------------------------------------------------------
 
@@ -149,6 +151,14 @@ class Engine:
         self._advance(now)
         return self._taken()
 
+    def take_model(self, tenant: str, id: str, document: dict[str, Any] | None) -> None:
+        """Takes a model of history; None: it is gone."""
+        if document is None:
+            self.models.pop((tenant, id), None)
+        else:
+            self.models[tenant, id] = document
+        self._models.take(tenant, id, document)
+
     def due(self) -> int:
         """When something falls due next; NEVER when nothing does."""
         while self._timers:
@@ -162,11 +172,12 @@ class Engine:
     def _take(self, entry: Entry) -> None:
         position, collection, tenant, id, _, at, after, _, attributes, _ = entry
         now = self._micros[at]
-        if now > self.now:
+        if now > self.now or (self._timers and self._timers[0][0] <= now):
             self._advance(now)
         self.position = position
         if collection == MODELS:
-            self._models.take(tenant, id, self._decode(after) if after is not None else None)
+            self.take_model(tenant, id, None if after is None else self._decode(after))
+            return
         room = self.rooms.get(tenant)
         if room is None:
             return
@@ -225,7 +236,7 @@ class Engine:
             matches = watch.query.with_links(room.follow(running, seen.id))(seen.document)
         else:
             matches = watch.query.matches(seen.document)
-        key = running.key_of(seen) if matches else ""
+        key = "" if not matches else seen.id if not running.compiled.group else running.key_of(seen)
         if not key:
             self._left(running, seen.id)
             return

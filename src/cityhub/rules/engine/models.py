@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any, Final, Protocol
 
 MODELS: Final = "rule_model"
-"""The collection of models; the id is "<entity> <attribute>"."""
+"""The collection of models: what they say follows from the journal like everything else."""
 
 
 class Models(Protocol):
-    """Models of single attributes of entities. All answers come from memory and at once; what is trained, and when, is its own matter."""
-
-    def take(self, tenant: str, id: str, document: dict[str, Any] | None) -> None:
-        """Takes a model as the journal has it (collection `MODELS`); None: it is gone."""
+    """Models of single attributes of entities. All answers come from memory and at once; what is trained, and when, is not their matter."""
 
     def surprise(self, tenant: str, entity: str, attribute: str, value: float, at: int) -> float | None:
         """How surprising a value is, from 0 to 1; None while there is no model.
@@ -28,12 +25,12 @@ class Models(Protocol):
     def expected(self, tenant: str, entity: str, attribute: str, at: int) -> float | None:
         """What is expected at a moment (microseconds since 1970); None while there is no model."""
 
+    def take(self, tenant: str, id: str, document: dict[str, Any] | None) -> None:
+        """Takes a model as the journal has it (collection `MODELS`); None: it is gone."""
+
 
 class NoModels:
     """Where there are none."""
-
-    def take(self, tenant: str, id: str, document: dict[str, Any] | None) -> None:
-        """See `Models.take`."""
 
     def surprise(self, tenant: str, entity: str, attribute: str, value: float, at: int) -> float | None:
         """See `Models.surprise`."""
@@ -42,3 +39,6 @@ class NoModels:
     def expected(self, tenant: str, entity: str, attribute: str, at: int) -> float | None:
         """See `Models.expected`."""
         return None
+
+    def take(self, tenant: str, id: str, document: dict[str, Any] | None) -> None:
+        """See `Models.take`."""

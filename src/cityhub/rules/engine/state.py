@@ -70,12 +70,13 @@ class RoomState(msgspec.Struct, frozen=True, array_like=True):
 
 
 class EngineState(msgspec.Struct, frozen=True, array_like=True):
-    """All of it: the position and the time, what is remembered of each rule, and of each tenant."""
+    """All of it: the position and the time, what is remembered of each rule and of each tenant, and the models of history."""
 
     position: int
     now: int
     rules: dict[str, RunningState]
     rooms: dict[str, RoomState]
+    models: list[tuple[str, str, dict[str, Any]]] = []
 
 
 def frozen(engine: Engine) -> EngineState:
@@ -85,12 +86,15 @@ def frozen(engine: Engine) -> EngineState:
         engine.now,
         {id: _frozen_rule(running) for id, running in engine.rules.items()},
         {tenant: _frozen_room(room) for tenant, room in engine.rooms.items()},
+        [(tenant, id, document) for (tenant, id), document in engine.models.items()],
     )
 
 
 def thaw(engine: Engine, state: EngineState) -> None:
     """Makes an engine with the same rules remember what another one did."""
     engine.position, engine.now = state.position, state.now
+    for tenant, id, document in state.models:
+        engine.take_model(tenant, id, document)
     for id, running in engine.rules.items():
         if id in state.rules:
             _thaw_rule(running, state.rules[id])

@@ -1,4 +1,4 @@
-"""What the sentinel remembers across restarts: its state at one position of the journal, and the moments at which the clock spoke since."""
+"""What the sentinel remembers across restarts: its state at one position of the journal."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import contextlib
 import fcntl
 import logging
 import os
-import struct
-import time
+import select
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -19,37 +18,40 @@ from cityhub.rules.sentinel.words import RuleOrder
 from cityhub.rules.sentinel_port import Signal
 
 STATE: Final = "rules.state"
-TICKS: Final = "rules.ticks"
 LOCK: Final = "sentinel.lock"
 LOOK_S: Final = 0.05
 HEAD: Final = b"cityhub rules 1\n"
 """How a file of this version begins; one that begins otherwise is not read."""
-_TICK: Final = struct.Struct(">qq")
 
 log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def alone(folder: Path, patience_s: float) -> Iterator[bool]:
-    """Holds the lock of a folder's one sentinel for as long as the block runs; says whether it could be had within `patience_s`.
+def alone(folder: Path, orders: int) -> Iterator[bool]:
+    """Holds the lock of a folder's one sentinel for as long as the block runs.
 
-    When a hub is killed, its sentinel may write its last while the next one begins.
+    When a hub is killed, its sentinel may write its last while the next one begins: that one waits, for as long as its own hub is there.
+
+    Args:
+        folder: The data folder.
+        orders: Descriptor of the input that closes when the hub ends.
+
+    Yields whether the lock could be had.
     """
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        yield _locked(descriptor, time.monotonic() + patience_s)
+        yield _locked(descriptor, orders)
     finally:
         os.close(descriptor)
 
 
-def _locked(descriptor: int, end: float) -> bool:
+def _locked(descriptor: int, orders: int) -> bool:
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() >= end:
+            if select.select([orders], [], [], LOOK_S)[0]:
                 return False
-            time.sleep(LOOK_S)
         else:
             return True
 
@@ -71,7 +73,7 @@ class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Memory:
-    """The files of a data folder.
+    """The file of a data folder.
 
     Args:
         folder: The data folder.
@@ -79,7 +81,6 @@ class Memory:
 
     def __init__(self, folder: Path) -> None:
         self._state = folder / STATE
-        self._ticks = folder / TICKS
         self._encode = msgspec.msgpack.Encoder().encode
 
     def read(self) -> Checkpoint | None:
@@ -113,23 +114,3 @@ class Memory:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-    def ticks(self, after: int) -> list[tuple[int, int]]:
-        """Position and moment (microseconds) of what the clock said after a moment."""
-        try:
-            content = self._ticks.read_bytes()
-        except FileNotFoundError:
-            return []
-        whole = content[: len(content) - len(content) % _TICK.size]
-        return [(position, now) for position, now in _TICK.iter_unpack(whole) if now > after]
-
-    def note_tick(self, position: int, now: int) -> None:
-        """Writes down that the clock spoke behind a position."""
-        with self._ticks.open("ab") as file:
-            file.write(_TICK.pack(position, now))
-            file.flush()
-            os.fsync(file.fileno())
-
-    def forget_ticks(self) -> None:
-        """Forgets what the clock said: a checkpoint has it."""
-        self._ticks.unlink(missing_ok=True)

@@ -1,8 +1,10 @@
 """The sentinel's work: it reads the journal, evaluates, tells the hub, and only then writes down how far it is.
 
-What it told and did not write down before it was killed it tells again, word for word: the same entries give the same signals. What
-does not come from the journal is written down before it is told: which rules run and what they were shown (with the checkpoint), and
-when the clock spoke.
+What it told and did not write down before it was killed it tells again, word for word: the same entries give the same signals. Which
+rules run and what they were shown does not come from the journal, and is written down, with what follows from it, before that is told.
+
+While nothing comes, what falls due is told by the time of the store: a moment before which nothing can be committed any more. So
+the time never overtakes an entry, and what falls due is told at the same place as when the journal is read again.
 """
 
 from __future__ import annotations
@@ -10,9 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, Final, Protocol
 
 import orjson
@@ -35,8 +35,6 @@ BLOCK: Final = 2_000
 """Entries that are read at once."""
 POLL_S: Final = 0.03
 """How often the journal is looked at while nothing comes."""
-BEHIND: Final = timedelta(seconds=1)
-"""So far the clock stays behind the present: what was committed by then can be read by now, so that time never overtakes an entry."""
 CHECKPOINT_S: Final = 5.0
 SHARE: Final = 20
 """A checkpoint that takes long is written seldom: at most this part of the time goes into it."""
@@ -89,7 +87,6 @@ class Following:
         self._zone = "UTC"
         self._wanted: words.Arrange | None = None
         self._ordered = asyncio.Event()
-        self._ticks: deque[tuple[int, int]] = deque()
         self._kept = FORGOTTEN
         self._kept_now = -1
         self._next_checkpoint = 0.0
@@ -118,7 +115,7 @@ class Following:
                 await asyncio.sleep(PAUSE_S)
 
     async def _turn(self) -> None:
-        if self._ordered.is_set() and not self._ticks:
+        if self._ordered.is_set():
             assert self._wanted is not None
             await self._arrange(self._wanted)
         await self._step()
@@ -134,15 +131,17 @@ class Following:
             kept = None
         if kept is None:
             self.engine.position = arrange.position
+            async for piece in self._hub.stream("models", None, fresh=False):
+                for tenant, id, document in orjson.loads(piece):
+                    self.engine.take_model(tenant, id, document)
             return
         self._take_orders(kept.orders, kept.zone)
         self.engine.arrange(self._compiled())
         thaw(self.engine, kept.state)
         self._kept = self.engine.position
-        self._ticks.extend(await asyncio.to_thread(self._memory.ticks, self.engine.now))
         await self._tell(kept.unsaid)
         while self.engine.position < last and (entries := await asyncio.to_thread(self._journal.read, self.engine.position, BLOCK)):
-            await self._tell(self._taken(entries))
+            await self._tell(self.engine.take(entries))
 
     # -- Rules ---------------------------------------------------------------------------------------------------
 
@@ -154,7 +153,7 @@ class Following:
             self._unshown |= set(anew)
             self._unsaid += signals
             self._kept = FORGOTTEN
-        now = micros(to_text(self._clock.now()))
+        now = micros((await self._hub.call("moment", None, fresh=False)).decode())
         anew = sorted(self._unshown & self.engine.rules.keys())
         for tenant in sorted({self.engine.rules[id].compiled.rule.tenant for id in anew}):
             await self._show(tenant, anew, now)
@@ -217,14 +216,13 @@ class Following:
     async def _step(self) -> None:
         engine = self.engine
         entries = await asyncio.to_thread(self._journal.read, engine.position, BLOCK)
-        now = self._clock.now()
         if entries:
-            signals = self._taken(entries)
-            self.lag_s = max(0.0, micros(to_text(now)) - engine.now) / SECOND
+            signals = engine.take(entries)
+            self.lag_s = max(0, self._present() - engine.now) / SECOND
             await self._tell(signals)
         else:
             self.lag_s = 0.0
-            await self._tick(micros(to_text(now - BEHIND)))
+            await self._fall_due()
         if any(room.missing for room in engine.rooms.values()):
             await self._look_up(engine.now)
             await self._say_unsaid()
@@ -234,26 +232,18 @@ class Following:
         if len(entries) < BLOCK:
             await asyncio.sleep(POLL_S)
 
-    def _taken(self, entries: list[Entry]) -> list[Signal]:
-        """What entries give rise to, with what the clock said among them before a restart."""
-        signals: list[Signal] = []
-        while self._ticks and self._ticks[0][0] < entries[-1][0]:
-            position, now = self._ticks.popleft()
-            before = [entry for entry in entries if entry[0] <= position]
-            signals += self.engine.take(before)
-            signals += self.engine.tick(now)
-            entries = entries[len(before) :]
-        return signals + self.engine.take(entries)
+    async def _fall_due(self) -> None:
+        """Tells what falls due while nothing comes."""
+        due = self.engine.due()
+        if due == NEVER or due > self._present():
+            return
+        moment = micros((await self._hub.call("moment", None, fresh=False)).decode())
+        while entries := await asyncio.to_thread(self._journal.read, self.engine.position, BLOCK):
+            await self._tell(self.engine.take(entries))
+        await self._tell(self.engine.tick(moment))
 
-    async def _tick(self, now: int) -> None:
-        while self._ticks:
-            await self._tell(self.engine.tick(self._ticks.popleft()[1]))
-        if NEVER != self.engine.due() <= now:
-            try:
-                await asyncio.to_thread(self._memory.note_tick, self.engine.position, now)
-            except OSError as error:
-                raise StoreUnavailable(f"the time cannot be written down ({error})") from None
-            await self._tell(self.engine.tick(now))
+    def _present(self) -> int:
+        return micros(to_text(self._clock.now()))
 
     async def _tell(self, signals: Sequence[Signal]) -> None:
         """Tells the hub, again and again until it has them."""
@@ -265,7 +255,7 @@ class Following:
                     break
                 except CityHubError as error:
                     log.warning("signals wait until the hub takes them: %s", error.detail)
-                    self.lag_s = max(0.0, micros(to_text(self._clock.now())) - self.engine.now) / SECOND
+                    self.lag_s = max(0, self._present() - self.engine.now) / SECOND
                     await asyncio.sleep(PAUSE_S)
 
     async def _keep(self) -> bool:
@@ -281,8 +271,6 @@ class Following:
         content = self._memory.encoded(Checkpoint(self._orders, self._zone, frozen(engine), self._unsaid))
         try:
             await asyncio.to_thread(self._memory.write, content)
-            if not self._ticks:
-                await asyncio.to_thread(self._memory.forget_ticks)
         except OSError as error:
             log.error("the checkpoint of the rules cannot be written: %s", error)
             self._next_checkpoint = time.monotonic() + CHECKPOINT_S

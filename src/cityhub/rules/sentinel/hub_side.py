@@ -17,7 +17,7 @@ from cityhub.model.entity import Entity
 from cityhub.model.errors import CityHubError, StoreUnavailable, TooBusy
 from cityhub.model.jsonld import TermMap
 from cityhub.model.ngsild.q_condition import any_of
-from cityhub.model.ports import Journal, Store
+from cityhub.model.ports import Journal, Store, Write
 from cityhub.rules.engine.compiling import problems
 from cityhub.rules.engine.models import MODELS
 from cityhub.rules.rule import Rule
@@ -30,6 +30,8 @@ from cityhub.web.wire import WireServer, socket_path
 
 READER: Final = "sentinel"
 """The sentinel's name among the journal's readers: what its checkpoint does not have yet stays in the journal."""
+PROBE: Final = "sentinel"
+"""A collection in which nothing is kept."""
 GRACE_S: Final = 5.0
 """How long the process may take to end."""
 ASK_S: Final = 10.0
@@ -75,7 +77,7 @@ class SentinelLink:
             "hub",
             {
                 "orders": self._orders, "hear": self._hear, "kept": self._keep, "report": self._report,
-                "present": self._present, "models": self._models, "answer": self._answer,
+                "present": self._present, "models": self._models, "moment": self._moment, "answer": self._answer,
             },
         )  # fmt: skip
         self._watch: asyncio.Task[None] | None = None
@@ -223,15 +225,19 @@ class SentinelLink:
         for start in range(0, len(question.ids), BLOCK):
             yield orjson.dumps(await self._found(question.tenant, question.ids[start : start + BLOCK]))
 
-    async def _models(self, body: bytes) -> AsyncIterator[bytes]:
-        """Every model that is kept, as [tenant, document], in blocks of JSON."""
-        found = await self._store.records(None, MODELS)
-        for start in range(0, len(found), BLOCK):
-            yield orjson.dumps(found[start : start + BLOCK])
-
     async def _found(self, tenant: str, ids: Sequence[str]) -> list[Entity]:
         found = [await self._store.fetch(tenant, id) for id in ids]
         return [document for document in found if document is not None]
+
+    async def _models(self, body: bytes) -> AsyncIterator[bytes]:
+        found = await self._store.records(None, MODELS)
+        for start in range(0, len(found), BLOCK):
+            yield orjson.dumps([(tenant, document["id"], document) for tenant, document in found[start : start + BLOCK]])
+
+    async def _moment(self, body: bytes) -> bytes:
+        """A write that changes nothing waits for all before it, and hears what time it is for those that follow."""
+        [moment] = await self._store.write("", [Write(READER, lambda current, now: (current, now), PROBE)])
+        return str(moment).encode()
 
     async def _answer(self, body: bytes) -> bytes:
         answer = msgspec.msgpack.decode(body, type=words.Answer)

@@ -4,8 +4,9 @@
     hear     signals: a `Heard`, answered after they are durable
     kept     up to which position the sentinel needs the journal no more
     report   how each rule stands: rule id -> `RuleState`
-    models   the models of history that are kept, in blocks of JSON
     present  entities as they are now, in blocks of JSON: a `Present`
+    models   the models of history that there are: tenant, id and document of each, in blocks of JSON
+    moment   a time, RFC 3339, before which nothing is committed to the journal any more
     answer   what became of an order that is a job: an `Answer`
 """
 

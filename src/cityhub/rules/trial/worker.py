@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import sys
@@ -15,10 +16,13 @@ from cityhub.rules.trial.frames import Orders, Part, frame_of, read_frame
 from cityhub.rules.trial.replay import Replay
 
 MEMORY_BYTES: Final = 4_000_000_000
+YOUNG: Final = 200_000
+"""New objects before the collector looks for cycles: entries leave none behind."""
 
 
 def main() -> None:
     """Plays what it is given."""
+    gc.set_threshold(YOUNG, 20, 1000)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Whatever a library prints must not stand between the frames.

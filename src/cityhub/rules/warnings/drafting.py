@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-
 from cityhub.model.alert import Alert, is_graver, reaches, read_alert
 from cityhub.model.entity import Entity
 from cityhub.model.errors import BadRequestData
@@ -19,7 +17,7 @@ from cityhub.model.time import Clock, to_text
 from cityhub.rules.rule import Severity
 from cityhub.rules.warnings.authority import people_of
 from cityhub.rules.warnings.composing import COLOURS, moment
-from cityhub.rules.warnings.ground import LOCATION, Ground, geometry_of
+from cityhub.rules.warnings.ground import Ground
 from cityhub.rules.warnings.register import WarningRegister
 from cityhub.rules.warnings.template import Template, filled, read_template, span_of
 from cityhub.rules.warnings.warning import RULE, Content, Warning, Where, id_for
@@ -47,8 +45,6 @@ class AlertDrafts:
         known = read_alert(alert)
         if known is None or not warning:
             return
-        if known.location is None and (place := geometry_of(alert, LOCATION)) is not None:
-            known = msgspec.structs.replace(known, location=place[0])
         if tenant:
             raise BadRequestData("Warnings are drafted for alerts of the default tenant only: the district's bodies stand there")
         template = read_template(warning)

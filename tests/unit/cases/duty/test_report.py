@@ -15,6 +15,7 @@ from cityhub.cases.duty import report_pdf
 from cityhub.cases.duty.report import Form, Measured
 from cityhub.cases.duty.report_pdf import TEMPLATE, inputs_of, pdf_of
 from cityhub.cases.duty.report_word import word_of
+from cityhub.model.alert import iri
 from cityhub.model.entity import DEFAULT_VOCAB
 from cityhub.model.errors import NotImplementedHere
 from cityhub.model.ports import Rows, Write
@@ -25,7 +26,7 @@ from tests.unit.cases.duty.test_duty import A, B, add
 
 
 def entity(id: str, type: str, **values: Any) -> Write:
-    attrs = {DEFAULT_VOCAB + name: [{"type": "Property", "value": value}] for name, value in values.items()}
+    attrs = {iri(name): [{"type": "Property", "value": value}] for name, value in values.items()}
     made = {"id": id, "type": [DEFAULT_VOCAB + type], "attrs": attrs, "createdAt": "2026-07-01T00:00:00Z", "modifiedAt": "2026-07-01T00:00:00Z"}
     return Write(id, lambda current, at: (made, None))
 
@@ -49,7 +50,7 @@ async def test_what_happened_on_the_day(hub: Hub) -> None:
     await hub.store.write("", [
         entity("urn:ngsi-ld:Alert:1", "Alert", rule="r", grade="red", state="open", title={"zh": "洪水"}, dateIssued="2026-07-01T01:00:00.000000Z"),
         entity("urn:ngsi-ld:Alert:2", "Alert", rule="r", grade="blue", state="closed", title={"zh": "大风"}, dateIssued="2026-06-30T15:00:00.000000Z"),
-        entity("urn:ngsi-ld:Case:1", "Case", caseNumber="2026-0001", caseKind="积水", openedAt="2026-07-01T01:00:00.000000Z", overdue=True,
+        entity("urn:ngsi-ld:Case:1", "Case", caseNumber="2026-0001", caseKind="积水", openedAt="2026-07-01T01:00:00.000000Z", status="open",
                dueAt="2026-07-01T01:30:00.000000Z", step="处置"),
         entity("urn:ngsi-ld:Case:2", "Case", caseNumber="2026-0002", openedAt="2026-06-29T01:00:00.000000Z", closedAt="2026-07-01T01:10:00.000000Z"),
         entity("urn:ngsi-ld:Case:3", "Case", caseNumber="2026-0003", openedAt="2026-06-01T01:00:00.000000Z", closedAt="2026-06-02T01:10:00.000000Z"),

@@ -282,7 +282,7 @@ async def begun(client: httpx.AsyncClient, hub: Hub, rows: int) -> str:
     while (await client.get(f"/api/imports/files/{file['id']}?wait=10")).json()["state"] == "reading":
         pass
     job = (await client.post("/api/imports", json={"file": file["id"], "plan": PLAN})).json()
-    for _ in range(2000):
+    for _ in range(6000):
         if await hub.store.entity_count() > 0:
             return str(job["id"])
         await asyncio.sleep(0.01)
@@ -290,40 +290,40 @@ async def begun(client: httpx.AsyncClient, hub: Hub, rows: int) -> str:
 
 
 async def test_a_job_whose_process_is_killed_goes_on_and_each_row_comes_in_once(client: httpx.AsyncClient, hub: Hub) -> None:
-    id = await begun(client, hub, 30_000)
+    id = await begun(client, hub, 15_000)
     for pid in children():
         os.kill(pid, signal.SIGKILL)
     job = await ended(client, id)
-    assert (job["state"], job["rows"], await hub.store.entity_count()) == ("done", 30_000, 30_000), job
+    assert (job["state"], job["rows"], await hub.store.entity_count()) == ("done", 15_000, 15_000), job
     assert job["same"] == job["late"] == 0  # no row was taken twice
 
 
 async def test_cancel_and_resume(client: httpx.AsyncClient, hub: Hub) -> None:
-    id = await begun(client, hub, 30_000)
+    id = await begun(client, hub, 15_000)
     job = (await client.post(f"/api/imports/{id}/cancel")).json()
     assert job["state"] == "cancelled"
     assert not children()
     stood = await hub.store.entity_count()
-    assert stood < 30_000
+    assert stood < 15_000
     await asyncio.sleep(0.2)
     assert await hub.store.entity_count() == stood
     assert (await client.post(f"/api/imports/{id}/cancel")).status_code == 409
     assert (await client.post(f"/api/imports/{id}/resume")).status_code == 200
     job = await ended(client, id)
-    assert (job["state"], await hub.store.entity_count(), job["same"]) == ("done", 30_000, 0)
+    assert (job["state"], await hub.store.entity_count(), job["same"]) == ("done", 15_000, 0)
 
 
 async def test_a_hub_that_starts_again_goes_on(tmp_path: Path) -> None:
     first = await build(settings(tmp_path))
     async with client_of(first) as client:
-        id = await begun(client, first, 30_000)
+        id = await begun(client, first, 15_000)
     await first.stop()
     second = await build(settings(tmp_path))
     try:
-        assert await second.store.entity_count() < 30_000
+        assert await second.store.entity_count() < 15_000
         await second.imports.start()
         async with client_of(second) as client:
             job = await ended(client, id)
-        assert (job["state"], await second.store.entity_count(), job["same"]) == ("done", 30_000, 0)
+        assert (job["state"], await second.store.entity_count(), job["same"]) == ("done", 15_000, 0)
     finally:
         await second.stop()

@@ -12,7 +12,7 @@ import pytest
 from tests.hub_process import HubProcess
 from tests.unit.ingest.files.test_imports import PLAN, many
 
-ROWS = 60_000
+ROWS = 20_000
 
 
 def client_of(hub: HubProcess) -> httpx.Client:

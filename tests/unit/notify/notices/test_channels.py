@@ -98,6 +98,16 @@ async def test_a_webhook_is_signed_and_keeps_its_key(receiver: Receiver, outboun
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
 
 
+async def test_a_receiver_that_is_gone_keeps_nobody_waiting(receiver: Receiver, outbound: HttpOutbound) -> None:
+    channel = WebhookChannel(outbound, b"k", SetClock())
+    receiver.hang = True
+    assert (await channel.send(parcel(receiver.url))).again is True
+    again = await channel.send(parcel(receiver.url))
+    assert (again.end, again.again, again.reason, len(receiver.got)) == (
+        "failed", True, "the receiver could not be reached a moment ago", 1,
+    )  # fmt: skip
+
+
 async def test_a_webhook_to_an_inner_address_is_refused(receiver: Receiver, tmp_path: Path) -> None:
     guarded = HttpOutbound(AddressPolicy())
     outcome = await WebhookChannel(guarded, b"k", SetClock()).send(parcel(receiver.url))

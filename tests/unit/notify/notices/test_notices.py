@@ -14,7 +14,7 @@ RAISED = Notice(
     "urn:ngsi-ld:Alert:7#red", "urn:rule:flood", "alert",
     {"title": {"zh": "阿蓬江洪水", "en": "Flood of the Apeng"}, "event": {"zh": "洪水", "en": "Flood"}, "grade": "red",
      "description": {"zh": "水位 5.1 m", "en": "level 5.1 m"}, "issued": "2026-11-23T06:00:00Z", "subject": "urn:gauge:1"},
-    posts=["command"], departments=[("urn:ngsi-ld:Organization:water", "leader")], people=[ANN.id], urgent=True, link="/centre/alerts/7",
+    posts=["command"], departments=[("urn:ngsi-ld:Organization:water", "leader")], people=[ANN.id], urgent=True, link="/alerts/7",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from cityhub.model.ports import HISTORY_EVENTS
 from cityhub.rules.engine.compiling import compile_rule
 from cityhub.rules.engine.engine import Engine
 from cityhub.rules.engine.entries import entry_of
+from cityhub.rules.engine.models import MODELS
 from cityhub.rules.engine.moments import SECOND, micros, text_of
 from cityhub.rules.rule import Level, Rule, Watch
 from cityhub.rules.sentinel_port import Signal
@@ -84,6 +85,11 @@ class Script:
         entry = (len(self.entries) + 1, HISTORY_EVENTS, "", id, "created", stamp, event, None, b"", "")
         self.entries.append(entry)
         return entry
+
+    def model(self, id: str, at: float, document: dict[str, Any]) -> None:
+        """A model of history is trained."""
+        stamp = text_of(NOON + round(at * SECOND))
+        self.entries.append((len(self.entries) + 1, MODELS, "", id, "created", stamp, orjson.dumps(document), None, b"", ""))
 
     def delete(self, id: str, at: float) -> Entry:
         """An entity is deleted."""

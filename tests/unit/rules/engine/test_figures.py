@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from cityhub.rules.engine.engine import Engine
+from cityhub.rules.engine.state import frozen, thaw
 from cityhub.rules.rule import Figure, Near, Watch
-from tests.unit.rules.engine.scene import Scene, point, red, rule, told
+from tests.unit.rules.engine.scene import Scene, iri, point, red, rule, told
 
 
 def figure_of(function: str, values: list[tuple[float, Any]], **members: Any) -> Any:
@@ -152,20 +154,37 @@ def test_a_link_may_join_what_is_apart() -> None:
     assert told(scene.follow()) == [("school", "raised", "red", 3)]
 
 
-class Steady:
-    """Models that expect 10 everywhere."""
+class Kept:
+    """Models that expect what the journal last said."""
+
+    def __init__(self) -> None:
+        self.levels: dict[str, float] = {}
+
+    def take(self, tenant: str, id: str, document: dict[str, Any] | None) -> None:
+        if document is None:
+            self.levels.pop(id)
+        else:
+            self.levels[id] = document["level"]
 
     def surprise(self, tenant: str, entity: str, attribute: str, value: float, at: int) -> float | None:
-        return min(1.0, abs(value - 10) / 10)
+        level = self.expected(tenant, entity, attribute, at)
+        return None if level is None else min(1.0, abs(value - level) / 10)
 
     def expected(self, tenant: str, entity: str, attribute: str, at: int) -> float | None:
-        return 10.0
+        return self.levels.get(f"{entity} {attribute}")
 
 
-def test_models_of_history_are_asked() -> None:
+def test_models_of_history_come_by_the_journal_and_are_kept() -> None:
     figures = {"odd": Figure("anomaly", "level"), "soon": Figure("forecast", "level", ahead="PT1H")}
-    scene = Scene(rule(red("odd > 0.8 and soon < level"), figures=figures), models=Steady())
-    scene.say("g", 0, level=11)
-    scene.say("g", 1, level=19)
+    scene = Scene(rule(red("odd > 0.8 and soon < level"), figures=figures), models=Kept())
+    scene.say("g", 0, level=19)
+    scene.model(f"g {iri('level')}", 1, {"level": 10})
+    scene.say("g", 2, level=11)
+    scene.say("g", 3, level=19)
     [raised] = scene.follow()
-    assert raised.inputs["odd"] == 0.9 and raised.inputs["soon"] == 10.0
+    assert raised.inputs["odd"] == 0.9 and raised.inputs["soon"] == 10
+    after = Engine(Kept())
+    after.arrange([running.compiled for running in scene.engine.rules.values()])
+    thaw(after, frozen(scene.engine))
+    scene.say("g", 4, level=11)
+    assert [one.kind for one in after.take(scene.entries[-1:])] == ["cleared"]

@@ -108,17 +108,6 @@ def test_a_checkpoint_that_is_torn_or_of_another_version_is_passed_over(tmp_path
     assert "all rules begin anew" in caplog.text
 
 
-def test_what_the_clock_said_is_read_back_without_a_torn_end(tmp_path: Path) -> None:
-    memory = Memory(tmp_path)
-    memory.note_tick(7, 1_000)
-    memory.note_tick(9, 2_000)
-    with (tmp_path / "rules.ticks").open("ab") as file:
-        file.write(b"torn")
-    assert memory.ticks(0) == [(7, 1_000), (9, 2_000)] and memory.ticks(1_000) == [(9, 2_000)]
-    memory.forget_ticks()
-    assert memory.ticks(0) == []
-
-
 async def test_silence_is_heard_of(tmp_path: Path) -> None:
     async with sentinel_hub(tmp_path) as hub:
         await hub.say("urn:g:1", level=1, at=to_text(SystemClock().now()))

@@ -1,12 +1,13 @@
 /** How a case reads: its clocks, what can be done now, its story, and what may be decided in a task. */
 
 import type { CaseHead, Clock, Entry, Task } from "../../api/cases";
+import type { Person } from "../../api/people";
 import { spanText } from "../../frame/times";
 import { word } from "../../frame/words";
 
 export type ClockState = "running" | "late" | "overdue" | "kept" | "broken" | "paused" | "cancelled";
 
-/** How a limit stands at a moment (milliseconds since 1970): from four fifths of its time on it is late. */
+/** How a limit stands at a moment (milliseconds since 1970): it is late from the second level of escalation on. */
 export function clockState(clock: Clock, now: number): ClockState {
   if (clock.cancelled) return "cancelled";
   const due = Date.parse(clock.dueAt);
@@ -14,7 +15,8 @@ export function clockState(clock: Clock, now: number): ClockState {
   if (clock.paused) return "paused";
   if (clock.least) return "running";
   if (now > due) return "overdue";
-  return clock.lateAt && now >= Date.parse(clock.lateAt) ? "late" : "running";
+  const second = clock.marks?.[1];
+  return second && now >= Date.parse(second) ? "late" : "running";
 }
 
 /** How much of a limit's time has passed, 0 to 1. */
@@ -66,6 +68,13 @@ export const ASKED: Record<Operation, ("task" | "department" | "departments" | "
 export function tasksFor(tasks: Task[], person: string, department: string): Task[] {
   const rank = (task: Task): number => (task.assignee === person && person ? 0 : task.assignee ? 3 : task.department && task.department === department ? 1 : 2);
   return [...tasks].sort((a, b) => rank(a) - rank(b) || a.openedAt.localeCompare(b.openedAt));
+}
+
+/** Whether somebody may do a task; the local user, who acts for nobody, may do any. */
+export function isFor(task: Task, person: Person | undefined): boolean {
+  if (!person) return true;
+  if (task.assignee) return task.assignee === person.id;
+  return (!task.lane || (person.roles ?? []).includes(task.lane)) && (!task.department || task.department === person.department);
 }
 
 /** The people of a case: who did something, the last first, each once. */

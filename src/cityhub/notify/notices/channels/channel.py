@@ -23,7 +23,7 @@ class Parcel(msgspec.Struct, frozen=True):
         urgent: Whether it is urgent.
         key: What it is about.
         why: Who asked for it.
-        link: Address of the page it leads to; "".
+        link: Where it leads to: an address, on the screen a path in the operations centre; "".
         at: When it was made, RFC 3339 UTC.
     """
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,9 @@ from cityhub.notify.notices.channels.channel import Outcome, Parcel
 from cityhub.notify.notices.contacts import without_addresses
 
 TIMEOUT_S: Final = 15.0
+COLD_S: Final = 10.0
+"""A receiver that cannot be reached is not asked again for so long, so that it keeps nobody else's messages waiting."""
+MOST_COLD: Final = 10_000
 AGAIN: Final = frozenset((408, 409, 425, 429))
 """Answers of the 400s after which a later attempt may succeed; all of the 500s do."""
 
@@ -49,6 +53,7 @@ class WebhookChannel:
         self._outbound = outbound
         self._key = key
         self._clock = clock
+        self._cold: dict[str, float] = {}
 
     def address(self, person: Person) -> str:
         """The address, if it is one of HTTP."""
@@ -57,11 +62,13 @@ class WebhookChannel:
 
     def key_of(self, url: str) -> str:
         """The key of a receiver, which it needs to check signatures."""
-        parts = urlsplit(url)
-        return hmac.new(self._key, f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower().encode(), sha256).hexdigest()
+        return hmac.new(self._key, _origin(url).encode(), sha256).hexdigest()
 
     async def send(self, parcel: Parcel) -> Outcome:
         """POSTs the message."""
+        origin = _origin(parcel.address)
+        if self._cold.get(origin, 0.0) > time.monotonic():
+            return Outcome("failed", "the receiver could not be reached a moment ago", again=True)
         body = orjson.dumps({
             "id": parcel.id, "key": parcel.key, "why": parcel.why, "person": parcel.person, "language": parcel.language,
             "subject": parcel.subject, "text": parcel.text, "urgent": parcel.urgent, "link": parcel.link, "at": parcel.at,
@@ -75,8 +82,16 @@ class WebhookChannel:
         if 200 <= answer.status < 300:
             return Outcome("sent", delivered=True)
         if answer.status == 0:
+            if len(self._cold) >= MOST_COLD:
+                self._cold.clear()
+            self._cold[origin] = time.monotonic() + COLD_S
             return Outcome("failed", without_addresses(answer.reason, parcel.address)[:300], again=True)
         return Outcome("failed", f"the receiver answered {answer.status}", again=answer.status >= 500 or answer.status in AGAIN)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
 
 
 def signature(key: str, timestamp: str, body: bytes) -> str:
