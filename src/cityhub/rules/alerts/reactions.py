@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from cityhub.model.alert import ALERT, Alert, reaches, read_alert
+from cityhub.model.alert import ALERT, GRADES, Alert, reaches, read_alert
 from cityhub.model.change import Change
 from cityhub.model.entity import Entity
 from cityhub.model.errors import CityHubError, NotFound, StoreUnavailable
@@ -24,6 +24,8 @@ from cityhub.rules.rule import Hearer, Rule
 READER: Final = "alert reactions"
 BLOCK: Final = 1_000
 AGAIN_S: Final = 2.0
+CLEARED: Final = "alert-cleared"
+"""The template of the notice that a condition has ended."""
 ALERT_LINK: Final = "/alerts/"
 
 log = logging.getLogger(__name__)
@@ -151,7 +153,7 @@ class Reactions:
             await self._drafts.draft(tenant, entity, rule.warning)
 
     async def _tell(self, tenant: str, alert: Alert, rule: Rule) -> None:
-        if self._notices is None or alert.cleared:
+        if self._notices is None:
             return
         writes = [self._notices.write(notice) for notice in notices_of(alert, rule)]
         for result in await self._store.write("", writes) if writes else []:
@@ -169,23 +171,27 @@ def is_due(before: Alert | None, alert: Alert) -> bool:
 
 
 def notices_of(alert: Alert, rule: Rule) -> list[Notice]:
-    """The notices that an alert of this grade asks for: one for each template that its rule names."""
+    """The notices that an alert asks for: of its grade, one for each template of its rule; of its end, one for all who heard of it."""
+    if alert.cleared:
+        gravest = min((step["severity"] for step in alert.steps), key=GRADES.index, default=alert.grade)
+        told = [hearer for hearer in rule.tells if reaches(gravest, hearer.from_severity)]
+        return [_notice(alert, rule, CLEARED, told, f"{alert.id}#cleared")] if told and alert.since and alert.outcome != "false" else []
     heard: dict[str, list[Hearer]] = {}
     for hearer in rule.tells:
         if reaches(alert.grade, hearer.from_severity):
             heard.setdefault(hearer.template, []).append(hearer)
-    return [_notice(alert, rule, template, hearers, place) for place, (template, hearers) in enumerate(heard.items())]
+    keys = [f"{alert.id}#{alert.grade}" + (f"#{template}" if place else "") for place, template in enumerate(heard)]
+    return [_notice(alert, rule, template, hearers, key) for key, (template, hearers) in zip(keys, heard.items(), strict=True)]
 
 
-def _notice(alert: Alert, rule: Rule, template: str, hearers: Sequence[Hearer], place: int) -> Notice:
-    key = f"{alert.id}#{alert.grade}" + (f"#{template}" if place else "")
+def _notice(alert: Alert, rule: Rule, template: str, hearers: Sequence[Hearer], key: str) -> Notice:
     values = {
         "alert": alert.id, "rule": rule.id, "title": alert.title, "description": alert.description, "grade": alert.grade,
-        "severity": alert.severity, "event": alert.event, "issued": alert.issued, "subject": alert.subject, "note": rule.note,
+        "severity": alert.severity, "event": alert.event, "issued": alert.issued, "cleared": alert.cleared, "subject": alert.subject, "note": rule.note,
         "inputs": alert.reason.get("inputs", []), "condition": alert.reason.get("condition", ""),
     }  # fmt: skip
     return Notice(
         key, rule.id, template, values, posts=list(dict.fromkeys(one.post for one in hearers if one.post)),
         departments=list(dict.fromkeys((one.department, one.role) for one in hearers if one.department)),
-        urgent=alert.grade in ("red", "orange"), link=f"{ALERT_LINK}{alert.id}",
+        urgent=alert.grade in ("red", "orange") and not alert.cleared, link=f"{ALERT_LINK}{alert.id}",
     )  # fmt: skip
