@@ -187,7 +187,8 @@ def notices_of(alert: Alert, rule: Rule) -> list[Notice]:
 def _notice(alert: Alert, rule: Rule, template: str, hearers: Sequence[Hearer], key: str) -> Notice:
     values = {
         "alert": alert.id, "rule": rule.id, "title": alert.title, "description": alert.description, "grade": alert.grade,
-        "severity": alert.severity, "event": alert.event, "issued": alert.issued, "cleared": alert.cleared, "subject": alert.subject, "note": rule.note,
+        "severity": alert.severity, "event": alert.event, "issued": alert.issued, "cleared": alert.cleared, "subject": alert.subject,
+        "note": rule.note,
         "inputs": alert.reason.get("inputs", []), "condition": alert.reason.get("condition", ""),
     }  # fmt: skip
     return Notice(
