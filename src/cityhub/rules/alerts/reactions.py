@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ from cityhub.rules.rule import Hearer, Rule
 READER: Final = "alert reactions"
 BLOCK: Final = 1_000
 AGAIN_S: Final = 2.0
+ADVANCE_S: Final = 2.0
+"""How often the journal hears how far it was read while no alert comes: the rest of the city writes all the time."""
 CLEARED: Final = "alert-cleared"
 """The template of the notice that a condition has ended."""
 ALERT_LINK: Final = "/alerts/"
@@ -37,6 +40,7 @@ class Reactions:
 
     Attributes:
         failed: How many reactions failed for good since the start.
+        position: How far the journal was followed.
 
     Args:
         store: Where notices are asked for.
@@ -60,6 +64,9 @@ class Reactions:
         self._openings = openings
         self._drafts = drafts
         self.failed = 0
+        self.position = 0
+        self._kept = 0
+        self._kept_at = 0.0
 
     async def begin(self) -> None:
         """Makes the reader known to the journal, so that no alert that comes from now on passes by."""
@@ -69,23 +76,38 @@ class Reactions:
         """Reads the journal until it is cancelled."""
         while True:
             try:
-                position = await self._journal.position(READER)
+                self.position = self._kept = await self._journal.position(READER)
                 while True:
-                    await self._journal.wait(position)
-                    position = await self.step(position)
+                    await self._wait()
+                    self.position = await self.step(self.position)
             except StoreUnavailable as error:
                 log.warning("what follows from alerts waits: %s", error.detail)
                 await asyncio.sleep(AGAIN_S)
 
+    async def _wait(self) -> None:
+        """Returns when there is something to read; after a while without, the journal hears how far it was read."""
+        try:
+            async with asyncio.timeout(ADVANCE_S):
+                await self._journal.wait(self.position)
+        except TimeoutError:
+            await self._keep(self.position)
+            await self._journal.wait(self.position)
+
+    async def _keep(self, position: int) -> None:
+        if position != self._kept:
+            await self._journal.advance(READER, position)
+            self._kept, self._kept_at = position, time.monotonic()
+
     async def step(self, position: int) -> int:
         """Does what follows from the next changes; returns how far it came. Raises StoreUnavailable."""
         changes = await self._journal.read(position, BLOCK)
-        for change in changes:
-            if change.collection == ENTITIES and change.after is not None and ALERT in change.after["type"]:
-                await self._changed(change)
+        alerts = [one for one in changes if one.collection == ENTITIES and one.after is not None and ALERT in one.after["type"]]
+        for change in alerts:
+            await self._changed(change)
         if changes:
             position = changes[-1].position
-            await self._journal.advance(READER, position)
+            if alerts or time.monotonic() - self._kept_at > ADVANCE_S:
+                await self._keep(position)
         return position
 
     async def _changed(self, change: Change) -> None:

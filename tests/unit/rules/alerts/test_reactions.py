@@ -114,3 +114,11 @@ async def test_the_rule_of_that_time_counts(hub: Hub) -> None:
     await hub.hear(signal(1, "changed", "red"))
     await hub.reacted()
     assert await keys(hub) == [f"{ALERT}#yellow", f"{ALERT}#red"]
+
+
+async def test_the_journal_need_not_be_kept_for_what_is_no_alert(hub: Hub) -> None:
+    await hub.gauge()
+    last = hub.store.last()
+    async with asyncio.timeout(60):
+        while (await hub.store.readers())["alert reactions"] < last:
+            await asyncio.sleep(0.05)
