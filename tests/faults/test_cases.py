@@ -108,13 +108,14 @@ async def test_no_step_is_lost_or_done_twice(tmp_path: Path) -> None:
     work = [asyncio.create_task(office.work()) for office in offices]
     try:
         for number in range(KILLS):
-            await asyncio.sleep(1.0 + 2.0 * chance.random())
+            await _acknowledged(offices, 5 + chance.randrange(20), work)
+            await asyncio.sleep(0.1 * chance.random())
             if number % 2:
                 desk.kill_caseworker()
             else:
                 desk.kill()
                 await desk.start()
-        await asyncio.sleep(2.0)
+        await _acknowledged(offices, 10, work)
         for task in work:
             task.cancel()
         results = await asyncio.gather(*work, return_exceptions=True)
@@ -124,6 +125,14 @@ async def test_no_step_is_lost_or_done_twice(tmp_path: Path) -> None:
         for task in work:
             task.cancel()
         desk.kill()
+
+
+async def _acknowledged(offices: list[Office], count: int, work: list[asyncio.Task[None]]) -> None:
+    """Waits until so many more requests were answered; a slow machine takes longer for them."""
+    wanted = sum(office.requests for office in offices) + count
+    while sum(office.requests for office in offices) < wanted:
+        assert not any(task.done() for task in work), [task.exception() for task in work if task.done()]
+        await asyncio.sleep(0.02)
 
 
 async def _audit(desk: Desk, offices: list[Office]) -> None:
@@ -144,6 +153,6 @@ async def _audit(desk: Desk, offices: list[Office]) -> None:
         for id in listed:
             async with session.get(f"{desk.url}/ngsi-ld/v1/entities/{id}", params={"options": "keyValues"}) as answer:
                 face = await answer.json()
-            assert (face["status"], face["type"]) == ("open", "Case"), "record and face belong together"
+            assert (face.get("status"), face["type"]) == ("open", "Case"), face
     print(f"{KILLS} kills, {acknowledged} acknowledged steps of {len(numbers)} cases")
-    assert len(set(numbers)) == len(numbers) and acknowledged > 5 * KILLS
+    assert len(set(numbers)) == len(numbers) and acknowledged >= 5 * KILLS

@@ -5,15 +5,27 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cityhub.cases.desk.record import Case, Entry
-from cityhub.model.entity import DEFAULT_VOCAB, Attributes, Entity, Instance
+from cityhub.model.entity import DEFAULT_VOCAB, NGSI_LD, Attributes, Entity, Instance, value_of
 
 TYPE: Final = DEFAULT_VOCAB + "Case"
-LOCATION: Final = "https://uri.etsi.org/ngsi-ld/location"
+CORE_TERMS: Final = frozenset({"location", "status"})
+"""Names that the core @context of NGSI-LD knows: there they stand for its own IRIs, and so they do here."""
 DESCRIBED: Final = {
     "caseNumber": "number", "caseKind": "kind", "grade": "grade", "status": "state", "step": "step", "openedAt": "opened_at",
     "closedAt": "closed_at", "dueAt": "due_at", "process": "process", "rounds": "round", "processVersion": "process_version",
 }  # fmt: skip
 """Attributes of the entity by the record's members that they show."""
+
+
+def iri(name: str) -> str:
+    """The IRI of one of the face's attributes, so that its short name works with no @context."""
+    return (NGSI_LD if name in CORE_TERMS else DEFAULT_VOCAB) + name
+
+
+def said(face: Entity, name: str, otherwise: Any = "") -> Any:
+    """What a face says under a name."""
+    instances = face["attrs"].get(iri(name))
+    return value_of(instances[0]) if instances else otherwise
 
 
 def face_of(case: Case, before: Entity | None, at: str) -> Entity:
@@ -27,8 +39,7 @@ def face_of(case: Case, before: Entity | None, at: str) -> Entity:
     known: Attributes = before["attrs"] if before else {}
     attributes: Attributes = {}
     for name, instance in _instances(case, at).items():
-        iri = LOCATION if name == "location" else DEFAULT_VOCAB + name
-        attributes[iri] = _kept(known.get(iri), instance, at)
+        attributes[iri(name)] = _kept(known.get(iri(name)), instance, at)
     created = before["createdAt"] if before else at
     return {"id": case.id, "type": [TYPE], "attrs": attributes, "createdAt": created, "modifiedAt": at}
 
@@ -61,7 +72,7 @@ def _instances(case: Case, at: str) -> dict[str, Instance]:
     if case.place.township:
         made["township"] = _link([case.place.township])
     if case.source.kind == "alert" and case.source.ref:
-        made["alert"] = _link([case.source.ref])
+        made["alert"] = _link([case.source.ref, *case.alerts])
     if case.merged_into:
         made["mergedInto"] = _link([case.merged_into])
     made["sourceKind"] = _property(case.source.kind)

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import msgspec
 
-from cityhub.cases.desk.face import TYPE
+from cityhub.cases.desk.face import TYPE, iri, said
 from cityhub.cases.desk.index import GRADES, CaseIndex, Row, is_for, is_overdue, shown_of
 from cityhub.cases.desk.ledger import Ledger
 from cityhub.cases.desk.record import Task, whole
 from cityhub.model.condition import AllOf, Condition, TypeIs, ValueIn
-from cityhub.model.entity import DEFAULT_VOCAB, Entity, value_of
+from cityhub.model.entity import Entity
 from cityhub.model.errors import BadRequestData
 from cityhub.model.ports import People, Person, Store
 
@@ -137,10 +137,10 @@ class CaseLists:
     async def _others(self, wanted: Wanted, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
         if wanted.person or wanted.overdue is not None:
             raise BadRequestData("'person' and 'overdue' are about open cases: no task of another one waits")
-        conditions: list[Condition] = [TypeIs(TYPE), ValueIn(DEFAULT_VOCAB + "status", wanted.state, wanted.state)]
+        conditions: list[Condition] = [TypeIs(TYPE), ValueIn(iri("status"), wanted.state, wanted.state)]
         page = await self._store.find(
             self._tenant, AllOf(tuple(conditions)), lambda face: _matches(face, wanted), offset, limit, count=True,
-            order=lambda face: _backwards(str(_of(face, "closedAt"))),
+            order=lambda face: _backwards(str(said(face, "closedAt"))),
         )  # fmt: skip
         cases = [await self._ledger.get(face["id"]) for face in page.entities]
         return [{**shown_of(case), "overdue": False} for case in cases], page.count or 0
@@ -172,22 +172,17 @@ def fits(kind: str, wanted: str) -> bool:
     return kind.startswith(wanted[:-1]) if wanted.endswith("*") else kind == wanted
 
 
-def _of(face: Entity, name: str) -> Any:
-    instances = face["attrs"].get(DEFAULT_VOCAB + name)
-    return value_of(instances[0]) if instances else ""
-
-
 def _backwards(text: str) -> tuple[int, ...]:
     return tuple(-ord(sign) for sign in text)
 
 
 def _matches(face: Entity, wanted: Wanted) -> bool:
-    departments = _of(face, "department")
+    departments = said(face, "department")
     return (
-        _of(face, "status") == wanted.state
-        and (not wanted.kind or fits(str(_of(face, "caseKind")), wanted.kind))
-        and (not wanted.grade or _of(face, "grade") == wanted.grade)
+        said(face, "status") == wanted.state
+        and (not wanted.kind or fits(str(said(face, "caseKind")), wanted.kind))
+        and (not wanted.grade or said(face, "grade") == wanted.grade)
         and (not wanted.department or wanted.department in (departments if isinstance(departments, list) else [departments]))
-        and (wanted.supervised is None or _of(face, "supervised") == wanted.supervised)
-        and (not wanted.q or wanted.q in str(_of(face, "caseNumber")).lower())
+        and (wanted.supervised is None or said(face, "supervised") == wanted.supervised)
+        and (not wanted.q or wanted.q in str(said(face, "caseNumber")).lower())
     )

@@ -6,21 +6,34 @@ Each operation takes the members of a request that it knows; whatever else stand
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from cityhub.cases.deadlines.clocks import Event
+from cityhub.cases.desk.asked import (
+    Assign,
+    Comment,
+    Extend,
+    Join,
+    Merge,
+    Part,
+    Rate,
+    Reassign,
+    Regrade,
+    Return,
+    Split,
+    Why,
+    moment_of,
+    read_asked,
+)
 from cityhub.cases.desk.deed import Deed
 from cityhub.cases.desk.desk import CaseDesk
 from cityhub.cases.desk.ledger import OVERTAKEN, Overtaken
 from cityhub.cases.desk.permits import LOCAL
 from cityhub.cases.desk.record import Case, Entry, Rating, Round, Source, Task
 from cityhub.cases.desk.rest import HANDLER, ended, noted
-from cityhub.cases.process_port import Grade
 from cityhub.model.errors import BadRequestData, Conflict, Forbidden
-from cityhub.model.time import to_text
 
 EXTENSION: Final = "extension"
 JOINT: Final = "joint"
@@ -28,96 +41,6 @@ GRANTED: Final = "granted"
 MOST_PARTS: Final = 10
 MOST_EVENT: Final = 64
 Operation = Callable[[str, dict[str, Any], Deed], Awaitable[Case]]
-
-
-class Assign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`person`: id of whom it goes to; "": nobody any more."""
-
-    task: str
-    person: str = ""
-    note: str = ""
-
-
-class Reassign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`department`: id of the organization that it goes to; `person`: of it, "" anybody."""
-
-    task: str
-    department: str
-    note: str
-    person: str = ""
-
-
-class Return(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`task` "": the only one that can be returned."""
-
-    note: str
-    task: str = ""
-
-
-class Extend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`amount`: so much more, in the limit's unit."""
-
-    limit: str
-    amount: float
-    note: str
-
-
-class Merge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`into`: id of the case that goes on."""
-
-    into: str
-    note: str = ""
-
-
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What becomes a case of its own."""
-
-    title: str
-    kind: str = ""
-    description: str = ""
-    departments: list[str] = []
-
-
-class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`parts`: each becomes a case of its own; the case itself goes on."""
-
-    parts: list[Part]
-    note: str = ""
-
-
-class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Nothing but the reason, which must be there."""
-
-    note: str
-
-
-class Join(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`departments`: ids of the organizations that are to take part."""
-
-    departments: list[str]
-    note: str = ""
-
-
-class Comment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`event`: name of something that has happened by this and that limits look at, such as "reported-city"; `at`: when, RFC 3339."""
-
-    note: str = ""
-    event: str = ""
-    at: str = ""
-
-
-class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`score`: 1 to 5."""
-
-    score: int
-    note: str = ""
-
-
-class Regrade(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How grave the case is from now on."""
-
-    grade: Grade
-    note: str
 
 
 class Operations:
@@ -137,7 +60,7 @@ class Operations:
 
     async def assign(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Gives a task to a person (分配). Raises Conflict, BadRequestData."""
-        wanted = _read(body, Assign)
+        wanted = read_asked(body, Assign)
         person = self._desk.around.people.person(wanted.person) if wanted.person else None
         if wanted.person and (person is None or not person.active):
             raise BadRequestData(f"'person': '{wanted.person[:100]}' is nobody who works here")
@@ -154,7 +77,7 @@ class Operations:
 
     async def reassign(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Gives a task to another department (改派). Raises Conflict."""
-        wanted = _read(body, Reassign)
+        wanted = read_asked(body, Reassign)
 
         async def work(case: Case, now: str) -> Case:
             task = self._desk.waiting(_open(case), wanted.task)
@@ -168,7 +91,7 @@ class Operations:
 
     async def give_back(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Does a task with the outcome "return" (退回). Raises Conflict when none that waits can be returned."""
-        wanted = _read(body, Return)
+        wanted = read_asked(body, Return)
         case = await self._desk.get(id)
         if self._is_returned(case, deed):
             return case
@@ -185,7 +108,7 @@ class Operations:
 
     async def extend(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Asks for more time (延期); it counts when somebody else has granted it. Raises Conflict, BadRequestData."""
-        wanted = _read(body, Extend)
+        wanted = read_asked(body, Extend)
         limit = self._desk.around.district.limits.by_id.get(wanted.limit)
         if limit is None or not limit.extendable:
             raise BadRequestData(f"The limit '{wanted.limit[:100]}' cannot be extended")
@@ -231,7 +154,7 @@ class Operations:
 
     async def merge(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Ends a case as the same as another one, which goes on (合并). Raises Conflict when one of them is not open."""
-        wanted = _read(body, Merge)
+        wanted = read_asked(body, Merge)
         if wanted.into == id:
             raise BadRequestData("'into' must be another case")
         key = deed.known_as(f"{id} merge {wanted}")
@@ -257,7 +180,7 @@ class Operations:
 
     async def split(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Opens cases for parts of a case (拆分). Raises Conflict, BadRequestData."""
-        wanted = _read(body, Split)
+        wanted = read_asked(body, Split)
         if not 0 < len(wanted.parts) <= MOST_PARTS:
             raise BadRequestData(f"'parts' must have 1 to {MOST_PARTS} parts")
         key = deed.known_as(f"{id} split {wanted}")
@@ -292,7 +215,7 @@ class Operations:
 
     async def reopen(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Begins another round of a closed case (重开). Raises Conflict for one that is open or was merged."""
-        wanted = _read(body, Why)
+        wanted = read_asked(body, Why)
 
         async def work(case: Case, now: str) -> Case:
             if case.state in ("open", "merged"):
@@ -308,7 +231,7 @@ class Operations:
 
     async def supervise(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Puts a case under supervision (督办): everybody with a task of it and those who lead them are told."""
-        wanted = _read(body, Why)
+        wanted = read_asked(body, Why)
 
         async def work(case: Case, now: str) -> Case:
             entry = Entry(now, deed.by, "supervised", note=wanted.note)
@@ -319,7 +242,7 @@ class Operations:
 
     async def join(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Has further departments take part (联办); the case goes on from its handling when all of them are done."""
-        wanted = _read(body, Join)
+        wanted = read_asked(body, Join)
         if not 0 < len(wanted.departments) <= MOST_PARTS:
             raise BadRequestData(f"'departments' must name 1 to {MOST_PARTS} organizations")
 
@@ -338,14 +261,14 @@ class Operations:
 
     async def comment(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Adds a line, and with `event` says that something has happened that limits look at. Raises BadRequestData."""
-        wanted = _read(body, Comment)
+        wanted = read_asked(body, Comment)
         if not wanted.note and not wanted.event and not deed.files:
             raise BadRequestData("A comment needs a 'note', an 'event' or 'files'")
         if len(wanted.event) > MOST_EVENT or "." in wanted.event or wanted.event in ("opened", "closed", "graded"):
             raise BadRequestData(f"'event' must be a milestone of at most {MOST_EVENT} characters; events of steps are not given by hand")
 
         async def work(case: Case, now: str) -> Case:
-            at = _moment(wanted.at, now)
+            at = moment_of(wanted.at, now)
             if not case.opened_at <= at <= now:
                 raise BadRequestData("'at' must lie between the opening of the case and now; what is planned is said when it is opened")
             what = "milestone" if wanted.event else "commented"
@@ -357,7 +280,7 @@ class Operations:
 
     async def rate(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Says how well a closed case was handled (评价), once for each round. Raises Conflict, BadRequestData."""
-        wanted = _read(body, Rate)
+        wanted = read_asked(body, Rate)
         if not 1 <= wanted.score <= 5:
             raise BadRequestData("'score' must be a whole number from 1 to 5")
 
@@ -374,7 +297,7 @@ class Operations:
 
     async def withdraw(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Ends a case because there is nothing to do any more (撤销). Raises Conflict."""
-        wanted = _read(body, Why)
+        wanted = read_asked(body, Why)
 
         async def work(case: Case, now: str) -> Case:
             return ended(noted(_open(case), Entry(now, deed.by, "withdrawn", note=wanted.note)), "withdrawn", now)
@@ -383,7 +306,7 @@ class Operations:
 
     async def regrade(self, id: str, body: dict[str, Any], deed: Deed) -> Case:
         """Says how grave the case is from now on; limits of that grade begin to run."""
-        wanted = _read(body, Regrade)
+        wanted = read_asked(body, Regrade)
 
         async def work(case: Case, now: str) -> Case:
             if _open(case).grade == wanted.grade:
@@ -393,21 +316,6 @@ class Operations:
             return noted(msgspec.structs.replace(case, grade=wanted.grade, events=events), entry)
 
         return await self._desk.change(id, deed, f"grade {wanted}", work)
-
-
-def _read(body: dict[str, Any], kind: type[Any]) -> Any:
-    try:
-        read = msgspec.convert(body, kind)
-    except msgspec.ValidationError as error:
-        raise BadRequestData(f"The body is not what '{kind.__name__.lower()}' needs: {error}") from None
-    if "note" in kind.__struct_fields__ and kind.__struct_config__.forbid_unknown_fields and _needs_note(kind) and not read.note.strip():
-        raise BadRequestData("'note' must say why")
-    return read
-
-
-def _needs_note(kind: type[Any]) -> bool:
-    fields = {field.name: field for field in msgspec.structs.fields(kind)}
-    return fields["note"].required
 
 
 def _open(case: Case) -> Case:
@@ -433,15 +341,3 @@ def _extended(case: Case, task: Task, outcome: str) -> Case:
         return case
     limit, amount = task.data["limit"], task.data["amount"]
     return msgspec.structs.replace(case, extensions={**case.extensions, limit: case.extensions.get(limit, 0.0) + amount})
-
-
-def _moment(text: str, now: str) -> str:
-    if not text:
-        return now
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadRequestData("'at' must be a moment such as 2026-11-23T14:05:00+08:00") from None
-    if moment.tzinfo is None:
-        raise BadRequestData("'at' needs its time zone: 2026-11-23T14:05:00+08:00")
-    return to_text(moment)

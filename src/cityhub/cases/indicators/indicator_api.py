@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from cityhub.cases.desk.face import TYPE
+from cityhub.cases.desk.face import TYPE, iri, said
 from cityhub.cases.indicators.measures import DEFINITIONS, By, Finished, figures
 from cityhub.model.condition import AllOf, TypeIs, ValueIn
-from cityhub.model.entity import DEFAULT_VOCAB, Entity, value_of
+from cityhub.model.entity import Entity
 from cityhub.model.errors import BadRequestData, InvalidRequest
 from cityhub.model.ports import Store
 from cityhub.model.time import to_text
@@ -53,30 +53,25 @@ class IndicatorApi:
 
     async def finished(self, start: str, end: str) -> list[Finished]:
         """The cases that were closed from a moment on and before another one (RFC 3339 UTC)."""
-        condition = AllOf((TypeIs(TYPE), ValueIn(DEFAULT_VOCAB + "closedAt", start, end)))
+        condition = AllOf((TypeIs(TYPE), ValueIn(iri("closedAt"), start, end)))
         found = []
         async for block in self._store.scan(self._tenant, condition):
-            found += [finished_of(face) for face in block if is_closed(face) and start <= _of(face, "closedAt", "") < end]
+            found += [finished_of(face) for face in block if is_closed(face) and start <= said(face, "closedAt", "") < end]
         return found
 
 
 def is_closed(face: Entity) -> bool:
     """Whether an entity is the face of a case that was closed, not rejected, withdrawn or merged."""
-    return TYPE in face["type"] and _of(face, "status", "") == "closed"
+    return TYPE in face["type"] and said(face, "status", "") == "closed"
 
 
 def finished_of(face: Entity) -> Finished:
     """What indicators need of a closed case's face."""
-    departments = _of(face, "department", [])
+    departments = said(face, "department", [])
     return Finished(
-        _of(face, "caseKind", ""), departments if isinstance(departments, list) else [departments], bool(_of(face, "onTime", False)),
-        int(_of(face, "rounds", 1)), _of(face, "steps", []),
+        said(face, "caseKind", ""), departments if isinstance(departments, list) else [departments], bool(said(face, "onTime", False)),
+        int(said(face, "rounds", 1)), said(face, "steps", []),
     )  # fmt: skip
-
-
-def _of(face: Entity, name: str, otherwise: Any) -> Any:
-    instances = face["attrs"].get(DEFAULT_VOCAB + name)
-    return value_of(instances[0]) if instances else otherwise
 
 
 def _moment(query: dict[str, str], name: str, otherwise: str) -> str:

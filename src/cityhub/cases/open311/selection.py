@@ -12,10 +12,10 @@ from typing import Final
 import msgspec
 
 from cityhub.cases.desk.desk import CaseDesk
-from cityhub.cases.desk.face import TYPE
+from cityhub.cases.desk.face import TYPE, iri, said
 from cityhub.cases.desk.record import URN, Case
 from cityhub.model.condition import AllOf, TypeIs, ValueIn
-from cityhub.model.entity import DEFAULT_VOCAB, Entity, value_of
+from cityhub.model.entity import Entity
 from cityhub.model.errors import BadRequestData, NotFound
 from cityhub.model.ports import Store
 from cityhub.model.time import to_text
@@ -96,23 +96,18 @@ async def resident_case(desk: CaseDesk, id: str) -> Case | None:
 
 async def _closed(wanted: Wanted, store: Store, tenant: str) -> list[tuple[str, str]]:
     condition = AllOf((
-        TypeIs(TYPE), ValueIn(DEFAULT_VOCAB + "openedAt", wanted.start, wanted.end),
-        ValueIn(DEFAULT_VOCAB + "sourceKind", RESIDENT, RESIDENT),
+        TypeIs(TYPE), ValueIn(iri("openedAt"), wanted.start, wanted.end),
+        ValueIn(iri("sourceKind"), RESIDENT, RESIDENT),
     ))  # fmt: skip
 
     def matches(entity: Entity) -> bool:
         return (
-            _text(entity, "status") != "open" and _text(entity, "sourceKind") == RESIDENT
-            and wanted.start <= _text(entity, "openedAt") <= wanted.end and _is_kind(wanted, _text(entity, "caseKind"))
+            said(entity, "status") != "open" and said(entity, "sourceKind") == RESIDENT
+            and wanted.start <= said(entity, "openedAt") <= wanted.end and _is_kind(wanted, said(entity, "caseKind"))
         )  # fmt: skip
 
     page = await store.find(tenant, condition, matches, limit=MOST_DOCUMENTS)
-    return [(_text(entity, "openedAt"), entity["id"]) for entity in page.entities]
-
-
-def _text(entity: Entity, name: str) -> str:
-    instances = entity["attrs"].get(DEFAULT_VOCAB + name)
-    return str(value_of(instances[0])) if instances else ""
+    return [(said(entity, "openedAt"), entity["id"]) for entity in page.entities]
 
 
 def _is_kind(wanted: Wanted, kind: str) -> bool:

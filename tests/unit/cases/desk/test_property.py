@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cityhub.cases.desk.deed import Deed
+from cityhub.cases.desk.face import said
 from cityhub.cases.desk.permits import check_may_do
 from cityhub.cases.desk.record import Case, Task
 from cityhub.cases.indicators.indicator_api import finished_of, is_closed
@@ -145,7 +146,7 @@ async def _walk(walks: list[list[tuple[str, int, int, int]]]) -> None:
 async def _agrees(site: Site, case: Case) -> None:
     entity = site.store.get("", case.id)
     assert entity is not None
-    status = entity["attrs"]["https://uri.etsi.org/ngsi-ld/default-context/status"][0]["value"]
+    status = said(entity, "status")
     row = site.cases.index.get(case.id)
     assert status == case.state and (row is not None) == (case.state == "open")
     assert row is None or (row.version, row.shown["step"], row.due_at) == (case.version, case.step, case.due_at)

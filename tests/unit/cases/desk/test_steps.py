@@ -5,14 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from cityhub.cases.desk.face import TYPE
-from cityhub.model.entity import DEFAULT_VOCAB, value_of
+from cityhub.model.entity import value_of
+from cityhub.model.jsonld import CORE
 from tests.unit.cases.desk.site import CHECKER, DISPATCHER, HOUSING, OTHER_CHECKER, URBAN, WATER, Site
 
 
 def face(site: Site, case: Any) -> dict[str, Any]:
     entity = site.store.get("", case["id"])
     assert entity is not None and entity["type"] == [TYPE]
-    return {name.removeprefix(DEFAULT_VOCAB): value_of(instances[0]) for name, instances in entity["attrs"].items()}
+    return {short(name): value_of(instances[0]) for name, instances in entity["attrs"].items()}
+
+
+def short(iri: str) -> str:
+    """The name by which the entity shows an attribute where no @context is given."""
+    name = CORE.compact(iri)
+    assert ":" not in name, f"{iri} has no short name"
+    return name
 
 
 async def test_from_report_to_closing(site: Site) -> None:
