@@ -112,7 +112,7 @@ class Parts:
         self.warnings = warnings.Warnings(
             warnings.Around(
                 store, journal, clock, people, lambda: around.terms_of("", ""), around.outbound, Path(settings.data), lambda: around.base,
-                folder, settings.warning_key, settings.warning_certificate,
+                folder, settings.warning_key, settings.warning_certificate, self.notices.notices,
             )
         )  # fmt: skip
         trials = HistoryTrials(around.analysis, store, around.terms_of, zone)

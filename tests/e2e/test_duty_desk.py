@@ -135,7 +135,7 @@ def test_a_process_is_drawn_with_its_findings_and_the_mark_of_its_maker(page: An
     open_page(page, alarmed, "/processes/standard?lang=zh")
     page.wait_for_selector(".djs-element[data-element-id=handle]")
     assert page.locator(".bjs-powered-by").is_visible()
-    assert page.locator(".djs-palette [title='连线']").count() == 1
+    assert page.locator(".djs-palette [aria-label^='连线']").count() == 1
     page.click(".djs-element[data-element-id=check]")
     assert "notBy = handle" in page.input_value("#element-properties")
     assert page.input_value("#element-form").startswith("outcome | ")

@@ -637,12 +637,16 @@ class CaseOpening(msgspec.Struct, frozen=True):
         kind: Of the case, in the district's list of kinds.
         departments: Ids of the organizations that it goes to; empty: as the process decides.
         rule: Id of the rule.
+        joins_s: A case that another alert opened within so many seconds and that is still open takes this alert as well; 0: none does.
+        joins_kinds: Kinds of cases that take it, beside its own.
     """
 
     process: str
     kind: str
     departments: list[str]
     rule: str
+    joins_s: float = 0.0
+    joins_kinds: tuple[str, ...] = ()
 
 
 class Openings(Protocol):

@@ -104,12 +104,17 @@ class Opening(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
         kind: Of the case, in the district's list of kinds.
         from_severity: Only alerts so grave or graver.
         departments: Ids of the organizations that it goes to; empty: as the process decides.
+        joins: ISO 8601 duration: the alert joins a case that another alert opened within this time and that is still open, instead of
+            opening one more; "": each alert has a case of its own.
+        joins_kinds: Kinds of cases that it joins beside its own.
     """
 
     process: str
     kind: str
     from_severity: Severity = "blue"
     departments: list[str] = []
+    joins: str = ""
+    joins_kinds: list[str] = []
 
 
 class Hearer(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

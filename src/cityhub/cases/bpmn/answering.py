@@ -51,7 +51,7 @@ class Answers:
 
     Args:
         place: Where the element that a step is at is noted.
-        step_s: How long a step may take.
+        step_s: How long a step may take, of the processor's time: a busy machine makes no step wrong.
     """
 
     def __init__(self, place: Place, step_s: float) -> None:
@@ -59,7 +59,7 @@ class Answers:
         self._step_s = step_s
         self._prepared: OrderedDict[str, Prepared | CityHubError] = OrderedDict()
         self._encode = msgspec.msgpack.Encoder().encode
-        signal.signal(signal.SIGALRM, self._too_long)
+        signal.signal(signal.SIGPROF, self._too_long)
 
     def handlers(self) -> Mapping[str, Answering]:
         """What is answered, by name."""
@@ -74,7 +74,7 @@ class Answers:
 
     def _bounded(self, work: Callable[[], Any]) -> bytes:
         self._place.at("")
-        signal.setitimer(signal.ITIMER_REAL, self._step_s)
+        signal.setitimer(signal.ITIMER_PROF, self._step_s)
         try:
             return self._encode(work())
         except TooLong:
@@ -84,7 +84,7 @@ class Answers:
             text = f"The process needs more memory than there is; it was at '{self._place.element}': right would be smaller data"
             raise Unprocessable(text, element=self._place.element) from None
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
 
     def prepared(self, files: ProcessFiles) -> Prepared:
         """A process that can run, compiled once for each version. Raises Unprocessable."""

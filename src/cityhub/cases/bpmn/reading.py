@@ -6,6 +6,8 @@ Source: OMG BPMN 2.0.2, 15.3 (XML schemas); http://www.omg.org/spec/BPMN/2010052
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any, Final
 
 from cityhub.cases.bpmn.extensions import Extensions
@@ -96,9 +98,10 @@ class _Reader:
         self._seen[name] = element.line
         return name
 
-    def _scope(self, element: Element, parent: str) -> str:
+    def _scope(self, element: Element, parent: str, around: str = "") -> str:
+        """Reads a process, or the inside of a subprocess (`parent`), which stands in the lane that it stands in itself (`around`)."""
         name = parent or self._known(element)
-        lanes = _lanes(element)
+        lanes = defaultdict(lambda: around, _lanes(element))
         executable = element.get("isExecutable") == "true"
         scope = Scope(name, element.get("name"), executable, element.line, {}, [], element.get("triggeredByEvent") == "true")
         self._scopes[name] = scope
@@ -111,7 +114,7 @@ class _Reader:
                 node = self._node(child, name, lanes)
                 scope.nodes[node.id] = node
                 if node.kind == "subProcess":
-                    self._scope(child, node.id)
+                    self._scope(child, node.id, node.lane)
             elif child.name not in _SILENT:
                 text = f"<{child.name}> is not supported; right would be an element of the list in the documentation"
                 self._remarks.append(Remark(True, child.get("id"), text))
@@ -124,7 +127,7 @@ class _Reader:
         ends = element.get("sourceRef"), element.get("targetRef")
         return Flow(self._known(element), *ends, scope, element.line, element.get("name"), text, language)
 
-    def _node(self, element: Element, scope: str, lanes: dict[str, str]) -> Node:
+    def _node(self, element: Element, scope: str, lanes: Mapping[str, str]) -> Node:
         self._count += 1
         if self._count > MAX_NODES:
             raise TooLarge(f"Line {element.line}: a process has at most {MAX_NODES} elements")
@@ -144,7 +147,7 @@ class _Reader:
             name=element.get("name"),
             scope=scope,
             line=element.line,
-            lane=lanes.get(name, ""),
+            lane=lanes[name],
             default=element.get("default"),
             event=self._event(element, [*events, *refs]),
             more_events=len(events) + len(refs) > 1,

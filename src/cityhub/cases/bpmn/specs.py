@@ -18,6 +18,10 @@ from cityhub.cases.bpmn.model import Loop
 from cityhub.cases.bpmn.stepping import Fault, Step
 
 MAX_INSTANCES: Final = 200
+MOST_AT_ONCE: Final = 10
+"""So often a repeating timer goes off in one step; what it missed beyond that is passed over."""
+MOST_TASKS: Final = 500
+"""A case with so many tasks hears no more of repeating timers."""
 ACTIVE: Final = TaskState.READY | TaskState.WAITING | TaskState.STARTED
 LOCAL: Final = "local"
 """Where a task keeps the variables of one of several."""
@@ -211,10 +215,16 @@ class Cycle(CycleTimerEventDefinition):
         step = step_of(my_task)
         if key not in my_task.internal_data:
             my_task.internal_data["left"], my_task.internal_data[key] = step.cycle(self.name, names_at(my_task))
+        fired = 0
         while my_task.internal_data["left"] != 0 and my_task.internal_data[key] <= step.now:
+            last = my_task.internal_data[key]
+            my_task.internal_data[key] = step.next_in_cycle(self.name, last, names_at(my_task))
+            if fired == MOST_AT_ONCE or len(my_task.workflow.tasks) > MOST_TASKS:
+                my_task.internal_data[key] = step.passed_over(last, my_task.internal_data[key])
+                return
+            fired += 1
             step.charge(self.name)
             my_task.internal_data["left"] -= 1
-            my_task.internal_data[key] = step.next_in_cycle(self.name, my_task.internal_data[key], names_at(my_task))
             for output in my_task.task_spec.outputs:
                 if not output.name.endswith("|join"):
                     # Beside the activity, not under the event: what is under it is dropped when the activity ends.
@@ -251,6 +261,7 @@ class Several(BpmnSpecMixin):
         return False
 
     def _begin(self, my_task: Any, place: int, item: Any) -> None:
+        step_of(my_task).charge(self.bpmn_id)
         child = my_task._add_child(my_task.workflow.spec.task_specs[self.child], TaskState.WAITING)
         child.triggered = True
         child.internal_data[LOCAL] = {self.loop.item: item, "loopCounter": place + 1}

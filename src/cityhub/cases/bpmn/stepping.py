@@ -14,12 +14,15 @@ from cityhub.cases.dmn import DecisionModel
 from cityhub.cases.process_port import Passed
 from cityhub.model.feel import Expression, compile_expression, to_json
 from cityhub.model.feel.bounds import MAX_STEPS
+from cityhub.model.feel.environment import weight
 from cityhub.model.time import to_text
 
 MAX_PASSED: Final = 2_000
 """Elements that one step may pass before it is taken for an endless loop."""
 MAX_DATA: Final = 200_000
 """Bytes of a case's variables as JSON."""
+MAX_MADE: Final = 300_000
+"""Items and characters (each 64 of them) of the values that one step makes."""
 MAX_WORK: Final = 5_000_000
 """Steps of FEEL of one step of a case."""
 _AFTER: Final = compile_expression("date and time(from) + duration(length)")
@@ -93,6 +96,7 @@ class Step:
         self._decisions = decisions
         self._count = 0
         self._work = MAX_WORK
+        self._made = 0
 
     def charge(self, element: str) -> None:
         """Counts an element that is passed; Fault beyond MAX_PASSED."""
@@ -107,7 +111,14 @@ class Step:
             raise Fault(element, "the expressions of one step cost more than they may; right would be shorter lists")
         value, warnings = expression.evaluate(names, self._clock, min(MAX_STEPS, self._work))
         self._work -= 100
+        self._weigh(element, value)
         return value, warnings
+
+    def _weigh(self, element: str, value: Any) -> None:
+        """Counts what is made; Fault beyond MAX_MADE: memory is not to be filled before the end of the step looks at it."""
+        self._made += weight(value)
+        if self._made > MAX_MADE:
+            raise Fault(element, "the values that one step makes need too much memory; right would be shorter lists and texts")
 
     def holds(self, gateway: str, flow: str, names: Mapping[str, Any]) -> bool:
         """Whether the condition of a flow is true; what is null is not."""
@@ -136,6 +147,7 @@ class Step:
         """What a decision comes to, under the name of its result."""
         model, decision, result = self._decisions.of_task[element]
         outcome = model.evaluate(decision, names, self._clock)
+        self._weigh(element, [outcome.value, *(step.inputs for step in outcome.steps)])
         value = to_json(outcome.value)
         last = outcome.steps[-1] if outcome.steps else None
         asked = {name for step in outcome.steps for match in step.matches for name in match.inputs}
@@ -195,6 +207,12 @@ class Step:
         if following <= last:
             raise Fault(element, "its cycle takes no time; right would be a duration such as PT10M")
         return following
+
+    def passed_over(self, last: str, following: str) -> str:
+        """The first moment of a repeating timer that has not come yet, when those that were missed are passed over."""
+        begin, length = datetime.fromisoformat(last), datetime.fromisoformat(following) - datetime.fromisoformat(last)
+        missed = (datetime.fromisoformat(self.now) - begin) // length + 1
+        return to_text(begin + missed * length)
 
     def _timer_text(self, element: str, names: dict[str, Any]) -> str:
         said = self._sayings.timers[element]

@@ -23,7 +23,7 @@ class CaseworkerOrders(msgspec.Struct, frozen=True):
         progress: The file of `PROGRESS`.
         log_format: As the hub's.
         log_level: As the hub's.
-        step_s: How long a step may take.
+        step_s: How long a step may take, of the processor's time.
         memory: Bytes of memory that the process may have; 0: any.
     """
 

@@ -263,6 +263,14 @@ class CaseDesk:
 
         return await self.change(id, deed, message, work)
 
+    async def note(self, id: str, what: str, data: dict[str, Any], deed: Deed) -> Case:
+        """Writes a line into the timeline of a case that is open. Raises NotFound, Conflict."""
+
+        async def work(case: Case, now: str) -> Case:
+            return noted(case, Entry(now, deed.by, what, note=deed.note, data=data)) if case.state == "open" else case
+
+        return await self.change(id, deed, what, work)
+
     async def wake(self, id: str) -> Case:
         """Lets the timers of a case's process that are due go off. Raises NotFound, Conflict."""
 

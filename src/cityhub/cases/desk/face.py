@@ -72,7 +72,7 @@ def _instances(case: Case, at: str) -> dict[str, Instance]:
     if case.place.township:
         made["township"] = _link([case.place.township])
     if case.source.kind == "alert" and case.source.ref:
-        made["alert"] = _link([case.source.ref])
+        made["alert"] = _link([case.source.ref, *case.alerts])
     if case.merged_into:
         made["mergedInto"] = _link([case.merged_into])
     made["sourceKind"] = _property(case.source.kind)

@@ -165,6 +165,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
         position: The process's state, for the engine alone.
         step: Id of the first element that waits.
         departments: Ids of the organizations that handle it, the first one in charge.
+        alerts: Ids of further alerts that it has taken beside the one that opened it.
         events: What clocks follow from.
         variables: Of the process.
         messages: That the process waits for.
@@ -199,6 +200,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     pauses: list[Pause] = []
     clocks: list[Clock] = []
     extensions: dict[str, float] = {}
+    alerts: list[str] = []
     merged_into: str = ""
     merged_from: list[str] = []
     split_from: str = ""

@@ -145,7 +145,7 @@ class Reports:
         posts = len(self._rota.posts.all())
         text = {
             "zh": f"当日设值班岗位 {posts} 个，" + (f"有空档 {gaps} 处。" if gaps else "无空档。"),
-            "en": f"{posts} posts were on duty, " + (f"with {gaps} gaps." if gaps else "without a gap."),
+            "en": f"Posts on duty: {posts}; " + (f"gaps: {gaps}." if gaps else "no gap."),
         }  # fmt: skip
         columns = [{"zh": "岗位", "en": "Post"}, {"zh": "时段", "en": "Time"}, {"zh": "值班人员", "en": "On duty"}]
         return Section({"zh": "值班情况", "en": "On duty"}, text, columns, rows[:MOST_ROWS])
@@ -155,7 +155,7 @@ class Reports:
         counts = Counter(alert.grade for alert in alerts)
         text = {
             "zh": f"当日产生预警 {len(alerts)} 条" + _listed("zh", {COLOURS[one]["zh"]: counts[one] for one in GRADES}) + "。",
-            "en": f"{len(alerts)} alerts" + _listed("en", {COLOURS[one]["en"]: counts[one] for one in GRADES}) + ".",
+            "en": f"Alerts: {len(alerts)}" + _listed("en", {COLOURS[one]["en"]: counts[one] for one in GRADES}) + ".",
         }  # fmt: skip
         columns = [
             {"zh": "时间", "en": "Time"}, {"zh": "等级", "en": "Grade"}, {"zh": "预警", "en": "Alert"}, {"zh": "状态", "en": "State"},
@@ -175,7 +175,7 @@ class Reports:
         overdue = sum(case.is_overdue(until) for case in left)
         text = {
             "zh": f"当日立案 {opened} 件，结案 {closed} 件；在办 {len(left)} 件，其中超期 {overdue} 件。",
-            "en": f"{opened} cases were opened and {closed} closed; {len(left)} are open, {overdue} of them overdue.",
+            "en": f"Cases opened: {opened}, closed: {closed}; open: {len(left)}, of them overdue: {overdue}.",
         }  # fmt: skip
         columns = [
             {"zh": "案件编号", "en": "Number"}, {"zh": "类别", "en": "Kind"}, {"zh": "等级", "en": "Grade"}, {"zh": "环节", "en": "Step"},
@@ -197,14 +197,14 @@ class Reports:
             return Section(table.title, {"zh": "当日无数据。", "en": "There are no data of this day."})
         rows = [[_both(_shown(value)) for value in row] for row in found.rows]
         count = len(rows)
-        return Section(table.title, {"zh": f"共 {count} 项。", "en": f"{count} entries."}, table.columns, rows)
+        return Section(table.title, {"zh": f"共 {count} 项。", "en": f"Entries: {count}."}, table.columns, rows)
 
     async def _handed_over(self, start: datetime, end: datetime) -> Section:
         found = signed_between(await self._handovers.all(), start, end + timedelta(microseconds=1))
         unsigned = sum(one["state"] != "signed" for one in found)
         text = {
             "zh": f"当日交接班 {len(found)} 次" + (f"，其中 {unsigned} 次未签收。" if unsigned else "。"),
-            "en": f"{len(found)} handovers" + (f", {unsigned} of them not signed." if unsigned else "."),
+            "en": f"Handovers: {len(found)}" + (f", of them not signed: {unsigned}." if unsigned else "."),
         }  # fmt: skip
         columns = [
             {"zh": "时间", "en": "Time"}, {"zh": "岗位", "en": "Post"}, {"zh": "交代事项", "en": "What was told"},

@@ -19,6 +19,7 @@ from cityhub.model.errors import CityHubError, NotFound, StoreUnavailable
 from cityhub.model.ports import ENTITIES, CaseOpening, Drafts, Journal, Notice, Notices, Openings, Store
 from cityhub.rules.alerts.deeds import AlertDeeds, Deed
 from cityhub.rules.alerts.hearing import Rules
+from cityhub.rules.engine.moments import MOST_JOINING, span
 from cityhub.rules.rule import Hearer, Rule
 
 READER: Final = "alert reactions"
@@ -144,7 +145,9 @@ class Reactions:
     async def _open(self, tenant: str, entity: Entity, alert: Alert, rule: Rule) -> None:
         opens = rule.opens
         if self._openings is not None and opens is not None and not alert.cleared and reaches(alert.grade, opens.from_severity):
-            await self._openings.open(tenant, entity, CaseOpening(opens.process, opens.kind, opens.departments, rule.id))
+            joins_s = span(opens.joins, "opens.joins", MOST_JOINING) / 1e6
+            opening = CaseOpening(opens.process, opens.kind, opens.departments, rule.id, joins_s, tuple(opens.joins_kinds))
+            await self._openings.open(tenant, entity, opening)
 
     async def _draft(self, tenant: str, entity: Entity, rule: Rule) -> None:
         if self._drafts is not None and rule.warning:

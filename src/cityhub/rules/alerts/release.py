@@ -6,7 +6,7 @@ What keeps an alert quiet is worked out anew from what is kept, again and again,
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 from cityhub.model.alert import Alert, read_alert
 from cityhub.model.entity import Entity
@@ -18,6 +18,9 @@ from cityhub.rules.alerts.hearing import Rules
 from cityhub.rules.alerts.index import AlertIndex, Entry
 from cityhub.rules.alerts.steps import changed, prop
 from cityhub.rules.alerts.suppression import Quiet, Suppression
+
+AT_ONCE: Final = 500
+"""So many are looked at in one sweep."""
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +46,25 @@ class Release:
         self._rules = rules
         self._deeds = deeds
         self._clock = clock
+        self._place = 0
 
     async def sweep(self) -> int:
         """Makes the alerts live that nothing keeps quiet any more; returns how many. To be called again and again."""
         now = to_text(self._clock.now())
         released = 0
-        for entry in self._index.suppressed():
+        for entry in self._next():
             if not await self._held(entry, now):
                 released += await self._release(entry)
         return released
+
+    def _next(self) -> list[Entry]:
+        """The suppressed alerts that are looked at now: those that were not for the longest time."""
+        waiting = self._index.suppressed()
+        if len(waiting) <= AT_ONCE:
+            return waiting
+        begin = self._place % len(waiting)
+        self._place = begin + AT_ONCE
+        return [*waiting, *waiting][begin : begin + AT_ONCE]
 
     async def _held(self, entry: Entry, now: str) -> bool:
         alert = entry.alert

@@ -13,6 +13,8 @@ from cityhub.model.time import to_text
 
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
+MOST_JOINING: Final = 30 * DAY
+"""The longest time within which an alert may join a case of another."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONDAY: Final = 4 * DAY
 _QUARTER: Final = 900 * SECOND

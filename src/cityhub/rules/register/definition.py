@@ -11,6 +11,7 @@ import orjson
 import yaml
 
 from cityhub.model.errors import BadRequestData
+from cityhub.rules.engine.moments import MOST_JOINING, span
 from cityhub.rules.rule import Rule
 
 MOST_BYTES: Final = 128 * 1024
@@ -109,6 +110,8 @@ def _check_hearers(rule: Rule) -> None:
             raise BadRequestData(f"'tells[{place}]' must name a 'post' or a 'department'")
     if rule.opens is not None and not (rule.opens.process and rule.opens.kind):
         raise BadRequestData("'opens' must name a 'process' and a 'kind' of case")
+    if rule.opens is not None:
+        span(rule.opens.joins, "opens.joins", MOST_JOINING)
 
 
 def _check_yaml(content: bytes) -> None:

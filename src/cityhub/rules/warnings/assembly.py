@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from cityhub.model.ports import Journal, Outbound, People, Store
+from cityhub.model.ports import Journal, Notices, Outbound, People, Store
 from cityhub.model.time import Clock
 from cityhub.registers.journal_reader import JournalReader
 from cityhub.rules.cap.keys import development_signer, signer_of
@@ -48,6 +48,7 @@ class Around(msgspec.Struct, frozen=True):
         district: The district's folder; None: none is served, and nobody warns of anything.
         key: PEM file of the key that signs; None: one for development is made in the data folder.
         certificate: PEM file of its certificate.
+        notices: Tells people; None: nobody is told.
     """
 
     store: Store
@@ -61,6 +62,7 @@ class Around(msgspec.Struct, frozen=True):
     district: Path | None = None
     key: Path | None = None
     certificate: Path | None = None
+    notices: Notices | None = None
 
 
 class Warnings:
@@ -84,7 +86,9 @@ class Warnings:
         authority = read_authority(around.district) if around.district is not None else NOWHERE
         ground = Ground(around.store, around.terms, authority.impact.townships)
         impact = Impact(around.store, around.terms, authority.impact)
-        self.register = WarningRegister(around.store, around.clock, authority, _signer(around), around.people, ground, impact)
+        self.register = WarningRegister(
+            around.store, around.clock, authority, _signer(around), around.people, ground, impact, around.notices
+        )
         self.drafts = AlertDrafts(self.register, ground, around.clock)
         self.sources = SourceRegister(KIND, around.store, self._arrange)
         received = Received(around.store, around.clock)

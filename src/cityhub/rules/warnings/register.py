@@ -7,14 +7,14 @@ its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from cityhub.model.change import Change
 from cityhub.model.errors import BadRequestData, CityHubError, Conflict, Forbidden, NotFound, PreconditionFailed, TooLarge
-from cityhub.model.ports import Document, People, Store, Write
+from cityhub.model.ports import Document, Notice, Notices, People, Store, Write
 from cityhub.model.time import Clock, to_text
 from cityhub.rules.cap.checking import check_message
 from cityhub.rules.cap.message import Message, MessageType, Reference
@@ -50,11 +50,13 @@ class WarningRegister:
         people: Who the callers are.
         ground: Finds places.
         impact: Finds what lies there.
+        notices: Tells those who may release of each draft; None: nobody is told.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, authority: Authority, signer: Callable[[], Signer], people: People, ground: Ground, impact: Impact
-    ) -> None:
+        self, store: Store, clock: Clock, authority: Authority, signer: Callable[[], Signer], people: People, ground: Ground,
+        impact: Impact, notices: Notices | None = None,
+    ) -> None:  # fmt: skip
         self.authority = authority
         self._store = store
         self._clock = clock
@@ -62,7 +64,9 @@ class WarningRegister:
         self._people = people
         self._ground = ground
         self._impact = impact
+        self._notices = notices
         self._warnings: dict[str, Warning] = {}
+        self._by_alert: dict[str, set[str]] = {}
         self.revision = 0
 
     async def load(self) -> None:
@@ -81,11 +85,12 @@ class WarningRegister:
         known = self._warnings.get(warning.id)
         if known is None or known.version <= warning.version:
             self._warnings[warning.id] = warning if warning.state in OPEN else _shortened(warning)
+            self._by_alert.setdefault(warning.alert, set()).add(warning.id)
             self.revision += 1
 
     def all(self) -> list[Warning]:
         """All of them, the newest first."""
-        return sorted(self._warnings.values(), key=lambda one: (one.steps[-1].at, one.id), reverse=True)
+        return _newest_first(self._warnings.values())
 
     def known(self, id: str) -> Warning | None:
         """A warning; None: there is none."""
@@ -106,7 +111,7 @@ class WarningRegister:
 
     def of_alert(self, alert: str) -> list[Warning]:
         """The warnings that were drafted for an alert, the newest first."""
-        return [one for one in self.all() if one.alert == alert]
+        return _newest_first(one for id in self._by_alert.get(alert, ()) if (one := self._warnings.get(id)) is not None)
 
     def in_force(self, at: str) -> list[Warning]:
         """The warnings that are released and have not ended at a moment (RFC 3339 UTC), the newest first."""
@@ -164,7 +169,10 @@ class WarningRegister:
             record = current if current is not None else msgspec.to_builtins(warning)
             return record, record
 
-        (result,) = await self._store.write("", [Write(warning.id, made, WARNINGS)], trace)
+        writes = [Write(warning.id, made, WARNINGS)]
+        if self._notices is not None:
+            writes.append(self._notices.write(_to_releasers(warning, self.authority)))
+        result, *_ = await self._store.write("", writes, trace)
         return self._written(result)
 
     async def amend(self, id: str, content: Content, by: str, why: str, versions: frozenset[str] | None = None, trace: str = "") -> Warning:
@@ -349,6 +357,24 @@ class _Together:
             return record, record
 
         return made
+
+
+def _newest_first(warnings: Iterable[Warning]) -> list[Warning]:
+    return sorted(warnings, key=lambda one: (one.steps[-1].at, one.id), reverse=True)
+
+
+def _to_releasers(warning: Warning, authority: Authority) -> Notice:
+    """What the people of the issuing body who may release are told of a draft."""
+    content = warning.content
+    values = {
+        "id": warning.id, "event": authority.event(content.event).names, "grade": content.grade, "headline": content.headline,
+        "issuer": authority.body(content.issuer).names, "kind": warning.kind, "townships": township_count(warning),
+        "population": warning.impact.get("population", {}).get("value"), "why": warning.steps[0].why or warning.steps[0].by,
+    }  # fmt: skip
+    return Notice(
+        f"{warning.id}#drafted", warning.steps[0].by, "warning-draft", values, departments=[(content.issuer, authority.releaser)],
+        urgent=content.grade in ("red", "orange"), link=f"/warnings/{warning.id}",
+    )  # fmt: skip
 
 
 def _shortened(warning: Warning) -> Warning:

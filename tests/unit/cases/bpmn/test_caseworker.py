@@ -39,7 +39,7 @@ SLOW = ProcessFiles(
 
 @pytest.fixture
 async def worker(tmp_path: Path) -> AsyncIterator[Caseworker]:
-    worker = Caseworker(Settings(data=str(tmp_path)), step_s=1.0, hang_s=1.0)
+    worker = Caseworker(Settings(data=str(tmp_path)), step_s=1.0, hang_s=30.0)
     yield worker
     await worker.stop()
 
@@ -67,7 +67,45 @@ async def test_a_step_that_takes_too_long_is_stopped_and_the_process_lives(worke
     assert await worker.step(LINE, None, Begin({}), NOW) == position
 
 
-async def test_a_process_that_hangs_is_killed_and_only_who_hung_it_is_refused(worker: Caseworker) -> None:
+async def test_a_step_that_fills_memory_is_stopped_and_the_process_lives(worker: Caseworker) -> None:
+    grow = "\n".join(f'n{place} = for i in 1..300 return string join(for j in 1..100 return "{"x" * 90}") + string(i)' for place in range(60))
+    script = f'<scriptTask id="x" scriptFormat="feel"><script>{grow}</script></scriptTask>'
+    greedy = ProcessFiles("greedy", 1, document('<startEvent id="s"/><endEvent id="e"/>', script, flows("s > x", "x > e")))
+    position = await worker.step(LINE, None, Begin({}), NOW)
+    with pytest.raises(Unprocessable, match=r"at 'x': .* too much memory|within 1 s; it was at 'x'"):
+        await worker.step(greedy, None, Begin({}), NOW)
+    assert await worker.step(LINE, None, Begin({}), NOW) == position and worker.starts == 1
+
+
+async def test_a_question_at_which_the_process_always_ends_is_refused(worker: Caseworker) -> None:
+    position = await worker.step(LINE, None, Begin({}), NOW)
+
+    async def killer() -> None:
+        armed = True
+        while True:
+            if worker.at != "x":
+                armed = True
+            elif armed and worker.pid is not None:
+                os.kill(worker.pid, signal.SIGKILL)
+                armed = False  # until the next one has begun
+            await asyncio.sleep(0.005)
+
+    killing = asyncio.create_task(killer())
+    refused = None
+    while refused is None:
+        try:
+            await worker.step(SLOW, None, Begin({}), NOW)
+        except StoreUnavailable:
+            continue
+        except Unprocessable as error:
+            refused = error
+    killing.cancel()
+    assert "ended 3 times at this step" in refused.detail
+    assert await worker.step(LINE, None, Begin({}), NOW) == position
+
+
+async def test_a_process_that_hangs_is_killed_and_only_who_hung_it_is_refused(tmp_path: Path) -> None:
+    worker = Caseworker(Settings(data=str(tmp_path)), step_s=1.0, hang_s=2.0)
     position = await worker.step(LINE, None, Begin({}), NOW)
     assert worker.pid is not None
     os.kill(worker.pid, signal.SIGSTOP)  # as good as hanging where no signal is looked at
@@ -78,6 +116,7 @@ async def test_a_process_that_hangs_is_killed_and_only_who_hung_it_is_refused(wo
         await guilty
     assert await asyncio.gather(*others) == [position] * 5
     assert worker.starts == 2
+    await worker.stop()
 
 
 async def test_killing_it_amid_steps_loses_nothing(worker: Caseworker) -> None:

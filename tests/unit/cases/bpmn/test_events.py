@@ -102,6 +102,18 @@ def test_a_cycle_goes_off_as_often_as_it_says_and_what_it_began_outlives_the_tas
     assert case.position.ended
 
 
+def test_what_an_endless_cycle_missed_is_passed_over() -> None:
+    case = Case(waiting(boundary("remind", timer("Cycle", "R/PT10M"), False), more='<userTask id="b"/>', ways=("remind > b", "b > e")))
+    case.wake(NOW + timedelta(days=400, minutes=5))
+    assert case.waits.count("b") == 10
+    assert case.position.timers[0].due_at == to_text(NOW + timedelta(days=400, minutes=10))
+    for turn in range(1, 80):
+        case.wake(NOW + timedelta(days=400, minutes=100 * turn + 5))
+    assert 100 < case.waits.count("b") <= 510
+    case.done("a")
+    assert case.position.timers == [] and "a" not in case.waits
+
+
 def test_a_message_is_waited_for_and_brings_variables() -> None:
     case = Case(
         document(

@@ -105,7 +105,7 @@ def built(seed: int) -> str:
     return document('<startEvent id="s"/><endEvent id="e"/>', *elements, flows(f"s > {first}", *ways, f"{last} > e"), rest="".join(builder.processes))
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(40))
 def test_a_random_process_ends(seed: int) -> None:
     bpmn = built(seed)
     assert [finding for finding in check(ProcessFiles("p", 1, bpmn)).findings if finding.grave] == []

@@ -119,6 +119,23 @@ def test_a_subprocess_and_a_called_process_share_the_variables() -> None:
     assert case.position.ended and case.position.data == {"x": 1, "y": 2} and case.position.outcome == "e"
 
 
+def test_lanes_are_roles_also_within_a_subprocess() -> None:
+    lanes = (
+        '<laneSet><lane name="dispatcher"><flowNodeRef>s</flowNodeRef><flowNodeRef>a</flowNodeRef></lane><lane name="handler"><childLaneSet>'
+        '<lane name="town"><flowNodeRef>z</flowNodeRef></lane><lane><flowNodeRef>sub</flowNodeRef></lane></childLaneSet></lane></laneSet>'
+    )
+    inner = '<startEvent id="is"/><userTask id="i"/><endEvent id="ie"/>' + flows("is > i", "i > ie")
+    case = Case(document(
+        lanes, f'<startEvent id="s"/><userTask id="a"/><subProcess id="sub">{inner}</subProcess><userTask id="z"/><endEvent id="e"/>',
+        flows("s > a", "a > sub", "sub > z", "z > e"),
+    ))  # fmt: skip
+    roles = []
+    while not case.position.ended:
+        roles += [(task.element, task.lane) for task in case.position.tasks]
+        case.done(case.waits[0])
+    assert roles == [("a", "dispatcher"), ("i", "handler"), ("z", "town")]
+
+
 INCLUSIVE = document(
     '<startEvent id="s"/><inclusiveGateway id="g" default="g-c"/><userTask id="a"/><userTask id="b"/><userTask id="c"/>'
     '<inclusiveGateway id="j"/><userTask id="z"/><endEvent id="e"/>',

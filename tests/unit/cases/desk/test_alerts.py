@@ -32,7 +32,7 @@ async def keep(site: Site, entity: Entity) -> None:
     def kept(current: Document | None, at: str) -> tuple[Document, None]:
         return {**entity, "attrs": {**(current["attrs"] if current else {}), **entity["attrs"]}}, None
 
-    await site.store.write("", [Write(ID, kept)])
+    await site.store.write("", [Write(entity["id"], kept)])
 
 
 async def test_an_alert_opens_one_case_and_refers_to_it(site: Site) -> None:
@@ -67,7 +67,7 @@ async def test_a_case_hears_once_that_its_alert_is_over(site: Site) -> None:
         if heard:
             break
         await asyncio.sleep(0.05)
-    assert [entry["data"] for entry in heard] == [{"clearedAt": "2026-03-02T06:00:00.000000Z"}]
+    assert [entry["data"] for entry in heard] == [{"alert": ID, "clearedAt": "2026-03-02T06:00:00.000000Z"}]
     change = [change for change in await site.store.read(0) if change.id == ID][-1]
     await site.cases.alerts.heard(change)
     again = await site.ask("GET", f"/api/cases/{case_of('', ID)}")
@@ -85,3 +85,42 @@ async def test_what_is_no_alert_opens_nothing(site: Site) -> None:
         await site.cases.alerts.open("", {"id": "urn:x", "type": ["X"], "attrs": {}}, OPENING)
     with pytest.raises(BadRequestData, match="no kind"):
         await site.cases.alerts.open("", alert("red"), CaseOpening("standard", "no such kind", [], "r"))
+
+
+async def test_alerts_of_one_storm_join_one_case(site: Site) -> None:
+    storm = CaseOpening("standard", "emergency.rainstorm", [], "rain", 86_400, ("emergency.flood",))
+    rain, river, late = (
+        {**alert(grade), "id": f"urn:ngsi-ld:Alert:storm:{number}"} for number, grade in enumerate(("orange", "red", "yellow"))
+    )
+    for entity, opening in ((rain, OPENING), (river, storm), (river, storm)):
+        await keep(site, entity)
+        await site.cases.alerts.open("", entity, opening)
+    found = await site.ask("GET", "/api/cases")
+    case = await site.ask("GET", f"/api/cases/{case_of('', rain['id'])}")
+    assert (found["count"], case["grade"], case["alerts"]) == (1, "red", [river["id"]])
+    assert site.cases.alerts.case_of("", river["id"]) == case["id"]
+    face = site.store.get("", case["id"])
+    assert face is not None and value_of(face["attrs"][iri("alert")][0]) == [rain["id"], river["id"]]
+    assert [entry["data"]["alert"] for entry in case["timeline"] if entry["what"] == "alert joined"] == [river["id"]]
+    site.clock.pass_by(days=2)
+    await keep(site, late)
+    await site.cases.alerts.open("", late, storm)
+    assert (await site.ask("GET", "/api/cases"))["count"] == 2
+
+
+async def test_the_process_hears_when_all_alerts_of_its_case_are_over(site: Site) -> None:
+    other = {**alert("yellow"), "id": "urn:ngsi-ld:Alert:flood:2"}
+    opening = CaseOpening("standard", "emergency.flood", [], "apeng-level", 86_400)
+    for entity in (alert("yellow"), other):
+        await keep(site, entity)
+        await site.cases.alerts.open("", entity, opening)
+    for entity in (alert("yellow"), other):
+        ended = {**entity, "attrs": {iri("validTo"): [{"type": "Property", "value": "2026-03-02T06:00:00.000000Z"}]}}
+        await keep(site, ended)
+    for _ in range(200):
+        case = await site.ask("GET", f"/api/cases/{case_of('', ID)}")
+        heard = [entry["what"] for entry in case["timeline"] if entry["what"].endswith("cleared")]
+        if "alert cleared" in heard:
+            break
+        await asyncio.sleep(0.05)
+    assert heard in (["one alert cleared", "alert cleared"], ["alert cleared", "alert cleared"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import orjson
 import pytest
 
@@ -18,7 +19,7 @@ from cityhub.model.alert import ALERT, iri
 from cityhub.model.entity import NGSI_LD, Entity
 from cityhub.model.jsonld import TermMap, term_map
 from cityhub.model.ngsild.parse import parse_entity
-from cityhub.model.ports import Person, Write
+from cityhub.model.ports import Notice, Person, Write
 from cityhub.rules.warnings.assembly import Around, Warnings
 from cityhub.storage.sqlite import SqliteStore, open_sqlite
 from cityhub.web.addresses import AddressPolicy
@@ -56,6 +57,19 @@ class DistrictPeople:
 
     def find(self, department: str = "", role: str = "") -> list[Person]:
         return [one for one in self.known.values() if (not department or one.department == department) and (not role or role in one.roles)]
+
+
+class KeptNotices:
+    """Keeps notices as records, each key once (the port `Notices`)."""
+
+    def write(self, notice: Notice) -> Write:
+        def asked(current: Any, at: str) -> tuple[Any, None]:
+            return ({"notice": msgspec.to_builtins(notice)} if current is None else current), None
+
+        return Write(notice.key, asked, "notice")
+
+    def acknowledged(self, key: str) -> bool:
+        return False
 
 
 class City:
@@ -128,7 +142,7 @@ async def city(loaded: Path, tmp_path: Path, terms: TermMap) -> AsyncIterator[Ci
     shutil.copytree(loaded, data)
     clock = SetClock()
     store = await open_sqlite(data, clock)
-    warnings = Warnings(around(store, clock, data, terms))
+    warnings = Warnings(around(store, clock, data, terms, notices=KeptNotices()))
     await warnings.start()
     yield City(store, clock, warnings, terms)
     await warnings.stop()

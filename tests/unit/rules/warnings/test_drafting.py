@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 
 from cityhub.model.errors import BadRequestData
+from cityhub.notify.notices.template import worded
+from cityhub.notify.notices.texts import read_template
 from tests.unit.rules.warnings.conftest import DISTRICT, FENGJIA, METEOROLOGY, PEOPLE, ZHUOSHUI, City, alert
 
 TEMPLATE: dict[str, Any] = {
@@ -28,6 +31,19 @@ async def test_a_draft_says_what_the_alert_knows(city: City) -> None:
     assert made.content.instruction["zh"] == "注意"
     assert made.content.expires.startswith("2026-07-01T06:30:00")
     assert [place.entity for place in made.places] == [ZHUOSHUI]
+
+
+async def test_those_who_may_release_are_told_once(city: City) -> None:
+    for _ in range(2):
+        await city.warnings.drafts.draft("", alert(), TEMPLATE)
+    ((_, record),) = await city.store.records("", "notice")
+    notice = record["notice"]
+    assert (notice["departments"], notice["template"], notice["urgent"]) == ([[METEOROLOGY, "releaser"]], "warning-draft", True)
+    template = read_template((DISTRICT / "templates/warning-draft.yaml").read_bytes())
+    for language, words in (("zh", "暴雨橙色预警：濯水镇\n类别：首次发布\n影响：1 个乡镇街道，"), ("en", "Affected: 1 townships, ")):
+        said = worded(template, language, notice["values"], ZoneInfo("Asia/Shanghai"))
+        assert said.problems == []
+        assert words in said.text
 
 
 async def test_asking_again_changes_nothing(city: City) -> None:
