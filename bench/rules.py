@@ -156,7 +156,7 @@ async def delays(seconds: float) -> dict[str, Any]:
     """From threshold to signal."""
     with tempfile.TemporaryDirectory() as folder:
         async with _bench(Path(folder)) as bench:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(5.0)
             bench.begun = micros(to_text(SystemClock().now()))
             await _write(bench, SLOW_RATE, seconds)
             await asyncio.sleep(2.0)
