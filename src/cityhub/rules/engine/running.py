@@ -291,6 +291,8 @@ class Running:
 
     def join(self, key: str, entity: str) -> None:
         """An entity belongs to a group now."""
+        if self.members.get(entity) == key:
+            return
         self.members[entity] = key
         self._sizes[key] = self._sizes.get(key, 0) + 1
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from cityhub.rules.engine.moments import Days
-from cityhub.rules.engine.tallies import ENDS, TALLIES, Tally, of_ends
+from cityhub.rules.engine.tallies import ENDS, TALLIES, Extreme, Tally, of_ends
 
 MOST_SAMPLES: Final = 10_000
 """Observations that one window has at most."""
@@ -84,7 +84,12 @@ class Window:
             self.values.insert(place, value)
             if self.members is not None:
                 self.members.insert(place, member)
-            self._rebuild()
+            if self._plan.kind == "session" or isinstance(self._tally, Extreme):
+                self._rebuild()
+            else:  # the order does not matter to other tallies; groups, whose members are never in step, live by that
+                if self._tally is not None:
+                    self._tally.add(self._shift + place, value)
+                self._prune(times[-1])
 
     def value(self) -> Any:
         """The figure; None where there is none."""

@@ -147,13 +147,14 @@ class Following:
 
     async def _arrange(self, arrange: words.Arrange) -> None:
         """Runs other rules; what follows from that is written down before it is told. Whatever fails on the way is tried again."""
+        is_again = bool(self._unshown or self._unsaid)
+        now = self.engine.now if is_again else await self._moment()  # what comes before is for the former rules
         if self._kept < 0 or arrange.rules != self._orders or arrange.zone != self._zone:
             self._take_orders(arrange.rules, arrange.zone)
             anew, signals = self.engine.arrange(self._compiled())
             self._unshown |= set(anew)
             self._unsaid += signals
             self._kept = FORGOTTEN
-        now = micros((await self._hub.call("moment", None, fresh=False)).decode())
         anew = sorted(self._unshown & self.engine.rules.keys())
         for tenant in sorted({self.engine.rules[id].compiled.rule.tenant for id in anew}):
             await self._show(tenant, anew, now)
@@ -237,10 +238,15 @@ class Following:
         due = self.engine.due()
         if due == NEVER or due > self._present():
             return
+        moment = await self._moment()
+        await self._tell(self.engine.tick(moment))
+
+    async def _moment(self) -> int:
+        """A moment before which nothing comes any more, after all that came was taken."""
         moment = micros((await self._hub.call("moment", None, fresh=False)).decode())
         while entries := await asyncio.to_thread(self._journal.read, self.engine.position, BLOCK):
             await self._tell(self.engine.take(entries))
-        await self._tell(self.engine.tick(moment))
+        return moment
 
     def _present(self) -> int:
         return micros(to_text(self._clock.now()))
