@@ -59,8 +59,9 @@ class SqliteJournal:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Closes the file."""
-        self._connection.close()
+        """Closes the file, after a reading that is under way in another thread."""
+        with self._lock:
+            self._connection.close()
 
     def last(self) -> int:
         """See `JournalSource.last`."""

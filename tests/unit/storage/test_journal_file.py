@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -73,3 +75,23 @@ async def test_a_lost_connection_is_made_anew(postgres_url: str) -> None:
 def test_a_server_that_is_away_is_said_so() -> None:
     with pytest.raises(StoreUnavailable, match="journal cannot be read"):
         PostgresJournal("postgresql://127.0.0.1:1/none").last()
+
+
+async def test_it_is_closed_after_a_reading_that_is_under_way(tmp_path: Path) -> None:
+    """SQLite refuses to close a connection that another thread is using; a process that ended then died of it."""
+    store = await open_sqlite(tmp_path, SystemClock())
+    await store.write("", [Write(f"urn:x:{number}", lambda current, at: ({"id": "x", "text": "x" * 2_000}, None), "thing") for number in range(500)])
+    for _ in range(50):
+        journal = open_journal("sqlite", tmp_path)
+        reading = threading.Thread(target=_read_until_closed, args=(journal,))
+        reading.start()
+        journal.close()
+        reading.join(60)
+        assert not reading.is_alive()
+    await store.close()
+
+
+def _read_until_closed(journal: JournalSource) -> None:
+    with contextlib.suppress(StoreUnavailable):
+        while True:
+            journal.read(0, 500)
