@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from cityhub.web.centre import read_centre
 from tests.e2e.browser import IN_BROWSER
-from tests.e2e.hub_process import RunningHub
+from tests.e2e.hub_process import ROOT, RunningHub
 from tests.e2e.test_centre import open_page, watched
 
 pytestmark = [*IN_BROWSER, pytest.mark.skipif(not read_centre(), reason="needs the built pages: `make centre`")]
@@ -32,6 +33,8 @@ PAGES = {
     "warnings": "/warnings", "maintenance": "/maintenance", "roster": "/roster", "reports": "/reports", "notices": "/notices",
     "templates": "/templates",
 }  # fmt: skip
+WORD_KEYS = [key for key in json.loads((ROOT / "ui/src/words/zh.json").read_text("utf-8")) if "." in key]
+"""Keys of the catalogue, which must not stand on a page where their texts ought to be."""
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +159,8 @@ def test_every_page_at_every_width(browser: Any, alarmed: RunningHub, language: 
             assert overflow <= 0, (name, width)
             if screens:
                 page.screenshot(path=screens / f"centre-{name}-{language}-{theme}-{width}.png", full_page=True)
+        text = page.inner_text("body")
+        assert [key for key in WORD_KEYS if key in text] == [], name
     assert page.problems == []
     assert {url.startswith(alarmed.url) for url in page.asked} == {True}
     context.close()

@@ -1,7 +1,7 @@
 /** The district on the map: its boundary and its townships, and the names of its organizations. */
 
 import type { Names } from "../frame/words";
-import { ask, path } from "./client";
+import { ask } from "./client";
 import { readStatus } from "./status";
 
 export type Position = [number, number];
@@ -54,10 +54,6 @@ export function readOrganizations(): Promise<Map<string, Names>> {
   );
   return organizations;
 }
-
-/** An entity by its id, as it is kept. */
-export const readEntity = (id: string): Promise<Entity> =>
-  ask(path`/ngsi-ld/v1/entities/${id}`, { query: { options: "concise" } });
 
 /** The entities of a type, named as the district names them. */
 async function entitiesOf(type: string): Promise<Entity[]> {

@@ -82,7 +82,6 @@ const MAINTENANCE = "/api/maintenance";
 export const listWarnings = (query: Query, signal?: AbortSignal): Promise<{ warnings: Warning[]; count: number }> => ask("/api/warnings", { query, signal });
 export const readWarning = (id: string, signal?: AbortSignal): Promise<Warning> => ask(path`/api/warnings/${id}`, { signal });
 export const readAuthority = (signal?: AbortSignal): Promise<Authority> => ask("/api/warnings/authority", { signal });
-export const draftWarning = (content: WarningContent, why: string): Promise<Warning> => ask("/api/warnings", { method: "POST", body: { ...content, why } });
 export const changeWarning = (id: string, content: WarningContent, why: string): Promise<Warning> =>
   ask(path`/api/warnings/${id}`, { method: "PUT", body: { ...content, why } });
 export const releaseWarning = (id: string, why: string): Promise<Warning> => ask(path`/api/warnings/${id}/release`, { method: "POST", body: { why } });

@@ -13,7 +13,6 @@ from cityhub.cases.dmn.xml import Element
 
 CAMUNDA: Final = "http://camunda.org/schema/1.0/bpmn"
 ZEEBE: Final = "http://camunda.org/schema/zeebe/1.0"
-SPIFF: Final = "http://spiffworkflow.org/bpmn/schema/1.0/core"
 MAX_FIELDS: Final = 100
 _CODE: Final = frozenset(
     {

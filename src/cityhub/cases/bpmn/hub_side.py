@@ -133,7 +133,6 @@ class Caseworker:
             self._turn.release()
 
     async def _asked(self, name: str, body: Any) -> bytes:
-        known = hashlib.blake2b(self._encode([name, body]), digest_size=16).digest()
         for _ in range(TRIES):
             await self._there()
             pid = self._child.pid
@@ -142,7 +141,7 @@ class Caseworker:
             except StoreUnavailable:
                 if not await self._ended(pid):
                     raise
-                self._died_at(known)
+                self._died_at(hashlib.blake2b(self._encode([name, body]), digest_size=16).digest())
         raise StoreUnavailable("The caseworker ended while it answered; it is being started again, try again later")
 
     async def _ended(self, pid: int | None) -> bool:

@@ -14,7 +14,7 @@ from SpiffWorkflow.bpmn.util.event import BpmnEvent
 from SpiffWorkflow.exceptions import WorkflowException
 from SpiffWorkflow.util.task import TaskState
 
-from cityhub.cases.bpmn.model import PEOPLE, TASKS, Node, ProcessModel
+from cityhub.cases.bpmn.model import TASKS, Node, ProcessModel
 from cityhub.cases.bpmn.saying import Sayings
 from cityhub.cases.bpmn.specs import Several, Workflow, locals_of, put
 from cityhub.cases.bpmn.state import compact, restore, save, workflows_of
@@ -250,8 +250,3 @@ def waiting_elements(prepared: Prepared, state: dict[str, Any], now: datetime) -
     active = (TaskState.READY, TaskState.WAITING, TaskState.STARTED)
     tasks = [task for one in workflows_of(top) for task in one.tasks.values() if task.state in active]
     return {task.task_spec.bpmn_id for task in tasks if task.task_spec.bpmn_id} & set(prepared.nodes)
-
-
-def is_people(node: Node) -> bool:
-    """Whether an element waits for people."""
-    return node.kind in PEOPLE

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Final
 
 import msgspec
 
@@ -185,8 +185,3 @@ def _split_script(node: Node) -> list[tuple[str, str, int]] | str:
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
-
-
-def value_of(expression: Expression, names: Mapping[str, Any], clock: Any) -> tuple[Any, list[str]]:
-    """The value of an expression and why parts of it are null."""
-    return expression.evaluate(names, clock)

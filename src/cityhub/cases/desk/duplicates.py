@@ -40,7 +40,7 @@ def similarity(one: Counter[str], other: Counter[str]) -> float:
 def duplicates_of(row: Row, kind: Kind, others: Iterable[Row]) -> list[dict[str, Any]]:
     """Open cases that may be about the same thing, the likeliest first; at most 20.
 
-    Each has "case" as in a list, "distanceM" (None: one of them has no place), "apartS" (seconds between them), "similarity" and
+    Each is a case as in a list, with "distanceM" (None: one of them has no place), "apartS" (seconds between them), "similarity" and
     "likelihood" (their mean, 0 to 1).
     """
     opened, words = datetime.fromisoformat(row.shown["openedAt"]), bigrams(row.words)
@@ -56,7 +56,7 @@ def duplicates_of(row: Row, kind: Kind, others: Iterable[Row]) -> list[dict[str,
         likelihood = _likelihood(distance, kind.radius_m, alike)
         if likelihood >= LEAST:
             found.append({
-                "case": other.shown, "distanceM": None if distance is None else round(distance, 1), "apartS": apart.total_seconds(),
+                **other.shown, "distanceM": None if distance is None else round(distance, 1), "apartS": apart.total_seconds(),
                 "similarity": round(alike, 3), "likelihood": round(likelihood, 3),
             })  # fmt: skip
     return sorted(found, key=lambda one: one["likelihood"], reverse=True)[:MOST]

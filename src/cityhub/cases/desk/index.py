@@ -18,6 +18,10 @@ LATEST: Final = "9999"
 MOST_GONE: Final = 100_000
 
 
+Whose = tuple[str, str, str]
+"""Assignee, lane and department."""
+
+
 class Row(msgspec.Struct, frozen=True, gc=False):
     """An open case, as far as lists need it.
 
@@ -99,6 +103,7 @@ class CaseIndex:
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
         self._gone: dict[str, int] = {}
+        self._heaps: dict[Whose, dict[tuple[str, str], tuple[Row, Task]]] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -121,9 +126,9 @@ class CaseIndex:
             return
         if case.state == "open":
             self._gone.pop(case.id, None)
-            self._rows[case.id] = row_of(case)
+            self._put(case.id, row_of(case))
             return
-        self._rows.pop(case.id, None)
+        self._put(case.id, None)
         self._gone[case.id] = case.version
         if len(self._gone) > MOST_GONE:
             del self._gone[next(iter(self._gone))]
@@ -140,13 +145,36 @@ class CaseIndex:
         elif change.collection == CASES and change.before is not None:
             known = self._rows.get(change.id)
             if known is not None and known.version <= change.before.get("version", 1):
-                del self._rows[change.id]
+                self._put(change.id, None)
 
-    def tasks(self, wanted: Callable[[Row, Task], bool]) -> list[tuple[Row, Task]]:
-        """The tasks that wait and are wanted, the next due first."""
-        found = [(row, task) for row in self._rows.values() for task in row.tasks if wanted(row, task)]
+    def _put(self, id: str, row: Row | None) -> None:
+        """Replaces the row of a case, and puts its tasks to those whose they are."""
+        old = self._rows.pop(id, None)
+        for task in old.tasks if old is not None else ():
+            self._heaps[whose(task)].pop((id, task.id), None)
+        if row is not None:
+            self._rows[id] = row
+            for task in row.tasks:
+                self._heaps.setdefault(whose(task), {})[id, task.id] = row, task
+
+    def tasks(self, wanted: Callable[[Task], bool]) -> list[tuple[Row, Task]]:
+        """The tasks that wait and are wanted, the next due first.
+
+        Args:
+            wanted: Of any task, by its assignee, lane and department alone.
+        """
+        found: list[tuple[Row, Task]] = []
+        for heap in self._heaps.values():
+            some = next(iter(heap.values()), None)
+            if some is not None and wanted(some[1]):
+                found += heap.values()
         found.sort(key=lambda one: one[0].urgency)
         return found
+
+
+def whose(task: Task) -> Whose:
+    """Who may have a task: tasks with the same are the same people's."""
+    return task.assignee, task.lane, task.department
 
 
 def is_for(person: Person, task: Task) -> bool:

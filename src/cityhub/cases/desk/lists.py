@@ -104,7 +104,7 @@ class CaseLists:
 
     def _open(self, wanted: Wanted, limit: int, offset: int, now: str) -> tuple[list[dict[str, Any]], int]:
         tests = self._tests(wanted, now)
-        rows: list[Row] = list(self._index)
+        rows = list(self._index) if not wanted.person else self._rows_of(self._mine(wanted.person))
         for test in tests:
             rows = list(filter(test, rows))
         key, reverse = ORDERS[wanted.order]
@@ -123,12 +123,12 @@ class CaseLists:
             tests.append(lambda row: is_overdue(row, now) == wanted.overdue)
         if wanted.supervised is not None:
             tests.append(lambda row: row.shown["supervised"] == wanted.supervised)
-        if wanted.person:
-            mine = self._mine(wanted.person)
-            tests.append(lambda row: any(mine(task) for task in row.tasks))
         if wanted.q:
             tests.append(lambda row: wanted.q in row.text)
         return tests
+
+    def _rows_of(self, mine: Callable[[Task], bool]) -> list[Row]:
+        return list({row.shown["id"]: row for row, _ in self._index.tasks(mine)}.values())
 
     def _mine(self, id: str) -> Callable[[Task], bool]:
         person: Person | None = self._people.person(id)
@@ -151,13 +151,12 @@ class CaseLists:
         """The tasks that wait for somebody, or for a department, and how many there are in all; the next due first."""
         mine = self._mine(person) if person else None
 
-        def is_wanted(row: Row, task: Task) -> bool:
-            return (
-                (mine is None or mine(task)) and (not department or task.department == department)
-                and (overdue is None or is_overdue(row, now) == overdue)
-            )  # fmt: skip
+        def is_wanted(task: Task) -> bool:
+            return (mine is None or mine(task)) and (not department or task.department == department)
 
         found = self._index.tasks(is_wanted)
+        if overdue is not None:
+            found = [(row, task) for row, task in found if is_overdue(row, now) == overdue]
         page = [{**whole(task), "case": shown(row, now)} for row, task in found[offset : offset + limit]]
         return page, len(found)
 

@@ -106,4 +106,4 @@ def _values(case: Case) -> dict[str, Any]:
 
 def link_of(case: Case) -> str:
     """Where the operations centre shows a case."""
-    return f"/centre/cases/{case.id}"
+    return f"/cases/{case.id}"

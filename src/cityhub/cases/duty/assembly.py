@@ -90,6 +90,7 @@ class DutyService:
         """Reads what is kept, takes the district's posts and chains, and begins to look."""
         await self.rota.load()
         await self.escalation.load()
+        await self.handovers.load()
         looks: tuple[tuple[float, Callable[[], Awaitable[Any]]], ...] = (
             (ESCALATE_S, self.escalation.check), (GAPS_S, self.standing.check),
         )  # fmt: skip

@@ -164,7 +164,8 @@ class DutyApi:
         return json_response(await self._swaps.refuse(request.parameters["id"], request.principal.id, request.trace))
 
     async def _list_handovers(self, request: Request) -> Response:
-        return _listed(request, "handovers", [_whole(one) for one in await self._handovers.all()])
+        found, count = await self._handovers.page(*page_of(request))
+        return json_response({"handovers": [_whole(one) for one in found], "count": count})
 
     async def _hand_over(self, request: Request) -> Response:
         body = object_of(request, ("post", "told"))

@@ -46,6 +46,12 @@ class Handovers:
         self._matters = matters
         self._notices = notices
         self._clock = clock
+        self._times: dict[str, str] = {}
+
+    async def load(self) -> None:
+        """Reads which handovers there are."""
+        for _, record in await self._store.records("", HANDOVERS):
+            self._times[record["id"]] = record["content"]["at"]
 
     async def begin(self, post: str, told: str, by: str, trace: str) -> Document:
         """Begins a handover by somebody who leaves a post now; their signature is the first. Raises NotFound, Forbidden, Conflict."""
@@ -101,9 +107,15 @@ class Handovers:
             raise NotFound(f"There is no handover '{id[:100]}'")
         return record
 
-    async def all(self) -> list[Document]:
-        """All handovers, the newest first."""
-        return [record for _, record in reversed(await self._store.records("", HANDOVERS))]
+    async def page(self, limit: int, offset: int) -> tuple[list[Document], int]:
+        """Handovers, the one begun last first, and how many there are."""
+        ids = list(reversed(self._times))[offset : offset + limit]
+        return [await self.read(id) for id in ids], len(self._times)
+
+    async def between(self, start: datetime, end: datetime) -> list[Document]:
+        """Handovers whose change of shifts lies in a span, in the order of their times."""
+        found = sorted((at, id) for id, at in self._times.items() if to_text(start) <= at < to_text(end))
+        return [await self.read(id) for _, id in found]
 
     def _change_of_shifts(self, post: str, by: str) -> tuple[Shift, Shift]:
         """The shift that somebody leaves about now, and the one that comes after it."""
@@ -126,6 +138,7 @@ class Handovers:
         if isinstance(result, CityHubError):
             raise result
         document: Document = result
+        self._times[id] = document["content"]["at"]
         return document
 
 
@@ -142,8 +155,3 @@ def is_whole(document: Document) -> bool:
     """Whether a handover and its signatures belong together: nothing was changed after it was signed."""
     hash = hash_of(document["content"])
     return document["hash"] == hash and all(one["hash"] == hash for one in document["signatures"])
-
-
-def signed_between(documents: list[Document], start: datetime, end: datetime) -> list[Document]:
-    """Handovers whose change of shifts lies in a span."""
-    return [one for one in documents if to_text(start) <= one["content"]["at"] < to_text(end)]

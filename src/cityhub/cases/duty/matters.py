@@ -10,6 +10,7 @@ import msgspec
 from cityhub.model.alert import ALERT, GRADES, Alert, read_alert
 from cityhub.model.condition import AllOf, AnyOf, Condition, TypeIs, ValueIn
 from cityhub.model.entity import DEFAULT_VOCAB, Entity, value_of
+from cityhub.model.jsonld import CORE
 from cityhub.model.ports import Store
 
 CASE: Final = f"{DEFAULT_VOCAB}Case"
@@ -51,7 +52,7 @@ class Matters:
 
     async def alerts_of(self, start: str, end: str) -> list[Alert]:
         """Alerts that were issued in a span, the gravest first."""
-        return await self._alerts(ValueIn(DEFAULT_VOCAB + "dateIssued", start, end), lambda alert: start <= alert.issued < end)
+        return await self._alerts(ValueIn(CORE.expand("dateIssued"), start, end), lambda alert: start <= alert.issued < end)
 
     async def open_cases(self) -> list[CaseSeen]:
         """Cases that are not closed, the oldest first."""
@@ -59,7 +60,7 @@ class Matters:
 
     async def cases_of(self, start: str, end: str) -> list[CaseSeen]:
         """Cases that were opened or closed in a span, or are open at its end, the oldest first."""
-        condition = AnyOf((_is("status", OPEN), ValueIn(DEFAULT_VOCAB + "closedAt", start)))
+        condition = AnyOf((_is("status", OPEN), ValueIn(CORE.expand("closedAt"), start)))
         return await self._cases(condition, lambda case: case.opened_at < end and (not case.closed_at or case.closed_at >= start))
 
     async def _alerts(self, condition: Condition, matches: Callable[[Alert], bool]) -> list[Alert]:
@@ -76,12 +77,12 @@ class Matters:
 
 
 def _is(name: str, value: str) -> ValueIn:
-    return ValueIn(DEFAULT_VOCAB + name, value, value)
+    return ValueIn(CORE.expand(name), value, value)
 
 
 def case_of(entity: Entity) -> CaseSeen:
     """A case from its entity."""
-    values = {name.removeprefix(DEFAULT_VOCAB): value_of(instances[0]) for name, instances in entity["attrs"].items() if instances}
+    values = {CORE.compact(name): value_of(instances[0]) for name, instances in entity["attrs"].items() if instances}
 
     def text(name: str) -> str:
         value: Any = values.get(name)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from cityhub.cases.duty.handover import Handovers, is_whole, signed_between
+from cityhub.cases.duty.handover import Handovers, is_whole
 from cityhub.cases.duty.matters import CaseSeen, Matters
 from cityhub.cases.duty.rota import Rota
 from cityhub.model.alert import GRADES, Alert
@@ -200,7 +200,7 @@ class Reports:
         return Section(table.title, {"zh": f"共 {count} 项。", "en": f"Entries: {count}."}, table.columns, rows)
 
     async def _handed_over(self, start: datetime, end: datetime) -> Section:
-        found = signed_between(await self._handovers.all(), start, end + timedelta(microseconds=1))
+        found = await self._handovers.between(start, end)
         unsigned = sum(one["state"] != "signed" for one in found)
         text = {
             "zh": f"当日交接班 {len(found)} 次" + (f"，其中 {unsigned} 次未签收。" if unsigned else "。"),
@@ -210,7 +210,7 @@ class Reports:
             {"zh": "时间", "en": "Time"}, {"zh": "岗位", "en": "Post"}, {"zh": "交代事项", "en": "What was told"},
             {"zh": "签名", "en": "Signed by"},
         ]  # fmt: skip
-        rows = [self._handover(one) for one in reversed(found[:MOST_ROWS])]
+        rows = [self._handover(one) for one in found[:MOST_ROWS]]
         return Section({"zh": "交接班", "en": "Handovers"}, text, columns, rows)
 
     def _handover(self, handover: dict[str, Any]) -> list[Words]:

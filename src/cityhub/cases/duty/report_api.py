@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
 from datetime import date
 from typing import Any, Final
 
 import msgspec
 
 from cityhub.cases.duty.report import Report, Reports
-from cityhub.cases.duty.report_pdf import pdf_of
-from cityhub.cases.duty.report_word import word_of
 from cityhub.model.errors import InvalidRequest, NotFound
 from cityhub.web.http import Request, Response, Route, json_response
 
 PREFIX: Final = "/api/duty/reports"
 _FILE: Final = re.compile(r"(\d{4}-\d\d-\d\d)\.(docx|pdf)")
-_FORMS: Final[dict[str, tuple[str, Callable[[Report, str], bytes]]]] = {
-    "docx": ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", word_of),
-    "pdf": ("application/pdf", pdf_of),
+_FORMS: Final = {
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "pdf": "application/pdf",
 }
 
 
@@ -55,10 +52,17 @@ class ReportApi:
         if language not in ("zh", "en"):
             raise InvalidRequest("'lang' must be 'zh' or 'en'")
         report = await self._reports.of(_date(found[1]))
-        media_type, form = _FORMS[found[2]]
         async with self._one_at_a_time:
-            content = await asyncio.to_thread(form, report, language)
-        return Response(200, content, [("content-disposition", f'attachment; filename="{found[0]}"')], media_type)
+            content = await asyncio.to_thread(_written, found[2], report, language)
+        return Response(200, content, [("content-disposition", f'attachment; filename="{found[0]}"')], _FORMS[found[2]])
+
+
+def _written(form: str, report: Report, language: str) -> bytes:
+    """A report as a file. What writes it is heavy and loaded by the first one."""
+    from cityhub.cases.duty.report_pdf import pdf_of
+    from cityhub.cases.duty.report_word import word_of
+
+    return (word_of if form == "docx" else pdf_of)(report, language)
 
 
 def _date(text: str) -> date:

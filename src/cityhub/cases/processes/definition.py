@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import msgspec
 import orjson
+from msgspec.structs import replace
 
 from cityhub.cases.bpmn.reading import read_process
 from cityhub.cases.process_port import ProcessFiles
-from cityhub.model.errors import BadRequestData
+from cityhub.model.errors import BadRequestData, CityHubError
 
 MOST_BPMN: Final = 1_000_000
 MOST_DECISIONS: Final = 20
@@ -28,7 +29,7 @@ class Process(msgspec.Struct, frozen=True):
 
     Attributes:
         id: Letters, digits, "-" and "_".
-        title: For people; "" is the name that the BPMN has.
+        title: For people; without one the name that the BPMN has.
         bpmn: BPMN 2.0 XML.
         decisions: DMN XML by name.
         version: Counted by the register.
@@ -68,7 +69,8 @@ def process_of(value: Any) -> Process:
 def read_definition(body: bytes) -> Process:
     """A process from JSON. Raises BadRequestData."""
     try:
-        return process_of(orjson.loads(body))
+        process = process_of(orjson.loads(body))
+        return process if process.title else replace(process, title=_name(process.bpmn))
     except orjson.JSONDecodeError as error:
         raise BadRequestData(f"The body must be JSON with id, title, bpmn and decisions: {error}") from None
 
@@ -88,7 +90,16 @@ def read_file(path: Path, content: bytes) -> Process:
     beside = {file.stem: file for file in sorted(path.parent.glob("*.dmn"))}
     wanted = beside if "" in asked else {name: file for name, file in beside.items() if name in asked}
     decisions = {name: _text(file.name, file.read_bytes()) for name, file in wanted.items()}
-    return process_of({"id": path.stem, "bpmn": bpmn, "decisions": decisions})
+    return process_of({"id": path.stem, "title": _name(bpmn), "bpmn": bpmn, "decisions": decisions})
+
+
+def _name(bpmn: str) -> str:
+    """The name of the process that runs; "" where there is none, or the document cannot be read, which its check says."""
+    try:
+        model = read_process(bpmn)
+    except CityHubError:
+        return ""
+    return model.scopes[model.main()[0]].name[:MOST_TITLE] if model.main() else ""
 
 
 def _text(name: str, content: bytes) -> str:

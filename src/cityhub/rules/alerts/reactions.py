@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from cityhub.model.alert import ALERT, Alert, reaches, read_alert
+from cityhub.model.alert import ALERT, GRADES, Alert, reaches, read_alert
 from cityhub.model.change import Change
 from cityhub.model.entity import Entity
 from cityhub.model.errors import CityHubError, NotFound, StoreUnavailable
@@ -25,6 +26,10 @@ from cityhub.rules.rule import Hearer, Rule
 READER: Final = "alert reactions"
 BLOCK: Final = 1_000
 AGAIN_S: Final = 2.0
+ADVANCE_S: Final = 2.0
+"""How often the journal hears how far it was read while no alert comes: the rest of the city writes all the time."""
+CLEARED: Final = "alert-cleared"
+"""The template of the notice that a condition has ended."""
 ALERT_LINK: Final = "/alerts/"
 
 log = logging.getLogger(__name__)
@@ -35,6 +40,7 @@ class Reactions:
 
     Attributes:
         failed: How many reactions failed for good since the start.
+        position: How far the journal was followed.
 
     Args:
         store: Where notices are asked for.
@@ -58,6 +64,9 @@ class Reactions:
         self._openings = openings
         self._drafts = drafts
         self.failed = 0
+        self.position = 0
+        self._kept = 0
+        self._kept_at = 0.0
 
     async def begin(self) -> None:
         """Makes the reader known to the journal, so that no alert that comes from now on passes by."""
@@ -67,23 +76,38 @@ class Reactions:
         """Reads the journal until it is cancelled."""
         while True:
             try:
-                position = await self._journal.position(READER)
+                self.position = self._kept = await self._journal.position(READER)
                 while True:
-                    await self._journal.wait(position)
-                    position = await self.step(position)
+                    await self._wait()
+                    self.position = await self.step(self.position)
             except StoreUnavailable as error:
                 log.warning("what follows from alerts waits: %s", error.detail)
                 await asyncio.sleep(AGAIN_S)
 
+    async def _wait(self) -> None:
+        """Returns when there is something to read; after a while without, the journal hears how far it was read."""
+        try:
+            async with asyncio.timeout(ADVANCE_S):
+                await self._journal.wait(self.position)
+        except TimeoutError:
+            await self._keep(self.position)
+            await self._journal.wait(self.position)
+
+    async def _keep(self, position: int) -> None:
+        if position != self._kept:
+            await self._journal.advance(READER, position)
+            self._kept, self._kept_at = position, time.monotonic()
+
     async def step(self, position: int) -> int:
         """Does what follows from the next changes; returns how far it came. Raises StoreUnavailable."""
         changes = await self._journal.read(position, BLOCK)
-        for change in changes:
-            if change.collection == ENTITIES and change.after is not None and ALERT in change.after["type"]:
-                await self._changed(change)
+        alerts = [one for one in changes if one.collection == ENTITIES and one.after is not None and ALERT in one.after["type"]]
+        for change in alerts:
+            await self._changed(change)
         if changes:
             position = changes[-1].position
-            await self._journal.advance(READER, position)
+            if alerts or time.monotonic() - self._kept_at > ADVANCE_S:
+                await self._keep(position)
         return position
 
     async def _changed(self, change: Change) -> None:
@@ -154,7 +178,7 @@ class Reactions:
             await self._drafts.draft(tenant, entity, rule.warning)
 
     async def _tell(self, tenant: str, alert: Alert, rule: Rule) -> None:
-        if self._notices is None or alert.cleared:
+        if self._notices is None:
             return
         writes = [self._notices.write(notice) for notice in notices_of(alert, rule)]
         for result in await self._store.write("", writes) if writes else []:
@@ -172,23 +196,28 @@ def is_due(before: Alert | None, alert: Alert) -> bool:
 
 
 def notices_of(alert: Alert, rule: Rule) -> list[Notice]:
-    """The notices that an alert of this grade asks for: one for each template that its rule names."""
+    """The notices that an alert asks for: of its grade, one for each template of its rule; of its end, one for all who heard of it."""
+    if alert.cleared:
+        gravest = min((step["severity"] for step in alert.steps), key=GRADES.index, default=alert.grade)
+        told = [hearer for hearer in rule.tells if reaches(gravest, hearer.from_severity)]
+        return [_notice(alert, rule, CLEARED, told, f"{alert.id}#cleared")] if told and alert.since and alert.outcome != "false" else []
     heard: dict[str, list[Hearer]] = {}
     for hearer in rule.tells:
         if reaches(alert.grade, hearer.from_severity):
             heard.setdefault(hearer.template, []).append(hearer)
-    return [_notice(alert, rule, template, hearers, place) for place, (template, hearers) in enumerate(heard.items())]
+    keys = [f"{alert.id}#{alert.grade}" + (f"#{template}" if place else "") for place, template in enumerate(heard)]
+    return [_notice(alert, rule, template, hearers, key) for key, (template, hearers) in zip(keys, heard.items(), strict=True)]
 
 
-def _notice(alert: Alert, rule: Rule, template: str, hearers: Sequence[Hearer], place: int) -> Notice:
-    key = f"{alert.id}#{alert.grade}" + (f"#{template}" if place else "")
+def _notice(alert: Alert, rule: Rule, template: str, hearers: Sequence[Hearer], key: str) -> Notice:
     values = {
         "alert": alert.id, "rule": rule.id, "title": alert.title, "description": alert.description, "grade": alert.grade,
-        "severity": alert.severity, "event": alert.event, "issued": alert.issued, "subject": alert.subject, "note": rule.note,
+        "severity": alert.severity, "event": alert.event, "issued": alert.issued, "cleared": alert.cleared, "subject": alert.subject,
+        "note": rule.note,
         "inputs": alert.reason.get("inputs", []), "condition": alert.reason.get("condition", ""),
     }  # fmt: skip
     return Notice(
         key, rule.id, template, values, posts=list(dict.fromkeys(one.post for one in hearers if one.post)),
         departments=list(dict.fromkeys((one.department, one.role) for one in hearers if one.department)),
-        urgent=alert.grade in ("red", "orange"), link=f"{ALERT_LINK}{alert.id}",
+        urgent=alert.grade in ("red", "orange") and not alert.cleared, link=f"{ALERT_LINK}{alert.id}",
     )  # fmt: skip

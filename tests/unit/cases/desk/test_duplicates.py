@@ -27,7 +27,7 @@ async def opened(site: Site, kind: str, title: str, east_m: float, later_h: floa
 
 
 async def proposed(site: Site, id: str) -> list[str]:
-    return [one["case"]["id"] for one in (await site.ask("GET", f"/api/cases/{id}/duplicates"))["duplicates"]]
+    return [one["id"] for one in (await site.ask("GET", f"/api/cases/{id}/duplicates"))["duplicates"]]
 
 
 async def test_pairs_are_told_apart(site: Site) -> None:

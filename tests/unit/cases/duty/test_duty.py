@@ -136,6 +136,11 @@ async def test_a_handover_is_signed_by_both_and_cannot_be_changed(hub: Hub) -> N
     assert (await hub.ask("POST", f"/handovers/{one['id']}/sign", "b", json={"hash": "0" * 64})).status_code == 409
     signed = (await hub.ask("POST", f"/handovers/{one['id']}/sign", "b", json={"hash": one["hash"]})).json()
     assert (signed["state"], signed["whole"], len(signed["signatures"])) == ("signed", True, 2)
+    listed = (await hub.ask("GET", "/handovers")).json()
+    assert (listed["count"], listed["handovers"][0]["id"]) == (1, one["id"])
+    again = type(hub.duty.handovers)(hub.store, hub.duty.rota, hub.duty.matters, hub.asked, hub.clock)
+    await again.load()
+    assert await again.page(10, 0) == await hub.duty.handovers.page(10, 0), "a restart knows them"
     record = await hub.store.fetch("", one["id"], "duty_handover")
     assert record is not None
     forged = orjson.loads(orjson.dumps(record).replace("漏水".encode(), "正常".encode()))

@@ -134,6 +134,9 @@ async def test_a_check_tells_without_keeping(office: Office) -> None:
     answer = (await office.ask("POST", "/api/processes/check", {"bpmn": GOOD.replace("userTask", "serviceTask")})).json()
     assert answer["grave"] and answer["findings"][0]["element"] == "a"
     assert (await office.ask("POST", "/api/processes/check", {"bpmn": GOOD})).json() == {"findings": [], "grave": False}
+    made = (await office.ask("POST", "/api/processes", {"id": "own", "bpmn": GOOD.replace("<process ", '<process name="巡查" ')})).json()
+    assert made["title"] == "巡查"
+    assert (await office.ask("POST", "/api/processes/check", made)).json()["grave"] is False, "one as it was shown"
 
 
 async def test_the_districts_files_are_taken(office: Office) -> None:

@@ -154,7 +154,7 @@ class Hub:
         """Returns when the journal up to now was followed."""
         last = self.store.last()
         async with asyncio.timeout(30):
-            while dict(await self.store.readers()).get("alert reactions", 0) < last:
+            while self.attention.reactions.position < last:
                 await asyncio.sleep(0.01)
 
     async def ask(self, method: str, path: str, body: Any = None, expect: int = 200, **parameters: str) -> Any:

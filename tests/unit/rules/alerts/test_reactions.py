@@ -26,6 +26,22 @@ async def test_each_grade_is_told_once(hub: Hub) -> None:
     assert shown["notices"] == [{"key": f"{ALERT}#orange", "seen": False}]
 
 
+async def test_whoever_heard_of_it_hears_of_its_end(hub: Hub) -> None:
+    await hub.add(rule(**heard_by()))
+    await hub.hear(signal(severity="red"), signal(1, "changed", "yellow"), signal(2, "cleared", "yellow", minutes=30))
+    await hub.hear(signal(alert="urn:a:false"))
+    await hub.ask("POST", "/api/alerts/urn:a:false/false")
+    await hub.hear(signal(1, "cleared", alert="urn:a:false"))
+    await hub.reacted()
+    notices = {notice["key"]: notice for notice in await hub.notices.all(hub.store)}
+    assert set(notices) == {f"{ALERT}#red", f"{ALERT}#yellow", f"{ALERT}#cleared", "urn:a:false#yellow"}
+    end = notices[f"{ALERT}#cleared"]
+    assert (end["template"], end["posts"], end["departments"], end["urgent"]) == (
+        "alert-cleared", ["watch-room"], [["urn:org:water", ""]], False,
+    )  # fmt: skip
+    assert end["values"]["cleared"] > end["values"]["issued"]
+
+
 async def test_a_case_is_opened_from_its_grade_on(hub: Hub) -> None:
     await hub.add(rule(opens=OPENS))
     await hub.hear(signal())
@@ -98,3 +114,11 @@ async def test_the_rule_of_that_time_counts(hub: Hub) -> None:
     await hub.hear(signal(1, "changed", "red"))
     await hub.reacted()
     assert await keys(hub) == [f"{ALERT}#yellow", f"{ALERT}#red"]
+
+
+async def test_the_journal_need_not_be_kept_for_what_is_no_alert(hub: Hub) -> None:
+    await hub.gauge()
+    last = hub.store.last()
+    async with asyncio.timeout(60):
+        while (await hub.store.readers())["alert reactions"] < last:
+            await asyncio.sleep(0.05)

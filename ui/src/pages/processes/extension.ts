@@ -30,6 +30,3 @@ export const HUB = {
     },
   ],
 };
-
-/** The kinds of fields that a form may have. */
-export const FIELD_TYPES = ["string", "text", "number", "integer", "boolean", "date", "enum", "organization", "organizations", "person"] as const;
