@@ -158,6 +158,7 @@ async def delays(seconds: float) -> dict[str, Any]:
         async with _bench(Path(folder)) as bench:
             await asyncio.sleep(5.0)
             bench.begun = micros(to_text(SystemClock().now()))
+            bench.delays_s.clear()
             await _write(bench, SLOW_RATE, seconds)
             await asyncio.sleep(2.0)
             found = sorted(bench.delays_s)

@@ -90,6 +90,7 @@ class Following:
         self._kept = FORGOTTEN
         self._kept_now = -1
         self._next_checkpoint = 0.0
+        self._writing: asyncio.Task[bool] | None = None
         self._failing: frozenset[str] = frozenset()
         self._unshown: set[str] = set()
         self._unsaid: list[Signal] = []
@@ -170,7 +171,7 @@ class Following:
         """Tells what does not follow from the journal, after it was written down."""
         if self._kept == FORGOTTEN or self._unsaid:
             self._kept = FORGOTTEN
-            if not await self._keep():
+            if not await self._keep(at_once=True):
                 raise StoreUnavailable("the checkpoint cannot be written, so new rules have nothing to say yet")
             await self._tell(self._unsaid)
             self._unsaid = []
@@ -264,25 +265,30 @@ class Following:
                     self.lag_s = max(0, self._present() - self.engine.now) / SECOND
                     await asyncio.sleep(PAUSE_S)
 
-    async def _keep(self) -> bool:
-        """Writes a checkpoint, unless all is as in the one before; then the hub hears how far the journal is not needed any more.
-
-        Returns whether there is one of this moment; the disk may be full.
-        """
+    async def _keep(self, *, at_once: bool = False) -> bool:
+        """Writes a checkpoint beside the work, or `at_once` before it goes on: then returns whether it is written; the disk may be full."""
         engine = self.engine
-        if (engine.position, engine.now) == (self._kept, self._kept_now):
-            return True
+        if not at_once and (self._is_writing() or (engine.position, engine.now) == (self._kept, self._kept_now)):
+            return False
+        if self._writing is not None:
+            await self._writing  # an older one must not take the place of this one
         began = time.monotonic()
-        position, now = engine.position, engine.now
         content = self._memory.encoded(Checkpoint(self._orders, self._zone, frozen(engine), self._unsaid))
+        self._next_checkpoint = began + max(CHECKPOINT_S, SHARE * (time.monotonic() - began))
+        self._writing = asyncio.create_task(self._write(content, engine.position, engine.now))
+        return await self._writing if at_once else False
+
+    def _is_writing(self) -> bool:
+        return self._writing is not None and not self._writing.done()
+
+    async def _write(self, content: bytes, position: int, now: int) -> bool:
+        """Writes it down; then the hub hears how far the journal is not needed any more."""
         try:
             await asyncio.to_thread(self._memory.write, content)
         except OSError as error:
             log.error("the checkpoint of the rules cannot be written: %s", error)
-            self._next_checkpoint = time.monotonic() + CHECKPOINT_S
             return False
         self._kept, self._kept_now = position, now
-        self._next_checkpoint = time.monotonic() + max(CHECKPOINT_S, SHARE * (time.monotonic() - began))
         try:
             await self._hub.call("kept", position, fresh=False)
         except CityHubError as error:
