@@ -8,15 +8,11 @@ what the hub has in its journal.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import logging
-import os
 import resource
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +26,7 @@ from cityhub.ingest.gateway.memory import Memory
 from cityhub.ingest.gateway.outlet import Outlet
 from cityhub.ingest.gateway.running import RunningFeeds
 from cityhub.ingest.gateway.surroundings import Place
+from cityhub.web.companion import cancelled, end_of_hub, orders_line, work_until
 from cityhub.web.logging import configure
 from cityhub.web.wire_client import WireClient
 
@@ -43,9 +40,8 @@ log = logging.getLogger("cityhub.gateway")
 
 def main() -> int:
     """Runs until standard input closes, or SIGTERM. Returns 0."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal reaches the hub as well, which ends this process in order
-    line = sys.stdin.buffer.readline()
-    if not line:  # the hub ended before it gave orders
+    line = orders_line()
+    if not line:
         return 0
     orders = msgspec.json.decode(line, type=GatewayOrders, dec_hook=lambda kind, value: kind(value))
     configure(orders.settings.log_format, orders.settings.log_level)
@@ -56,25 +52,16 @@ def main() -> int:
 
 
 async def _run(orders: GatewayOrders) -> None:
-    end = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, end.set)
-    threading.Thread(target=_watch_input, args=(loop, end), daemon=True).start()
+    end = end_of_hub()
     hub = WireClient("hub", Path(orders.socket))
     outlet = Outlet(hub)
     place = Place(orders.settings, hub, orders.secrets)
     feeds = RunningFeeds(outlet, place, compile_feed, Memory(Path(orders.settings.data)))
     desk = Desk(hub, feeds)
-    tasks = [asyncio.create_task(work) for work in (outlet.run(), desk.listen(), desk.report(), feeds.keep())]
-    ended = asyncio.create_task(end.wait())
-    done, _ = await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    for task in done - {ended}:
-        log.error("the gateway ends by a fault of its own", exc_info=task.exception())
+    tasks = await work_until(end, [outlet.run(), desk.listen(), desk.report(), feeds.keep()], log)
     await feeds.stop()
     await place.stop()
-    for task in (ended, *tasks):
-        task.cancel()
-    await asyncio.gather(ended, *tasks, return_exceptions=True)
+    await cancelled(tasks)
 
 
 def _allow_files() -> None:
@@ -84,13 +71,6 @@ def _allow_files() -> None:
     if soft != resource.RLIM_INFINITY and soft < most:
         with contextlib.suppress(OSError, ValueError):  # then fewer devices can be connected
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def _watch_input(loop: asyncio.AbstractEventLoop, end: asyncio.Event) -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    with contextlib.suppress(RuntimeError):  # the loop may be closed by then
-        loop.call_soon_threadsafe(end.set)
 
 
 if __name__ == "__main__":

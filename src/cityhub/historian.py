@@ -12,9 +12,7 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -41,6 +39,7 @@ from cityhub.history.tiers.plan import Plan, locations, read_plan
 from cityhub.model.errors import CityHubError
 from cityhub.model.time import SystemClock
 from cityhub.settings import Settings, SettingsError
+from cityhub.web.companion import end_of_hub, orders_line
 from cityhub.web.logging import configure
 from cityhub.web.wire import Answering, WireServer
 
@@ -135,9 +134,8 @@ def plan_of(settings: Settings) -> Plan | None:
 
 def main() -> int:
     """Runs until standard input closes, or SIGTERM or SIGINT. Returns 0, or 1 when it could not run."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal reaches the hub as well, which ends this process in order
-    line = sys.stdin.buffer.readline()
-    if not line:  # the hub ended before it gave orders
+    line = orders_line()
+    if not line:
         return 0
     orders = read_orders(line)
     configure(orders.settings.log_format, orders.settings.log_level)
@@ -155,10 +153,7 @@ async def _run(orders: Orders) -> int:
     from cityhub.history.lake.lake import open_lake  # heavy: only after the orders are known to be good
     from cityhub.storage.journal_file import open_journal
 
-    end = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, end.set)
-    threading.Thread(target=_watch_input, args=(loop, end), daemon=True).start()
+    end = end_of_hub()
     settings = orders.settings
     bound_process(settings.sql_memory_mb + MARGIN_MB)
     place = place_of(settings)
@@ -215,13 +210,6 @@ def _together(parts: Sequence[Part]) -> dict[str, Answering]:
             raise RuntimeError(f"two parts answer {', '.join(sorted(twice))}")
         handlers.update(part.handlers)
     return handlers
-
-
-def _watch_input(loop: asyncio.AbstractEventLoop, end: asyncio.Event) -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    with contextlib.suppress(RuntimeError):  # the loop may be closed by then
-        loop.call_soon_threadsafe(end.set)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,10 @@ It follows the journal of the store, asks the hub which rules there are, and tel
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import logging
-import os
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +24,7 @@ from cityhub.rules.sentinel.desk import Desk
 from cityhub.rules.sentinel.following import Following
 from cityhub.rules.sentinel.words import SentinelOrders
 from cityhub.storage.journal_file import open_journal
+from cityhub.web.companion import cancelled, end_of_hub, orders_line, work_until
 from cityhub.web.logging import configure
 from cityhub.web.wire_client import WireClient
 
@@ -39,9 +36,8 @@ log = logging.getLogger("cityhub.sentinel")
 
 def main() -> int:
     """Runs until standard input closes, or SIGTERM. Returns 0."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal reaches the hub as well, which ends this process in order
-    line = sys.stdin.buffer.readline()
-    if not line:  # the hub ended before it gave orders
+    line = orders_line()
+    if not line:
         return 0
     orders = msgspec.json.decode(line, type=SentinelOrders, dec_hook=lambda kind, value: kind(value))
     configure(orders.settings.log_format, orders.settings.log_level)
@@ -53,30 +49,14 @@ def main() -> int:
 
 
 async def _run(orders: SentinelOrders) -> None:
-    end = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, end.set)
-    threading.Thread(target=_watch_input, args=(loop, end), daemon=True).start()
+    end = end_of_hub()
     data = Path(orders.settings.data)
     hub = WireClient("hub", Path(orders.socket))
     with contextlib.closing(open_journal(orders.settings.store, data)) as journal:
         following = Following(journal, hub, Memory(data), SystemClock(), KeptModels())
         desk = Desk(hub, following)
-        tasks = [asyncio.create_task(work) for work in (following.run(), desk.listen(), desk.report())]
-        ended = asyncio.create_task(end.wait())
-        done, _ = await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        for task in done - {ended}:
-            log.error("the sentinel ends by a fault of its own", exc_info=task.exception())
-        for task in (ended, *tasks):
-            task.cancel()
-        await asyncio.gather(ended, *tasks, return_exceptions=True)
-
-
-def _watch_input(loop: asyncio.AbstractEventLoop, end: asyncio.Event) -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    with contextlib.suppress(RuntimeError):  # the loop may be closed by then
-        loop.call_soon_threadsafe(end.set)
+        tasks = await work_until(end, [following.run(), desk.listen(), desk.report()], log)
+        await cancelled(tasks)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,17 @@ class JournalReader:
                 await asyncio.sleep(AGAIN_S)
             await asyncio.sleep(REST_S)
 
+    async def keep(self, name: str, every_s: float) -> None:
+        """Keeps again and again how far the journal was heard, under the name of a durable reader, until it is cancelled."""
+        kept = 0
+        while True:
+            await asyncio.sleep(every_s)
+            position = self.position
+            if position != kept:
+                with contextlib.suppress(StoreUnavailable):  # it is kept the next time
+                    await self._journal.advance(name, position)
+                    kept = position
+
     async def caught_up(self) -> None:
         """Returns when what was acknowledged by now has been heard, or after `PATIENCE_S`: a busy journal keeps nobody waiting for long."""
         wanted = self._journal.last()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from cityhub.model.errors import StoreUnavailable
 from cityhub.model.ports import Analysis, Drafts, Journal, Notices, Openings, Store
 from cityhub.model.time import Clock, to_text
 from cityhub.registers.journal_reader import JournalReader
@@ -133,18 +131,9 @@ class Attention:
             await self.training.load()
         if self.files is not None:
             await self.files.load()
-        jobs = (self._reader.run(position), self._keep(), self.reactions.run())
+        jobs = (self._reader.run(position), self._reader.keep(READER, ADVANCE_S), self.reactions.run())
         self._tasks = [asyncio.create_task(job) for job in jobs]
         await self.rules.begin()
-
-    async def _keep(self) -> None:
-        position = 0
-        while True:
-            await asyncio.sleep(ADVANCE_S)
-            if self._reader.position != position:
-                with contextlib.suppress(StoreUnavailable):  # it is kept the next time
-                    await self._around.journal.advance(READER, self._reader.position)
-                    position = self._reader.position
 
     async def train(self) -> None:
         """Trains models that rules ask for and that are not there or old; to be called again and again."""

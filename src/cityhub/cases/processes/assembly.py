@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from pathlib import Path
 from typing import Final
@@ -15,7 +14,7 @@ from cityhub.cases.process_port import Migrations
 from cityhub.cases.processes.decision_api import DecisionApi
 from cityhub.cases.processes.library import PROCESSES, Library, ProcessRegister, process_files
 from cityhub.cases.processes.process_api import ProcessApi
-from cityhub.model.errors import CityHubError, StoreUnavailable
+from cityhub.model.errors import CityHubError
 from cityhub.model.ports import Journal, Store
 from cityhub.model.time import Clock
 from cityhub.registers.journal_reader import JournalReader
@@ -82,7 +81,7 @@ class Processes:
         if self.files is not None:
             await self.files.load()
         await self.register.begin()
-        self._tasks = [asyncio.create_task(job) for job in (self._reader.run(position), self._keep(), self._look())]
+        self._tasks = [asyncio.create_task(job) for job in (self._reader.run(position), self._reader.keep(READER, ADVANCE_S), self._look())]
 
     async def stop(self) -> None:
         """Ends the reading and the engine's process; stopping again does nothing."""
@@ -97,15 +96,6 @@ class Processes:
         files = self.files.faults if self.files is not None else {}
         untaken = [f"The process file {name} was not taken: {fault}" for name, fault in files.items()]
         return untaken + [f"The process '{id}' cannot run: {fault}" for id, fault in self.faults.items()]
-
-    async def _keep(self) -> None:
-        position = 0
-        while True:
-            await asyncio.sleep(ADVANCE_S)
-            if self._reader.position != position:
-                with contextlib.suppress(StoreUnavailable):  # it is kept the next time
-                    await self._around.journal.advance(READER, self._reader.position)
-                    position = self._reader.position
 
     async def _look(self) -> None:
         """Checks what the district's folder brought: a file is not refused at the door as an upload is."""
