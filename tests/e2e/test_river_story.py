@@ -203,6 +203,7 @@ def at_its_peak(run: Story) -> None:
     gravest = run.alerts(rule="rainstorm-signal")[0]
     reason = run.ask("GET", f"/api/alerts/{gravest['id']}")["reason"]
     assert (gravest["grade"], reason["condition"]) == ("red", "rain_3h >= 100")
+    assert gravest["description"]["zh"].startswith("流域暴雨预警信号（红色）：") and "drainsTo=" not in gravest["description"]["zh"]
     assert next(one for one in reason["inputs"] if one["name"] == "rain_3h")["value"] >= 100
     assert run.ask("POST", f"/api/alerts/{gravest['id']}/acknowledge", {"note": "已看到"}, DISPATCHER)["state"] == "acknowledged"
     drafts = run.ask("GET", "/api/warnings?state=draft&limit=100")["warnings"]

@@ -81,7 +81,8 @@ class AlertHearing:
         subject = await self._store.fetch(signal.tenant, signal.entities[0]) if signal.entities else None
         terms = await self._terms(rule)
         units = _units(rule, signal, subject, terms) if subject is not None and terms is not None else {}
-        name = _name(subject, terms) if subject is not None and terms is not None and subject["id"] == signal.subject else ""
+        named = subject if subject is not None and subject["id"] == signal.subject else await self._target(signal)
+        name = _name(named, terms) if named is not None and terms is not None else ""
         return Setting(rule, name or signal.subject, units, suppressed_by, self._zone, self._keep)
 
     async def _rule(self, signal: Signal) -> Rule:
@@ -98,6 +99,11 @@ class AlertHearing:
             return await self._terms_of(rule.context, rule.tenant)
         except CityHubError:  # the alert matters more than its units
             return None
+
+    async def _target(self, signal: Signal) -> Entity | None:
+        """The entity that a group of entities has in common; None where it is a value or the subject is no group."""
+        target = signal.subject.partition("=")[2]
+        return await self._store.fetch(signal.tenant, target) if target else None
 
 
 KEEPING: Final = frozenset(("sum", "average", "minimum", "maximum", "first", "last", "median", "stddev", "increase", "forecast"))

@@ -55,7 +55,7 @@ def _value(one: Mapping[str, Any], language: str, zone: ZoneInfo) -> str:
 
 def _number(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{round(value, 2):.10g}" if abs(value) >= 1 else f"{value:.3g}"
     return str(value)[:80]
 
 
