@@ -19,7 +19,7 @@ EXAMPLES = 12
 """Requests of one operation."""
 PATIENCE_S = 60.0
 """One answer may take so long on a slow machine."""
-ENDLESS = "/api/stream"
+ENDLESS = ("/api/stream", "/api/notices/stream")
 NAMED = (501, 502, 504, 508)
 """What the standard has for what others did not do: an @context or a context source that cannot be reached."""
 
@@ -40,7 +40,7 @@ def test_no_request_makes_the_hub_fail(hub: RunningHub) -> None:
     operations = [result.ok() for result in schema.get_all_operations()]
     assert len(operations) > 60
     for operation in operations:
-        if operation.path != ENDLESS:
+        if operation.path not in ENDLESS:
             _try(operation, hub.url, session, failures)
     assert not failures, "\n".join(failures)
     assert hub.get("/health").status_code == 200

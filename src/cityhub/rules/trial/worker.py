@@ -26,20 +26,20 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Whatever a library prints must not stand between the frames.
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    try:
-        orders = msgspec.msgpack.decode(read_frame(sys.stdin.buffer), type=Orders)
-        terms = TermMap("trial" if orders.iris else None, orders.iris, set(orders.prefixes))
-        replay = Replay(compile_rule(orders.rule, terms, orders.zone), orders.start, orders.end)
-        is_last = False
-        while not is_last:
-            part = msgspec.msgpack.decode(read_frame(sys.stdin.buffer), type=Part)
-            out.write(frame_of(replay.play(part)))
-            out.flush()
-            is_last = part.is_last
-    except EOFError:
-        return
+    with os.fdopen(os.dup(1), "wb") as out:
+        os.dup2(2, 1)
+        try:
+            orders = msgspec.msgpack.decode(read_frame(sys.stdin.buffer), type=Orders)
+            terms = TermMap("trial" if orders.iris else None, orders.iris, set(orders.prefixes))
+            replay = Replay(compile_rule(orders.rule, terms, orders.zone), orders.start, orders.end)
+            is_last = False
+            while not is_last:
+                part = msgspec.msgpack.decode(read_frame(sys.stdin.buffer), type=Part)
+                out.write(frame_of(replay.play(part)))
+                out.flush()
+                is_last = part.is_last
+        except EOFError:
+            return
 
 
 if __name__ == "__main__":

@@ -92,5 +92,6 @@ def test_no_python_runs(place: str, tmp_path: Path, watched: list[str]) -> None:
             pass  # refused: right as well
         _watching[0] = False
     assert not mark.exists()
-    told = [line for line in watched if "subclasses" in line or str(mark) in line or "os.system" in line or line.startswith("compile")]
+    # Whoever writes a traceback meanwhile compiles the lines that it shows; no other thread has the marks of these attacks.
+    told = [line for line in watched if "subclasses" in line or str(mark) in line or "os.system" in line]
     assert told == []

@@ -13,7 +13,7 @@ import pytest
 
 from cityhub.access.loopback import LoopbackAccess
 from cityhub.ingest.feed import Feed
-from cityhub.ingest.gateway_port import CommandResult, Described, FeedState, Problem, Trial
+from cityhub.ingest.gateway_port import CommandResult, Described, FeedState, Problem, Score, Trial
 from cityhub.ingest.message import PICKED, Command, Message, Settled
 from cityhub.ingest.register.assembly import Around, Registers
 from cityhub.model.dead_letter import letter_writes
@@ -96,6 +96,9 @@ class SmallGateway:
 
     async def formats(self) -> list[Described]:
         return [Described("json", "JSON")]
+
+    async def scores(self, feed: str, things: Sequence[str], most: int) -> list[Score]:
+        return []
 
     def states(self) -> Mapping[str, FeedState]:
         return self.state
