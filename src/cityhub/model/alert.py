@@ -63,6 +63,7 @@ class Alert(msgspec.Struct, frozen=True, rename="camel"):
         reason: {"rule", "version", "title", "condition", "thresholds", "inputs", "note", "source"}.
         steps: {"step", "kind", "severity", "at", "position", "condition", "inputs"} of each, in their order.
         location: GeoJSON geometry; None: unknown.
+        subject_name: What people call the subject; "": unknown.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Alert(msgspec.Struct, frozen=True, rename="camel"):
     reason: dict[str, Any]
     steps: list[dict[str, Any]]
     location: dict[str, Any] | None
+    subject_name: str = ""
 
 
 def read_alert(entity: Entity) -> Alert | None:
@@ -104,7 +106,7 @@ def read_alert(entity: Entity) -> Alert | None:
         text("outcome") or "", subject, [one for one in text("entities") or [] if isinstance(one, str)], text("title") or {},
         text("description") or {}, text("category") or "", text("event") or {}, text("dateIssued") or "", text("since") or "",
         text("validTo") or "", text("acknowledgedAt") or "", text("acknowledgedBy") or "", text("closedAt") or "", text("suppressedBy"),
-        text("reason") or {}, text("steps") or [], text("location"),
+        text("reason") or {}, text("steps") or [], text("location"), text("subjectName") or "",
     )  # fmt: skip
 
 

@@ -56,6 +56,8 @@ export interface Alert {
   outcome: "" | "true" | "false" | "ended";
   /** Id of the entity, or "<attribute>=<value>" of a group. */
   subject: string;
+  /** What people call it; "" where nobody knows. */
+  subjectName?: string;
   entities: string[];
   title: Names;
   /** Its reason in one sentence. */

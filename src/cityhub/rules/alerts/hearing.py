@@ -83,7 +83,9 @@ class AlertHearing:
         units = _units(rule, signal, subject, terms) if subject is not None and terms is not None else {}
         named = subject if subject is not None and subject["id"] == signal.subject else await self._target(signal)
         name = _name(named, terms) if named is not None and terms is not None else ""
-        return Setting(rule, name or signal.subject, units, suppressed_by, self._zone, self._keep)
+        place = _instances(named, "location", terms) if named is not None and terms is not None else []
+        location = value_of(place[0]) if place else None
+        return Setting(rule, name or signal.subject, units, suppressed_by, self._zone, self._keep, location)
 
     async def _rule(self, signal: Signal) -> Rule:
         try:

@@ -39,6 +39,7 @@ class Setting(msgspec.Struct, frozen=True):
         suppressed_by: What keeps a new alert quiet; None: nothing.
         zone: Time zone of the sentences.
         keep: For how long closed alerts are kept, as the moment at which one that is closed now expires.
+        location: GeoJSON geometry of what a group has in common; None: unknown, or the signal has one itself.
     """
 
     rule: Rule
@@ -47,6 +48,7 @@ class Setting(msgspec.Struct, frozen=True):
     suppressed_by: dict[str, Any] | None
     zone: ZoneInfo
     keep: Callable[[str], str]
+    location: dict[str, Any] | None = None
 
 
 def step_of(signal: Signal, setting: Setting) -> Transition:
@@ -94,7 +96,7 @@ def _raised(signal: Signal, setting: Setting, now: str) -> Entity:
     rule = setting.rule
     attributes |= {
         "rule": prop(rule.id), "title": _language(rule.title), "category": prop(rule.category or "other"), "dateIssued": prop(signal.at),
-        "validFrom": prop(signal.at), "alertSource": prop(f"urn:ngsi-ld:Rule:{rule.id}"), **_about(signal),
+        "validFrom": prop(signal.at), "alertSource": prop(f"urn:ngsi-ld:Rule:{rule.id}"), **_about(signal, setting),
     }  # fmt: skip
     if rule.event:
         attributes["event"] = _language(rule.event)
@@ -110,14 +112,17 @@ def _raised(signal: Signal, setting: Setting, now: str) -> Entity:
     return {**entity, "expiresAt": setting.keep(now)} if signal.kind == "cleared" else entity
 
 
-def _about(signal: Signal) -> dict[str, dict[str, Any]]:
+def _about(signal: Signal, setting: Setting) -> dict[str, dict[str, Any]]:
     about: dict[str, dict[str, Any]] = {"entities": {"type": "ListRelationship", "objectList": signal.entities}}
     if signal.subject in signal.entities:
         about["subject"] = {"type": "Relationship", "object": signal.subject}
     else:
         about["subjectGroup"] = prop(signal.subject)
-    if signal.location is not None:
-        about["location"] = {"type": "GeoProperty", "value": signal.location}
+    if setting.name != signal.subject:
+        about["subjectName"] = prop(setting.name)
+    location = signal.location or setting.location
+    if location is not None:
+        about["location"] = {"type": "GeoProperty", "value": location}
     return about
 
 

@@ -61,7 +61,7 @@ export function reasonText(alert: Alert): string {
 
 /** What the alert is about, briefly. */
 export function subjectText(alert: Alert): string {
-  return lastPart(alert.subject);
+  return alert.subjectName || lastPart(alert.subject);
 }
 
 /** The state in one word: a closed alert says what came of it. */
