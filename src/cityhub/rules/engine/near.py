@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cityhub.model.ngsild.earth import distance_m
 from cityhub.model.ngsild.shapes import shape_of
-from cityhub.rules.engine.tallies import at_once
+from cityhub.rules.engine.tallies import ENDS, at_once
 
 MOST_OTHERS: Final = 50_000
 MOST_SAMPLES: Final = 1_000
@@ -200,14 +200,17 @@ class Surroundings:
         ids = self.about(subject)
         if function == "count":
             return sum(1 for id in ids if self._fresh(self.samples[id], moment))
+        if function not in ENDS:  # the order changes nothing: sums are exact
+            return at_once(function, [sample for id in ids for sample in self._fresh(self.samples[id], moment)])
         samples = [(at, id, value) for id in ids for at, value in self._fresh(self.samples[id], moment)]
         samples.sort(key=lambda one: one[:2])
         return at_once(function, [(at, value) for at, _, value in samples])
 
     def _fresh(self, samples: list[tuple[int, Any]], moment: int) -> list[tuple[int, Any]]:
-        if not self._over:
+        if not self._over or not samples or (samples[-1][0] <= moment and samples[0][0] > moment - self._over):
             return samples
-        return [one for one in samples if moment - self._over < one[0] <= moment]
+        start = bisect_right(samples, moment - self._over, key=_moment)
+        return samples[start : bisect_right(samples, moment, lo=start, key=_moment)]
 
 
 def _moment(sample: tuple[int, Any]) -> int:
