@@ -82,7 +82,7 @@ def test_no_alert_is_lost_or_doubled_by_kills(tmp_path: Path) -> None:
         hub.kill()
         hub.wait()
         hub = run(tmp_path, "finish")
-        assert hub.wait(120) == 0
+        assert hub.wait(240) == 0
     finally:
         hub.kill()
         hub.wait()

@@ -22,7 +22,7 @@ from cityhub.storage.sqlite import SqliteStore, open_sqlite
 
 HEARD = "heard"
 """The collection of the signals that were heard."""
-WAIT_S = 30.0
+WAIT_S = 120.0
 
 
 class Around:
