@@ -106,7 +106,7 @@ class Parts:
         self.open311 = Open311Api(
             open311.Around(
                 self.cases.desk, self.cases.attachments, store, clock, Pace(settings.open311_per_hour, settings.open311_total_per_hour),
-                around.base, around.jurisdiction, around.bounds,
+                around.base, around.jurisdiction, around.bounds, terms=lambda: around.terms_of("", ""),
             )
         )  # fmt: skip
         self.warnings = warnings.Warnings(

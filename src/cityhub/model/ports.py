@@ -659,8 +659,8 @@ class Openings(Protocol):
         any other CityHubError is shown at the alert.
         """
 
-    def case_of(self, tenant: str, alert: str) -> str:
-        """Id of the case that was opened for an alert; "" when none was. Quick: from memory or one look by id."""
+    async def case_of(self, tenant: str, alert: str) -> str:
+        """Id of the case that was opened for an alert, or that it joined; "" when there is none."""
 
 
 class Drafts(Protocol):

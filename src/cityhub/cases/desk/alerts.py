@@ -56,28 +56,28 @@ class AlertCases:
         if said is None or tenant != self._tenant:
             raise BadRequestData(f"'{alert['id'][:200]}' is no alert of this hub's default tenant; only these open cases")
         by = Deed(f"rule {opening.rule}", said.description.get("zh", ""), key=said.id)
-        id = self.case_of(tenant, said.id) or self._to_join(said, opening)
-        if id and id != case_of(tenant, said.id):
-            case = await self._joined(id, said, by)
-        else:
-            id = case_of(tenant, said.id)
-            case = await self._desk.open(_new(said, opening), by, id)
+        own = case_of(tenant, said.id)
+        id = await self.case_of(tenant, said.id) or self._to_join(opening) or own
+        case = await self._joined(id, said, by) if id != own else None
+        if case is None or said.id not in case.alerts:  # the case that it was to join has been closed meanwhile
+            id = own
+            case = await self._desk.open(_new(said, opening), by, own)
         if case.state == "open" and is_graver(said.grade, case.grade):
             await self._operations.regrade(id, {"grade": said.grade, "note": "随预警等级提升"}, by)
         await self._refer(said.id, id)
 
-    def case_of(self, tenant: str, alert: str) -> str:
+    async def case_of(self, tenant: str, alert: str) -> str:
         """Id of the case that an alert opened or joined; "" when there is none."""
         if tenant != self._tenant:
             return ""
-        entity = self._store.get(tenant, alert)
+        entity = await self._store.fetch(tenant, alert)
         known = entity["attrs"].get(CASE) if entity is not None else None
         if known:
             return str(value_of(known[0]))
         id = case_of(tenant, alert)
-        return id if self._store.get(tenant, id) is not None else ""
+        return id if await self._store.fetch(tenant, id) is not None else ""
 
-    def _to_join(self, alert: Alert, opening: CaseOpening) -> str:
+    def _to_join(self, opening: CaseOpening) -> str:
         """The oldest open case that another alert opened and that takes this one too; "" when there is none."""
         if not opening.joins_s:
             return ""
@@ -124,19 +124,19 @@ class AlertCases:
         Telling again changes nothing. Raises StoreUnavailable.
         """
         said = read_alert(change.after or {"type": []})
-        row = self._desk.around.index.get(self.case_of(change.tenant, change.id))
+        row = self._desk.around.index.get(await self.case_of(change.tenant, change.id))
         if said is None or row is None:
             return
         deed = Deed(f"rule {said.rule}", key=f"{said.id} cleared {said.cleared}")
         case = await self._desk.get(row.shown["id"])
         data = {"alert": said.id, "clearedAt": said.cleared}
-        if all(self._is_over(alert) for alert in (case.source.ref, *case.alerts)):
+        if all([await self._is_over(alert) for alert in (case.source.ref, *case.alerts)]):
             await self._desk.receive(case.id, CLEARED, data, deed)
         else:
             await self._desk.note(case.id, ONE_CLEARED, data, deed)
 
-    def _is_over(self, alert: str) -> bool:
-        entity = self._store.get(self._tenant, alert)
+    async def _is_over(self, alert: str) -> bool:
+        entity = await self._store.fetch(self._tenant, alert)
         said = read_alert(entity) if entity is not None else None
         return said is None or bool(said.cleared)
 

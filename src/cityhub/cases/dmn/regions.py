@@ -6,6 +6,7 @@ that stand there, and all others. A cell is then a set of regions: a number whos
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cmp_to_key
 from itertools import pairwise
@@ -156,7 +157,7 @@ def _space(values: list[Any], ordered: bool) -> _Space | None:
     return _Listed(distinct, open_ended=kinds != {"bool"}) if simple else _Ordered(distinct)
 
 
-class _Space:
+class _Space(ABC):
     """Regions. `whole`: all of them."""
 
     whole: int
@@ -168,9 +169,9 @@ class _Space:
         except Unknown:
             return None
 
+    @abstractmethod
     def describe(self, regions: int) -> str:
         """A set of regions in words."""
-        raise NotImplementedError
 
     def _regions(self, node: Node) -> int:
         if isinstance(node, UnaryTests):
@@ -200,8 +201,9 @@ class _Space:
             return either
         return self._compared("=", ground(node))
 
+    @abstractmethod
     def _compared(self, operator: str, value: Any) -> int:
-        raise NotImplementedError
+        """The regions in which a comparison with a value holds. Raises Unknown."""
 
 
 class _Listed(_Space):

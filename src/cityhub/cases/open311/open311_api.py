@@ -5,7 +5,7 @@ Source: GeoReport v2 and Service Discovery, wiki.open311.org.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from hashlib import sha256
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from cityhub.cases.open311.requests import request_id, request_of
 from cityhub.cases.open311.selection import PARAMETERS, find, resident_case, wanted_of
 from cityhub.model.entity import Entity, value_of
 from cityhub.model.errors import CityHubError, InvalidRequest, NotFound
+from cityhub.model.jsonld import CORE, TermMap
 from cityhub.model.ports import Store
 from cityhub.model.time import Clock
 from cityhub.web.http import Request, Response, Route
@@ -34,8 +35,11 @@ MOST_TITLE: Final = 60
 SPECIFICATION: Final = "http://wiki.open311.org/GeoReport_v2"
 CHANGED: Final = "2026-11-23T00:00:00Z"
 """When the description of the doors changed last."""
-NAME: Final = "https://uri.etsi.org/ngsi-ld/name"
 Answering = Callable[[Request, str], Awaitable[Response]]
+
+
+async def _core() -> TermMap:
+    return CORE
 
 
 class Around(msgspec.Struct, frozen=True):
@@ -51,6 +55,7 @@ class Around(msgspec.Struct, frozen=True):
         jurisdiction: The district's code; "": any is taken for it.
         bounds: West, south, east and north of the district; None: unknown.
         tenant: Whose cases.
+        terms: The names of the district's @context.
     """
 
     desk: CaseDesk
@@ -62,6 +67,7 @@ class Around(msgspec.Struct, frozen=True):
     jurisdiction: str = ""
     bounds: tuple[float, float, float, float] | None = None
     tenant: str = ""
+    terms: Callable[[], Awaitable[TermMap]] = _core
 
 
 class Open311Api:
@@ -131,11 +137,13 @@ class Open311Api:
         self._check_jurisdiction(request.query)
         around = self._around
         cases = await find(wanted_of(request.query, around.clock.now()), around.desk, around.store, around.tenant)
-        return answer(format, "service_requests", "request", [await self._shown(case) for case in cases])
+        names = await self._names({id for case in cases for id in case.departments})
+        return answer(format, "service_requests", "request", [self._shown(case, names) for case in cases])
 
     async def _request(self, request: Request, format: str) -> Response:
         self._check_jurisdiction(request.query)
-        return answer(format, "service_requests", "request", [await self._shown(await self._case(request.parameters["id"]))])
+        case = await self._case(request.parameters["id"])
+        return answer(format, "service_requests", "request", [self._shown(case, await self._names(case.departments))])
 
     async def _token(self, request: Request, format: str) -> Response:
         """Requests have their ids at once here, so that a token is the id."""
@@ -188,23 +196,20 @@ class Open311Api:
         if asked and self._around.jurisdiction and asked != self._around.jurisdiction:
             raise NotFound(f"The jurisdiction here is '{self._around.jurisdiction}'")
 
-    async def _shown(self, case: Case) -> dict[str, Any]:
+    def _shown(self, case: Case, names: dict[str, str]) -> dict[str, Any]:
         kind = self._around.desk.around.district.kinds.get(case.kind)
-        names = [name for id in case.departments if (name := await self._name(id))]
-        return request_of(case, kind, "、".join(names))
+        return request_of(case, kind, "、".join(names[id] for id in case.departments if names[id]))
 
-    async def _name(self, organization: str) -> str:
-        entity = await self._around.store.fetch(self._around.tenant, organization)
-        return _name_of(entity) if entity is not None else ""
+    async def _names(self, organizations: Iterable[str]) -> dict[str, str]:
+        """The names of organizations in Chinese, by id; "" where there is none."""
+        iri = (await self._around.terms()).expand("name")
+        return {id: _name_of(await self._around.store.fetch(self._around.tenant, id), iri) for id in organizations}
 
 
-def _name_of(entity: Entity) -> str:
-    """The name in Chinese; of whatever kind the attribute is."""
-    for iri, instances in entity["attrs"].items():
-        if iri.rpartition("/")[2] == "name" and instances:
-            value = value_of(instances[0])
-            return str(value.get("zh", "") if isinstance(value, dict) else value)
-    return ""
+def _name_of(entity: Entity | None, iri: str) -> str:
+    instances = entity["attrs"].get(iri) if entity is not None else None
+    value = value_of(instances[0]) if instances else ""
+    return str(value.get("zh", "") if isinstance(value, dict) else value)
 
 
 def _new(report: Report, kind: Kind) -> NewCase:

@@ -24,7 +24,7 @@ SPAN: Final = timedelta(days=90)
 MOST: Final = 1_000
 MOST_IDS: Final = 200
 MOST_DOCUMENTS: Final = 5_000
-"""Closed cases that are looked at for one answer."""
+"""Closed cases that are looked at for one answer, the newest."""
 PARAMETERS: Final = ("jurisdiction_id", "service_request_id", "service_code", "start_date", "end_date", "status")
 RESIDENT: Final = "resident"
 
@@ -106,7 +106,8 @@ async def _closed(wanted: Wanted, store: Store, tenant: str) -> list[tuple[str, 
             and wanted.start <= said(entity, "openedAt") <= wanted.end and _is_kind(wanted, said(entity, "caseKind"))
         )  # fmt: skip
 
-    page = await store.find(tenant, condition, matches, limit=MOST_DOCUMENTS)
+    count = (await store.find(tenant, condition, matches, limit=0, count=True)).count or 0
+    page = await store.find(tenant, condition, matches, offset=max(0, count - MOST_DOCUMENTS), limit=MOST_DOCUMENTS)
     return [(said(entity, "openedAt"), entity["id"]) for entity in page.entities]
 
 

@@ -74,7 +74,7 @@ class DeviceApi:
         found = self._register.index.find(tenant_of(request), text, feed, owner, health)
         part = found[offset : offset + limit]
         scores = await self._scores.of(part)
-        page = [{**await self._shown(known.key), "score": scores.get(known.key)} for known in part]
+        page = [{**self._shown(*await self._register.read(known.key), known.key), "score": scores.get(known.key)} for known in part]
         counts: dict[str, int] = {}
         for known in found:
             counts[known.health] = counts.get(known.health, 0) + 1
@@ -155,17 +155,16 @@ class DeviceApi:
         return Response(204)
 
     async def _answer(self, key: Key, status: int = 200, added: Added | None = None) -> Response:
-        device, _ = await self._register.read(key)
+        device, names = await self._register.read(key)
         known = self._register.index.get(key)
         scores = await self._scores.of([known] if known is not None else [])
-        shown = {**await self._shown(key), "score": scores.get(key), **_whole(device)}
+        shown = {**self._shown(device, names, key), "score": scores.get(key), **_whole(device)}
         headers = [("etag", tag_of(shown["version"]))]
         if status == 201:
             headers.append(("location", f"{PREFIX}/{key[1]}"))
         return json_response({**shown, **(_secrets(added) if added else {})}, status, headers)
 
-    async def _shown(self, key: Key) -> dict[str, Any]:
-        device, words = await self._register.read(key)
+    def _shown(self, device: Device, words: dict[str, Any], key: Key) -> dict[str, Any]:
         health, why, seen = self._seen.health(key)
         return {
             "id": device.id, **words, "feed": device.feed, "interval_s": device.interval_s, "owner": device.owner,

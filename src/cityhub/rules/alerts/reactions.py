@@ -132,7 +132,7 @@ class Reactions:
         assert said is not None
         tells = self._notices
         return {
-            "case": self._openings.case_of(tenant, said.id) if self._openings is not None else "",
+            "case": await self._openings.case_of(tenant, said.id) if self._openings is not None else "",
             "warning": self._drafts.warning_of(tenant, said.id) if self._drafts is not None else "",
             "notices": [{"key": one.key, "seen": tells.acknowledged(one.key)} for one in await self._notices_of(said)] if tells else [],
         }  # fmt: skip

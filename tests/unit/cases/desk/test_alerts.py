@@ -98,7 +98,7 @@ async def test_alerts_of_one_storm_join_one_case(site: Site) -> None:
     found = await site.ask("GET", "/api/cases")
     case = await site.ask("GET", f"/api/cases/{case_of('', rain['id'])}")
     assert (found["count"], case["grade"], case["alerts"]) == (1, "red", [river["id"]])
-    assert site.cases.alerts.case_of("", river["id"]) == case["id"]
+    assert await site.cases.alerts.case_of("", river["id"]) == case["id"]
     face = site.store.get("", case["id"])
     assert face is not None and value_of(face["attrs"][iri("alert")][0]) == [rain["id"], river["id"]]
     assert [entry["data"]["alert"] for entry in case["timeline"] if entry["what"] == "alert joined"] == [river["id"]]
@@ -124,3 +124,13 @@ async def test_the_process_hears_when_all_alerts_of_its_case_are_over(site: Site
             break
         await asyncio.sleep(0.05)
     assert heard in (["one alert cleared", "alert cleared"], ["alert cleared", "alert cleared"])
+
+
+async def test_an_alert_has_a_case_of_its_own_when_the_one_to_join_closes_meanwhile(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = await site.to("none")
+    monkeypatch.setattr(site.cases.alerts, "_to_join", lambda opening: ended["id"])  # as if it closed just after it was chosen
+    await keep(site, alert("yellow"))
+    await site.cases.alerts.open("", alert("yellow"), CaseOpening("standard", "emergency.flood", [], "apeng-level", 86_400))
+    assert await site.cases.alerts.case_of("", ID) == case_of("", ID)
+    assert (await site.ask("GET", f"/api/cases/{case_of('', ID)}"))["state"] == "open"
+    assert (await site.ask("GET", f"/api/cases/{ended['id']}")).get("alerts", []) == []

@@ -14,6 +14,8 @@ from cityhub.access.loopback import LoopbackAccess
 from cityhub.cases.open311.open311_api import Around, Open311Api
 from cityhub.cases.open311.pace import SPAN_S, Pace
 from cityhub.model.errors import TooManyRequests
+from cityhub.model.jsonld import CORE
+from cityhub.model.ports import Write
 from cityhub.web.application import Application
 from tests.unit.cases.desk.site import CHECKER, DISPATCHER, URBAN, Site, open_site
 
@@ -91,6 +93,14 @@ async def test_a_report_becomes_a_case_and_is_followed(door: Door) -> None:
     document = ElementTree.fromstring((await door.client.get(f"/requests/{id}.xml")).content)
     assert document.findtext("request/service_request_id") == id
     assert (await door.client.get(f"/tokens/{id}.json")).json() == [{"service_request_id": id, "token": id}]
+
+
+async def test_it_says_who_is_in_charge_by_name(door: Door) -> None:
+    name = {"type": "LanguageProperty", "languageMap": {"zh": "区城市管理局", "en": "Urban Management"}}
+    entity = {"id": URBAN, "type": ["urn:t:Organization"], "attrs": {CORE.expand("name"): [name]}, "createdAt": "x", "modifiedAt": "x"}
+    await door.site.store.write("", [Write(URBAN, lambda current, at: (entity, None))])
+    await door.report()
+    assert [one["agency_responsible"] for one in await door.requests()] == ["区城市管理局"]
 
 
 async def test_nobody_learns_who_reported(door: Door) -> None:

@@ -102,7 +102,7 @@ class KeptCases:
             raise self.fault
         self.cases[alert["id"]] = opening
 
-    def case_of(self, tenant: str, alert: str) -> str:
+    async def case_of(self, tenant: str, alert: str) -> str:
         return f"urn:ngsi-ld:Case:{alert}" if alert in self.cases else ""
 
 
